@@ -1,0 +1,62 @@
+package gh
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Sentinels, to be tested with errors.Is. Text is never matched.
+var (
+	// ErrNotFound: GitHub answered 404, or the installation may not see it.
+	ErrNotFound = errors.New("not found on GitHub, or not visible to the installation")
+	// ErrForbidden: GitHub answered 403 and it was not a rate limit: a permission is missing.
+	ErrForbidden = errors.New("GitHub refused: a permission is missing")
+	// ErrUnauthorized: GitHub answered 401: the token or the App's key is not accepted.
+	ErrUnauthorized = errors.New("GitHub did not accept our credentials")
+	// ErrTruncated: GitHub holds more than we read, or than it gives.
+	ErrTruncated = errors.New("list is longer than can be read")
+	// ErrUnavailable: no answer, a 5xx, or an answer that does not parse.
+	ErrUnavailable = errors.New("GitHub is not available")
+	// ErrRateLimited is what every *RateLimitError is.
+	ErrRateLimited = errors.New("rate limited by GitHub")
+	// ErrGraphQL is what every *GraphQLError is.
+	ErrGraphQL = errors.New("GraphQL answer has errors")
+	// ErrInvalid: GitHub refused a write as invalid (422).
+	ErrInvalid = errors.New("GitHub refused the request as invalid")
+)
+
+// RateLimitError says until when GitHub wants to be left alone.
+type RateLimitError struct {
+	// Until is when to come back, UTC. It is never zero.
+	Until time.Time
+	// Secondary is true for the abuse limit, false for the hourly budget.
+	Secondary bool
+}
+
+func (e *RateLimitError) Error() string {
+	kind := "hourly"
+	if e.Secondary {
+		kind = "secondary"
+	}
+	return fmt.Sprintf("rate limited by GitHub (%s limit) until %s", kind, e.Until.Format(time.RFC3339))
+}
+
+// Is makes errors.Is(err, ErrRateLimited) true.
+func (e *RateLimitError) Is(target error) bool { return target == ErrRateLimited }
+
+// GraphQLError is an answer whose errors list is not empty: something in the data may
+// be null because of it, so none of the data is used.
+type GraphQLError struct {
+	// Messages are GitHub's, each cut at 300 bytes; at most 10.
+	Messages []string
+	// Types are GitHub's machine-readable types beside them ("FORBIDDEN", "NOT_FOUND", …).
+	Types []string
+}
+
+func (e *GraphQLError) Error() string {
+	return fmt.Sprintf("GraphQL answer has errors: %q", e.Messages)
+}
+
+// Is makes errors.Is(err, ErrGraphQL) true.
+func (e *GraphQLError) Is(target error) bool { return target == ErrGraphQL }
