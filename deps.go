@@ -1,5 +1,5 @@
-// Package deps is temporary: it keeps go.mod whole while the rooms are being built.
-package deps
+// Package countersign is temporary: it keeps go.mod whole while the rooms are being built.
+package countersign
 
 import (
 	_ "github.com/bradleyfalzon/ghinstallation/v2"

@@ -1,0 +1,182 @@
+// Package config reads the settings of countersign from a YAML file and the
+// environment, and says everything that is wrong with them at once.
+//
+// GitHub's settings keep the names that Apps built on go-githubapp use, so that an
+// admin who runs one of those already knows them.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Config is the whole of the settings. The environment wins over the file.
+type Config struct {
+	// Listen is the address of the HTTP server, host:port. Default ":8080".
+	Listen string `yaml:"listen"`
+	// PublicURL is where people and GitHub reach the server, without a trailing slash.
+	// Its host names the decision log. Example "https://countersign.example.com".
+	PublicURL string `yaml:"public_url"`
+	// DatabaseURL is "sqlite:PATH". Default "sqlite:countersign.db".
+	DatabaseURL string `yaml:"database_url"`
+	// SigningKeyFile holds the key that signs checkpoints; serve makes it when it is
+	// missing and the log is empty. Default "countersign.key".
+	SigningKeyFile string `yaml:"signing_key_file"`
+	// LogLevel is "debug", "info", "warn" or "error". Default "info".
+	LogLevel string `yaml:"log_level"`
+	// Workers is how many subjects are evaluated at a time. Default 32.
+	Workers int    `yaml:"workers"`
+	GitHub  GitHub `yaml:"github"`
+}
+
+// GitHub is how GitHub is reached, and as which App.
+type GitHub struct {
+	// WebURL, V3APIURL and V4APIURL are GitHub's; left out they are github.com's.
+	// For Enterprise Server: https://HOST, https://HOST/api/v3/, https://HOST/api/graphql.
+	WebURL   string `yaml:"web_url"`
+	V3APIURL string `yaml:"v3_api_url"`
+	V4APIURL string `yaml:"v4_api_url"`
+	App      App    `yaml:"app"`
+}
+
+// App is the GitHub App's identity and secrets.
+type App struct {
+	// IntegrationID is the App's numeric id.
+	IntegrationID int64 `yaml:"integration_id"`
+	// WebhookSecrets are accepted side by side while a secret is rotated.
+	WebhookSecrets []string `yaml:"webhook_secrets"`
+	// PrivateKey is the App's key in PEM, or PrivateKeyFile names the file that has it.
+	PrivateKey     string `yaml:"private_key"`
+	PrivateKeyFile string `yaml:"private_key_file"`
+}
+
+// setting ties an environment variable to the field that it sets.
+type setting struct {
+	env string
+	set func(c *Config, value string) error
+}
+
+var settings = []setting{
+	{"COUNTERSIGN_LISTEN", text(func(c *Config) *string { return &c.Listen })},
+	{"COUNTERSIGN_PUBLIC_URL", text(func(c *Config) *string { return &c.PublicURL })},
+	{"COUNTERSIGN_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
+	{"COUNTERSIGN_SIGNING_KEY_FILE", text(func(c *Config) *string { return &c.SigningKeyFile })},
+	{"COUNTERSIGN_LOG_LEVEL", text(func(c *Config) *string { return &c.LogLevel })},
+	{"COUNTERSIGN_WORKERS", func(c *Config, v string) (err error) {
+		c.Workers, err = strconv.Atoi(v)
+		return err
+	}},
+	{"GITHUB_WEB_URL", text(func(c *Config) *string { return &c.GitHub.WebURL })},
+	{"GITHUB_V3_API_URL", text(func(c *Config) *string { return &c.GitHub.V3APIURL })},
+	{"GITHUB_V4_API_URL", text(func(c *Config) *string { return &c.GitHub.V4APIURL })},
+	{"GITHUB_APP_INTEGRATION_ID", func(c *Config, v string) (err error) {
+		c.GitHub.App.IntegrationID, err = strconv.ParseInt(v, 10, 64)
+		return err
+	}},
+	{"GITHUB_APP_WEBHOOK_SECRET", func(c *Config, v string) error {
+		c.GitHub.App.WebhookSecrets = strings.Split(v, ",")
+		return nil
+	}},
+	{"GITHUB_APP_PRIVATE_KEY", text(func(c *Config) *string { return &c.GitHub.App.PrivateKey })},
+	{"GITHUB_APP_PRIVATE_KEY_FILE", text(func(c *Config) *string { return &c.GitHub.App.PrivateKeyFile })},
+}
+
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		*field(c) = v
+		return nil
+	}
+}
+
+// Load reads the YAML file at path (none when path is empty), lets the environment
+// override it, fills the defaults in, reads the private key and validates the whole.
+//
+// The error joins every problem found; each names the setting, what it has and what
+// it may be. No secret's value is ever part of an error.
+func Load(path string, getenv func(string) string, files func(string) ([]byte, error)) (*Config, error) {
+	c := &Config{}
+	var problems []error
+	if path != "" {
+		if err := c.readFile(path, files); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	for _, s := range settings {
+		value := getenv(s.env)
+		if value == "" {
+			continue
+		}
+		if err := s.set(c, value); err != nil {
+			problems = append(problems, fmt.Errorf("config: %s: must be a whole number", s.env))
+		}
+	}
+	c.defaults()
+	problems = append(problems, c.readPrivateKey(files), c.Validate())
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Config) readFile(path string, files func(string) ([]byte, error)) error {
+	src, err := files(path)
+	if err != nil {
+		return fmt.Errorf("config: %s: %w\n  hint: create it, or leave --config out and use the environment", path, err)
+	}
+	loader, err := yaml.NewLoader(bytes.NewReader(src), yaml.WithKnownFields())
+	if err != nil {
+		return fmt.Errorf("config: %s: %w", path, err)
+	}
+	if err := loader.Load(c); err != nil {
+		return fmt.Errorf("config: %s: %w", path, err)
+	}
+	return nil
+}
+
+func (c *Config) defaults() {
+	for _, d := range []struct {
+		field *string
+		value string
+	}{
+		{&c.Listen, ":8080"},
+		{&c.DatabaseURL, "sqlite:countersign.db"},
+		{&c.SigningKeyFile, "countersign.key"},
+		{&c.LogLevel, "info"},
+		{&c.GitHub.WebURL, "https://github.com"},
+		{&c.GitHub.V3APIURL, "https://api.github.com/"},
+		{&c.GitHub.V4APIURL, "https://api.github.com/graphql"},
+	} {
+		if *d.field == "" {
+			*d.field = d.value
+		}
+	}
+	if c.Workers == 0 {
+		c.Workers = 32
+	}
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+}
+
+func (c *Config) readPrivateKey(files func(string) ([]byte, error)) error {
+	app := &c.GitHub.App
+	if app.PrivateKeyFile == "" {
+		return nil
+	}
+	if app.PrivateKey != "" {
+		return errors.New("config: GITHUB_APP_PRIVATE_KEY and GITHUB_APP_PRIVATE_KEY_FILE are both set: keep one")
+	}
+	pem, err := files(app.PrivateKeyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("config: github.app.private_key_file: %w\n  hint: download the App's private key from its settings page on GitHub and put it at %s", err, app.PrivateKeyFile)
+	}
+	if err != nil {
+		return fmt.Errorf("config: github.app.private_key_file: %w\n  hint: make it readable for the account that runs countersign", err)
+	}
+	app.PrivateKey = string(pem)
+	return nil
+}

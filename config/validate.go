@@ -1,0 +1,73 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Validate checks every setting and reports all problems at once.
+func (c *Config) Validate() error {
+	var problems []error
+	bad := func(setting, rule string, args ...any) {
+		problems = append(problems, fmt.Errorf("config: "+setting+": "+rule, args...))
+	}
+	if c.Workers < 1 || c.Workers > 1024 {
+		bad("COUNTERSIGN_WORKERS", "is %d, must be 1 to 1024", c.Workers)
+	}
+	if levels := []string{"debug", "info", "warn", "error"}; !slices.Contains(levels, c.LogLevel) {
+		bad("COUNTERSIGN_LOG_LEVEL", "is %q, must be one of %s", c.LogLevel, strings.Join(levels, ", "))
+	}
+	if path, ok := strings.CutPrefix(c.DatabaseURL, "sqlite:"); !ok || path == "" {
+		bad("COUNTERSIGN_DATABASE_URL", "must be sqlite:PATH, for example sqlite:countersign.db")
+	}
+	if c.PublicURL == "" {
+		bad("COUNTERSIGN_PUBLIC_URL", "is not set\n  hint: the address at which GitHub reaches this server, for example https://countersign.example.com; its host names the decision log")
+	} else {
+		problems = append(problems, checkURL("COUNTERSIGN_PUBLIC_URL", c.PublicURL))
+	}
+	problems = append(problems,
+		checkURL("GITHUB_WEB_URL", c.GitHub.WebURL),
+		checkURL("GITHUB_V3_API_URL", c.GitHub.V3APIURL),
+		checkURL("GITHUB_V4_API_URL", c.GitHub.V4APIURL))
+	if c.GitHub.App.IntegrationID <= 0 {
+		bad("GITHUB_APP_INTEGRATION_ID", "is not set\n  hint: the App ID on the App's settings page on GitHub")
+	}
+	if c.GitHub.App.PrivateKey == "" && c.GitHub.App.PrivateKeyFile == "" {
+		bad("GITHUB_APP_PRIVATE_KEY", "is not set\n  hint: set it, or GITHUB_APP_PRIVATE_KEY_FILE to the file that GitHub let you download")
+	}
+	problems = append(problems, checkSecrets(c.GitHub.App.WebhookSecrets))
+	return errors.Join(problems...)
+}
+
+// checkSecrets refuses an empty secret: with one, anybody could sign a delivery.
+func checkSecrets(secrets []string) error {
+	if len(secrets) == 0 {
+		return errors.New("config: GITHUB_APP_WEBHOOK_SECRET: is not set\n  hint: without it anybody could send webhooks; use the secret of the App's webhook settings")
+	}
+	for i, s := range secrets {
+		if strings.TrimSpace(s) == "" {
+			return fmt.Errorf("config: GITHUB_APP_WEBHOOK_SECRET: secret %d of %d is empty; separate secrets by one comma", i+1, len(secrets))
+		}
+	}
+	return nil
+}
+
+func checkURL(setting, raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil || u.RawQuery != "" {
+		return fmt.Errorf("config: %s: is %q, must be an http or https address with a host", setting, raw)
+	}
+	return nil
+}
+
+// LogOrigin is the name of the decision log: the host of the public URL.
+func (c *Config) LogOrigin() string {
+	u, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
