@@ -1,0 +1,219 @@
+package ghsim
+
+import (
+	"crypto/rsa"
+	"strings"
+	"time"
+)
+
+// account is a user, a bot or an organisation: anything with a login.
+type account struct {
+	id        int64
+	login     string // as REST writes it: a bot's ends in "[bot]"
+	name      string // the profile's name; "" is null
+	email     string // commits with this e-mail are linked to the account
+	kind      string // "User", "Bot", "Organization" or "Mannequin"
+	app       *app   // of a bot: its App
+	createdAt time.Time
+}
+
+// graphLogin is the login as GraphQL writes it: without the "[bot]" suffix.
+func (a *account) graphLogin() string { return strings.TrimSuffix(a.login, "[bot]") }
+
+// noreply is the e-mail that GitHub gives the account for its commits.
+func (a *account) noreply() string {
+	return itoa(a.id) + "+" + a.login + "@users.noreply.github.com"
+}
+
+// org is an organisation: what its account owns.
+type org struct {
+	account  *account
+	repos    []*repo
+	teams    []*team
+	members  map[int64]string // account id -> "admin" (owner) or "member"
+	rulesets []*ruleset       // of the organisation level
+}
+
+// team is a team of an organisation.
+type team struct {
+	id      int64
+	slug    string
+	name    string
+	org     *org
+	members []*account
+}
+
+// app is a GitHub App.
+type app struct {
+	id          int64
+	slug        string
+	name        string
+	owner       *account
+	bot         *account // the account "slug[bot]" that acts for the App
+	permissions map[string]string
+	events      []string // subscribed; installation events come anyway
+	hookURL     string   // "" when the App has no active webhook
+	hookSecret  string
+	key         *rsa.PrivateKey // nil until the App is given one; JWTs are verified with its public half
+	createdAt   time.Time
+	deliveries  []*delivery // every attempt, oldest first; kept in the world, sent by senders
+}
+
+// installation is an App on an account.
+type installation struct {
+	id          int64
+	app         *app
+	target      *account
+	permissions map[string]string // what the account granted: may be less than what the App asks for
+	events      []string
+	selected    map[int64]bool // repository ids; nil: all repositories
+	suspendedAt time.Time      // zero: active
+	createdAt   time.Time
+	updatedAt   time.Time
+}
+
+// covers says whether the installation may see the repository.
+func (i *installation) covers(r *repo) bool {
+	return i.target == r.owner && i.suspendedAt.IsZero() && (i.selected == nil || i.selected[r.id])
+}
+
+// token is a credential: an installation's or a user's own.
+type token struct {
+	value        string
+	installation *installation     // of an installation access token
+	user         *account          // of a personal token
+	permissions  map[string]string // of an installation access token: may be narrowed
+	selected     map[int64]bool    // narrowed repositories; nil: those of the installation
+	expiresAt    time.Time         // zero: never
+}
+
+// viewer is who asks: the result of reading the Authorization header. It is made per
+// request and passed to everything that renders, REST and GraphQL alike.
+type viewer struct {
+	app          *app          // authenticated as the App itself (JWT)
+	installation *installation // authenticated with an installation access token
+	token        *token
+	user         *account // a person with a personal token, or the bot of the installation
+	// stale is how many head changes of each pull request the answer to this request does
+	// not know about yet (Faults: reads behind the webhooks). Use Sim.headOf for the head.
+	stale int
+}
+
+// anonymous says that the request carried no credentials.
+func (v *viewer) anonymous() bool { return v.app == nil && v.user == nil }
+
+// rank orders permission levels.
+var rank = map[string]int{"": 0, "none": 0, "read": 1, "triage": 2, "write": 3, "maintain": 4, "admin": 5}
+
+// canSee says whether the repository exists for the viewer. When it does not, GitHub
+// answers 404 (REST) or null with an error of type NOT_FOUND (GraphQL).
+func (s *Sim) canSee(v *viewer, r *repo) bool {
+	switch {
+	case v.installation != nil:
+		if !v.installation.covers(r) {
+			return !r.private
+		}
+		return v.token.selected == nil || v.token.selected[r.id]
+	case v.user != nil:
+		return !r.private || rank[s.role(r, v.user)] >= rank["read"]
+	}
+	return !r.private
+}
+
+// can says whether the viewer has the permission (for example "checks") at the level
+// "read" or "write" on the repository. A person's come from the role on the repository;
+// an App's from the token and the installation. Public repositories give everybody
+// read on everything but administration.
+func (s *Sim) can(v *viewer, r *repo, permission, level string) bool {
+	if !s.canSee(v, r) {
+		return false
+	}
+	if level == "read" && !r.private && permission != "administration" {
+		return true
+	}
+	if v.installation != nil {
+		return v.installation.covers(r) && rank[v.token.permissions[permission]] >= rank[level]
+	}
+	if v.user == nil {
+		return false
+	}
+	role := rank[s.role(r, v.user)]
+	switch {
+	case permission == "administration":
+		return role >= rank["admin"]
+	case permission == "checks" && level == "write":
+		return false // only Apps write check runs
+	}
+	return role >= rank[level]
+}
+
+// canOrg is can for permissions on an organisation, for example "members".
+func (s *Sim) canOrg(v *viewer, o *org, permission, level string) bool {
+	if v.installation != nil {
+		return v.installation.target == o.account && rank[v.token.permissions[permission]] >= rank[level]
+	}
+	if v.user == nil {
+		return false
+	}
+	role := o.members[v.user.id]
+	return role == "admin" || (role == "member" && permission == "members" && level == "read")
+}
+
+// role is the account's role on the repository: "admin", "maintain", "write", "triage",
+// "read" or "none". The highest of organisation ownership, collaboration, teams, the
+// organisation's base permission and, for a bot, the permission contents of its
+// installation. A suspended or unrelated account on a public repository has "read".
+func (s *Sim) role(r *repo, a *account) string {
+	best := "none"
+	raise := func(role string) {
+		if rank[role] > rank[best] {
+			best = role
+		}
+	}
+	if !r.private {
+		raise("read")
+	}
+	if a == r.owner {
+		raise("admin")
+	}
+	raise(r.collaborators[a.id])
+	if o := s.orgs[r.owner.id]; o != nil {
+		switch o.members[a.id] {
+		case "admin":
+			raise("admin")
+		case "member":
+			raise("read")
+		}
+		for t, role := range r.teams {
+			if t.has(a) {
+				raise(role)
+			}
+		}
+	}
+	if a.app != nil {
+		for _, i := range s.installs {
+			if i.app == a.app && i.covers(r) && a.app.bot == a {
+				raise(i.permissions["contents"])
+			}
+		}
+	}
+	return best
+}
+
+// has says whether the account is a member of the team.
+func (t *team) has(a *account) bool {
+	for _, m := range t.members {
+		if m == a {
+			return true
+		}
+	}
+	return false
+}
+
+// account returns the account with the login ("[bot]" included), nil when there is none.
+func (s *Sim) account(login string) *account { return s.logins[strings.ToLower(login)] }
+
+// repository returns the repository, following renames; nil when there is none.
+func (s *Sim) repository(owner, name string) *repo {
+	return s.repoName[strings.ToLower(owner+"/"+name)]
+}
