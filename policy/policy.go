@@ -99,18 +99,37 @@ type AllowedBypass struct {
 	Mode string `json:"mode,omitempty"`
 }
 
-// Agent is one entry of the agent catalogue.
+// Agent is one entry of the agent catalogue: an agent, an assistant or an automation,
+// with everything by which it is recognised. Text shapes (Trailers, Branches, Sessions,
+// Names) are written in the small language that shape.go describes.
 type Agent struct {
-	Name     string   `json:"name"`
-	Kind     string   `json:"kind"` // "ai-agent" or "automation"
-	Vendor   string   `json:"vendor,omitempty"`
-	Provider string   `json:"provider,omitempty"` // LLM provider: the subprocessor
-	IDs      []int64  `json:"ids,omitempty"`
-	Logins   []string `json:"logins,omitempty"`
-	Apps     []string `json:"apps,omitempty"` // App slugs
+	Name string `json:"name"`
+	// Kind is "ai-agent" or "automation". The built-in catalogue also uses "platform",
+	// for GitHub's own accounts; a policy cannot.
+	Kind     string `json:"kind"`
+	Vendor   string `json:"vendor,omitempty"`
+	Provider string `json:"provider,omitempty"` // LLM provider: the subprocessor
+	// Local is true for a tool that runs on a person's machine under the person's
+	// account: its sessions make a change assisted, not agent-authored.
+	Local bool `json:"local,omitempty"`
+	// Suggests is true for a review product: its co-author trailer means that a person
+	// accepted a suggestion.
+	Suggests bool `json:"suggests,omitempty"`
+	// IDs are numeric account ids: what counts. Logins are bot accounts when they end
+	// in "[bot]", else user accounts; they count alone only when GitHub says Bot, or as a claim.
+	IDs    []int64  `json:"ids,omitempty"`
+	Logins []string `json:"logins,omitempty"`
+	Apps   []string `json:"apps,omitempty"` // App slugs
+	// Emails are whole addresses. Those of the form <id>+<login>@users.noreply.github.com
+	// need no entry: they are matched by their id.
 	Emails   []string `json:"emails,omitempty"`
-	Trailers []string `json:"trailers,omitempty"`
-	Branches []string `json:"branches,omitempty"`
-	Body     []string `json:"body,omitempty"`
+	Names    []string `json:"names,omitempty"`    // shapes of an author or committer name
+	Trailers []string `json:"trailers,omitempty"` // "Key: shape"
+	Branches []string `json:"branches,omitempty"` // shapes of a whole branch name
+	Titles   []string `json:"titles,omitempty"`   // beginnings of a title or commit headline
+	Labels   []string `json:"labels,omitempty"`   // whole labels
+	Body     []string `json:"body,omitempty"`     // beginnings of a line of the body
+	// Sessions are shapes of a session link without its scheme, or "Key: shape" for a
+	// trailer that carries a session.
 	Sessions []string `json:"sessions,omitempty"`
 }
