@@ -1,5 +1,7 @@
 package policy
 
+import "time"
+
 // DecisionVersion is the version of the Decision format.
 const DecisionVersion = 1
 
@@ -71,6 +73,9 @@ type Decision struct {
 	Approvers string `json:"approvers"`
 	// Validations are the validations that were looked for, with what was found.
 	Validations []ValidationResult `json:"validations"`
+	// RecheckAt is when the decision would change by the mere passing of time, because
+	// something that has not started by then counts as missing. Absent when it would not.
+	RecheckAt time.Time `json:"recheck_at,omitzero"`
 }
 
 // RuleResult is the result of one rule.

@@ -1,0 +1,91 @@
+package policy
+
+import "strings"
+
+// checkBase is the name of the check run of the main lane in enforce mode.
+const checkBase = "countersign"
+
+// Enrolment says how a base branch is judged: in which lane, how the decision is told
+// to GitHub, and under which check run name.
+type Enrolment struct {
+	// Lane is the lane's name, empty for the main lane.
+	Lane string
+	Mode Mode
+	// CheckName is the name of the check run.
+	CheckName string
+}
+
+// Lane says in which lane a base branch is enrolled; ok is false when it is in none.
+// Pass the governing branch of a stacked pull request, not the branch it targets.
+//
+// A branch that several lanes match cannot come out of Parse. Should it happen with a
+// policy made by hand, a lane that enforces wins over one that only reports.
+func (p *Policy) Lane(baseRef string) (e Enrolment, ok bool) {
+	if p == nil || baseRef == "" {
+		return Enrolment{}, false
+	}
+	for _, lane := range p.lanes() {
+		globs, _ := compileGlobs(lane.Branches)
+		if !matchAny(globs, baseRef) || ok && e.Mode == ModeEnforce {
+			continue
+		}
+		if !ok || lane.Mode != ModeAudit {
+			e, ok = enrolment(lane), true
+		}
+	}
+	return e, ok
+}
+
+// lanes are all lanes, the main one first with an empty name.
+func (p *Policy) lanes() []Lane {
+	return append([]Lane{{Branches: p.Branches, Mode: p.Mode}}, p.Lanes...)
+}
+
+// enrolment is the enrolment of a branch of this lane. Any mode but audit enforces.
+func enrolment(l Lane) Enrolment {
+	e := Enrolment{Lane: l.Name, Mode: ModeEnforce, CheckName: EnforceName(l.Name)}
+	if l.Mode == ModeAudit {
+		e.Mode, e.CheckName = ModeAudit, auditName(l.Name)
+	}
+	return e
+}
+
+// EnforceName is the check run name of a lane in enforce mode: the one that a branch
+// must require. The main lane's name is empty.
+func EnforceName(lane string) string {
+	if lane == "" {
+		return checkBase
+	}
+	return checkBase + " (" + lane + ")"
+}
+
+// auditName is the check run name of a lane in audit mode. It differs from the enforce
+// name because GitHub lets a neutral conclusion through a required check.
+func auditName(lane string) string {
+	if lane == "" {
+		return checkBase + " (audit)"
+	}
+	return checkBase + " (" + lane + " audit)"
+}
+
+// IsOwnCheck reports whether a check run or status has a name that is ours in any
+// lane and mode. Such a thing never validates a change, whoever posted it.
+func IsOwnCheck(name string) bool {
+	return name == checkBase || strings.HasPrefix(name, checkBase+" (")
+}
+
+// NamedTeams are the teams (org/slug) that the policy names, each once, in the order
+// in which it names them: the teams whose members the facts must hold.
+func (p *Policy) NamedTeams() []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, list := range [][]string{p.Review.From.Teams, p.Validation.Owners} {
+		for _, team := range list {
+			if key := strings.ToLower(team); !seen[key] {
+				seen[key] = true
+				out = append(out, team)
+			}
+		}
+	}
+	return out
+}
