@@ -22,7 +22,10 @@ var (
 	ErrRateLimited = errors.New("rate limited by GitHub")
 	// ErrGraphQL is what every *GraphQLError is.
 	ErrGraphQL = errors.New("GraphQL answer has errors")
-	// ErrInvalid: GitHub refused a write as invalid (422).
+	// ErrNoInstallation: GitHub gives us no token, because the installation is suspended
+	// or gone. It is also ErrForbidden, and never ErrNotFound.
+	ErrNoInstallation = fmt.Errorf("the installation is suspended or gone: %w", ErrForbidden)
+	// ErrInvalid: GitHub refused a request as invalid (422, 400), or we did before sending it.
 	ErrInvalid = errors.New("GitHub refused the request as invalid")
 )
 

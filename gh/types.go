@@ -92,6 +92,22 @@ type File struct {
 	Deletions int
 }
 
+// PullCommit is one commit of a pull request, with the accounts that GitHub links to it.
+// An account that GitHub does not know has ID 0.
+type PullCommit struct {
+	SHA       string
+	Author    Account
+	Committer Account
+}
+
+// OpenPullRequest is an open pull request in a list.
+type OpenPullRequest struct {
+	Number  int
+	HeadSHA string
+	HeadRef string
+	BaseRef string
+}
+
 // Rule is one active rule that applies to a branch, with the parameters that we use.
 // Unknown types are kept by name.
 type Rule struct {

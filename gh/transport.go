@@ -1,0 +1,107 @@
+package gh
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// maxAnswerBytes bounds the body of one answer. The largest that we ask for is a page of
+// 100 changed files with their patches.
+const maxAnswerBytes = 32 << 20
+
+var (
+	errAnswerTooLarge = fmt.Errorf("answer is larger than %d bytes", maxAnswerBytes)
+	errOtherHost      = errors.New("refused to send our token to another host")
+)
+
+// transport is the innermost one, under authentication and cache: what it sees is what
+// goes over the wire.
+type transport struct {
+	next    http.RoundTripper
+	origins map[string]bool // scheme://host of the API
+}
+
+func newTransport(s Settings) (*transport, error) {
+	t := &transport{next: s.Transport, origins: map[string]bool{}}
+	for what, text := range map[string]string{"REST": s.V3URL, "GraphQL": s.V4URL} {
+		u, err := apiAddress(what, text)
+		if err != nil {
+			return nil, err
+		}
+		t.origins[u.Scheme+"://"+u.Host] = true
+	}
+	return t, nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	// Authentication adds the token to every request, also to one that follows a
+	// redirect, so this is the last place where it can be kept at home.
+	if !t.origins[r.URL.Scheme+"://"+r.URL.Host] {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, fmt.Errorf("%w: %s", errOtherHost, r.URL.Host)
+	}
+	resp, err := t.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	alwaysRevalidate(resp.Header)
+	resp.Body = &boundedBody{body: resp.Body, left: maxAnswerBytes}
+	return resp, nil
+}
+
+// alwaysRevalidate leaves of the caching headers only whether the answer may be stored.
+// go-githubapp's own option rewrites max-age, but the cache also obeys Expires, and
+// stale-if-error would serve old facts while GitHub is down.
+func alwaysRevalidate(h http.Header) {
+	stored := "private, max-age=0"
+	for _, directive := range cacheDirectives(h) {
+		if directive == "no-store" {
+			stored = "no-store"
+		}
+	}
+	h.Set("Cache-Control", stored)
+	h.Del("Expires")
+	h.Del("Pragma")
+	// The cache sets this one on what it returns; nobody else may.
+	h.Del("X-From-Cache")
+}
+
+// cacheDirectives lists the directives of Cache-Control, lower case.
+func cacheDirectives(h http.Header) []string {
+	var list []string
+	for _, d := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
+		list = append(list, strings.ToLower(strings.TrimSpace(d)))
+	}
+	return list
+}
+
+// boundedBody fails when a body is larger than allowed. It never ends early as if the
+// body were complete.
+type boundedBody struct {
+	body io.ReadCloser
+	left int64 // bytes still allowed; negative once exceeded
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, errAnswerTooLarge
+	}
+	// One byte more than allowed may be read, to tell a full body from an excess.
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.body.Read(p)
+	b.left -= int64(n)
+	if b.left < 0 {
+		return 0, errAnswerTooLarge
+	}
+	return n, err
+}
+
+func (b *boundedBody) Close() error { return b.body.Close() }
