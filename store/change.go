@@ -1,0 +1,169 @@
+package store
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+)
+
+// changeRow is a pull request as it was last seen, with its newest decision.
+type changeRow struct {
+	org, repo    int64
+	number       int
+	repository   string
+	installation int64
+	head, base   string
+	open         bool
+	updatedAt    int64 // microseconds; 0: unknown
+	// The newest decision; empty: none.
+	record, decidedHead, checkName, verdict string
+	severity                                int
+	final                                   bool
+}
+
+// set is a head and a check name: the open changes whose newest decision is there share one
+// check run.
+type set struct{ head, checkName string }
+
+func (c changeRow) set() set { return set{c.decidedHead, c.checkName} }
+
+const (
+	// PostgreSQL: FOR UPDATE.
+	selectChange = `SELECT repository, installation_id, head_sha, base_ref, is_open, updated_at,
+  record_id, decided_head, check_name, verdict, severity, final
+FROM changes WHERE org_id = $1 AND repo_id = $2 AND number = $3`
+	upsertChange = `INSERT INTO changes (org_id, repo_id, number, repository, installation_id, head_sha, base_ref, is_open, updated_at,
+  record_id, decided_head, check_name, verdict, severity, final)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (org_id, repo_id, number) DO UPDATE SET repository = excluded.repository, installation_id = excluded.installation_id,
+  head_sha = excluded.head_sha, base_ref = excluded.base_ref, is_open = excluded.is_open, updated_at = excluded.updated_at,
+  record_id = excluded.record_id, decided_head = excluded.decided_head, check_name = excluded.check_name,
+  verdict = excluded.verdict, severity = excluded.severity, final = excluded.final`
+	insertHead = `INSERT INTO change_heads (org_id, repo_id, head_sha, number) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
+)
+
+func loadChange(t *txn, org, repo int64, number int) (c changeRow, found bool, err error) {
+	c = changeRow{org: org, repo: repo, number: number}
+	var open, final int
+	err = t.row(selectChange, []any{org, repo, number}, &c.repository, &c.installation, &c.head, &c.base, &open, &c.updatedAt,
+		&c.record, &c.decidedHead, &c.checkName, &c.verdict, &c.severity, &final)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, false, nil
+	}
+	c.open, c.final = open == 1, final == 1
+	return c, true, err
+}
+
+func saveChange(t *txn, c changeRow) error {
+	if _, err := t.exec(upsertChange, c.org, c.repo, c.number, c.repository, c.installation, c.head, c.base, bit(c.open), c.updatedAt,
+		c.record, c.decidedHead, c.checkName, c.verdict, c.severity, bit(c.final)); err != nil {
+		return err
+	}
+	_, err := t.exec(insertHead, c.org, c.repo, c.head, c.number)
+	return err
+}
+
+// seeChange applies what an event or the API says of a pull request.
+func (s *Store) seeChange(t *txn, seen ChangeSeen, deliveryID string) error {
+	before, found, err := loadChange(t, seen.OrgID, seen.RepoID, seen.Number)
+	if err != nil {
+		return err
+	}
+	if at := micros(seen.UpdatedAt); found && at > 0 && at < before.updatedAt {
+		// A delayed event. Its head still belongs to the change.
+		_, err := t.exec(insertHead, seen.OrgID, seen.RepoID, seen.HeadSHA, seen.Number)
+		return err
+	}
+	after := before
+	after.apply(seen)
+	if found && after == before {
+		return nil
+	}
+	if err := saveChange(t, after); err != nil {
+		return err
+	}
+	return s.settle(t, before, after, deliveryID)
+}
+
+func (c *changeRow) apply(seen ChangeSeen) {
+	c.repository, c.installation = seen.Repository, seen.InstallationID
+	c.head, c.base, c.open = seen.HeadSHA, seen.BaseRef, seen.Open
+	c.updatedAt = max(c.updatedAt, micros(seen.UpdatedAt))
+}
+
+// settle computes what is wanted wherever the change counts or counted.
+func (s *Store) settle(t *txn, before, after changeRow, deliveryID string) error {
+	sets := []set{before.set()}
+	if after.set() != before.set() {
+		sets = append(sets, after.set())
+	}
+	for _, at := range sets {
+		if at.head == "" {
+			continue
+		}
+		if err := s.settleSet(t, after, at, deliveryID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	selectMembers = `SELECT number, record_id, repository, installation_id FROM changes
+WHERE org_id = $1 AND repo_id = $2 AND head_sha = $3 AND decided_head = $3 AND check_name = $4 AND is_open = 1
+ORDER BY severity DESC, number`
+	selectWanted = `SELECT wanted_record_id, wanted_also FROM check_runs
+WHERE org_id = $1 AND repo_id = $2 AND head_sha = $3 AND check_name = $4`
+	upsertWanted = `INSERT INTO check_runs (org_id, repo_id, head_sha, check_name, repository, wanted_record_id, wanted_also,
+  attempting_record_id, github_id, published_record_id, published_said, published_status, published_conclusion, published_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, '', 0, '', '', '', '', 0)
+ON CONFLICT (org_id, repo_id, head_sha, check_name) DO UPDATE
+SET repository = excluded.repository, wanted_record_id = excluded.wanted_record_id, wanted_also = excluded.wanted_also`
+)
+
+// settleSet makes the worst decision of the open changes on a head and check name the wanted
+// one, the lowest number among equals, and marks the publish job if that changed anything.
+// When no open change is left, what is published is left alone: nobody is waiting for it.
+func (s *Store) settleSet(t *txn, c changeRow, at set, deliveryID string) error {
+	var worst, repository string
+	var installation int64
+	also := []int{}
+	err := t.rows(selectMembers, []any{c.org, c.repo, at.head, at.checkName}, func(scan func(...any) error) error {
+		var number int
+		var record, repo string
+		var inst int64
+		if err := scan(&number, &record, &repo, &inst); err != nil {
+			return err
+		}
+		if worst == "" {
+			worst, repository, installation = record, repo, inst
+		} else {
+			also = append(also, number)
+		}
+		return nil
+	})
+	if err != nil || worst == "" {
+		return err
+	}
+	slices.Sort(also)
+	others, err := json.Marshal(also)
+	if err != nil {
+		return err
+	}
+	var wanted, wantedAlso string
+	err = t.row(selectWanted, []any{c.org, c.repo, at.head, at.checkName}, &wanted, &wantedAlso)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if wanted == worst && wantedAlso == string(others) {
+		return nil
+	}
+	if _, err := t.exec(upsertWanted, c.org, c.repo, at.head, at.checkName, repository, worst, string(others)); err != nil {
+		return err
+	}
+	j := publishJob(c.org, installation, c.repo, repository, at.head, at.checkName)
+	j.DeliveryID = deliveryID
+	_, err = s.mark(t, j, false, false)
+	return err
+}

@@ -1,0 +1,407 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Arrival is one webhook delivery and everything that follows from it at once.
+type Arrival struct {
+	DeliveryID    string // X-GitHub-Delivery; required
+	Event, Action string
+	// InstallationID, OrgID and RepoID are 0 when the event names none.
+	InstallationID, OrgID, RepoID int64
+	// OrgLogin is the login of the organisation. Empty: the owner in a Repository below.
+	OrgLogin    string
+	Payload     []byte // exact bytes
+	SecretIndex int    // which webhook secret verified it
+	ReceivedAt  time.Time
+	// Undecodable says why the payload could not be decoded. Such a delivery is stored
+	// without effects, and is processed if it comes again and can be decoded then.
+	Undecodable string
+	// Observation is what the event said; nil when the event is ignored.
+	Observation *Observation
+	// Changes are the pull requests that the event describes.
+	Changes []ChangeSeen
+	// Marks are the pull requests to evaluate.
+	Marks []Mark
+	// MarkHeads asks to evaluate every open change that ever had a head.
+	MarkHeads []HeadMark
+}
+
+// Observation is what one event said when it came in.
+type Observation struct {
+	// Seq is the order of receipt in the organisation, from 1 and without gaps. Set by Receive.
+	Seq                       int64
+	DeliveryID, Event, Action string
+	ReceivedAt                time.Time // UTC, to the microsecond
+	OrgID, RepoID             int64
+	Number                    int    // pull request; 0: none
+	HeadSHA                   string // empty: none
+	Body                      []byte // gh.Event as JSON, exact bytes
+}
+
+// ChangeSeen is a pull request as an event or GitHub's API shows it.
+type ChangeSeen struct {
+	OrgID, InstallationID, RepoID int64
+	Repository                    string // owner/name
+	Number                        int
+	HeadSHA, BaseRef              string
+	Open                          bool
+	// UpdatedAt is GitHub's updated_at of the pull request. A change that was seen with a
+	// later one is not set back by an event that was delayed. Zero: not known, applied.
+	UpdatedAt time.Time
+}
+
+// Mark asks for an evaluation of a pull request.
+type Mark struct {
+	OrgID, InstallationID, RepoID int64
+	Repository                    string
+	Number                        int
+	// Noisy marks come in bursts, and are served after Options.NoisyInterval at the latest.
+	Noisy bool
+}
+
+// HeadMark asks for an evaluation of every open pull request that ever had this head.
+type HeadMark struct {
+	OrgID, InstallationID, RepoID int64
+	Repository                    string
+	HeadSHA                       string
+	Noisy                         bool
+}
+
+// Received says what became of an arrival.
+type Received struct {
+	// Duplicate is true for a delivery id that was seen before.
+	Duplicate bool
+	// Seq is the observation's; 0 when there is none.
+	Seq int64
+	// Marked is the number of jobs that were marked, or revived by a duplicate.
+	Marked int
+	// Undecodable says why the delivery was stored without effects; empty: it was not.
+	Undecodable string
+}
+
+// Receive stores a delivery, its observation, the changes it describes and the jobs it marks
+// in one transaction. When it returns nil, the delivery may be acknowledged: all of it is
+// durable.
+//
+// A delivery id that was seen before is not stored again, but jobs that it marks and that
+// are dead run again; and if it could not be decoded the first time and can be now, it is
+// processed as if it were new. An arrival that breaks the contract, for example with an
+// observation of no organisation, is stored as undecodable: nothing that GitHub sent is lost.
+func (s *Store) Receive(ctx context.Context, a Arrival) (Received, error) {
+	if a.DeliveryID == "" {
+		return Received{}, fmt.Errorf("%w: delivery without an id", ErrInvalid)
+	}
+	if a.Undecodable == "" {
+		a.Undecodable = a.problem()
+	}
+	digest := hexSHA256(a.Payload)
+	var out Received
+	err := s.write(ctx, "receive delivery "+a.DeliveryID, func(t *txn) (err error) {
+		out, err = s.receive(t, a, digest)
+		return err
+	})
+	if err != nil {
+		return Received{}, err
+	}
+	return out, nil
+}
+
+const (
+	insertDelivery = `INSERT INTO deliveries (delivery_id, event, action, installation_id, org_id, repo_id,
+  payload, payload_sha256, secret_index, received_at, undecodable, seq)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0) ON CONFLICT (delivery_id) DO NOTHING`
+	selectDelivery = `SELECT undecodable, seq FROM deliveries WHERE delivery_id = $1`
+	// The bytes that could be decoded take the place of those that could not.
+	updateDelivery = `UPDATE deliveries SET event = $2, action = $3, installation_id = $4, org_id = $5, repo_id = $6,
+  payload = $7, payload_sha256 = $8, secret_index = $9, received_at = $10, undecodable = $11
+WHERE delivery_id = $1`
+	updateDeliverySeq = `UPDATE deliveries SET seq = $2 WHERE delivery_id = $1`
+)
+
+func (s *Store) receive(t *txn, a Arrival, digest string) (Received, error) {
+	row := []any{a.DeliveryID, a.Event, a.Action, a.InstallationID, a.OrgID, a.RepoID,
+		notNull(a.Payload), digest, a.SecretIndex, micros(a.ReceivedAt), a.Undecodable}
+	n, err := t.exec(insertDelivery, row...)
+	if err != nil {
+		return Received{}, err
+	}
+	if n == 1 {
+		return s.process(t, a, digest, Received{Undecodable: a.Undecodable})
+	}
+	old := Received{Duplicate: true}
+	if err := t.row(selectDelivery, []any{a.DeliveryID}, &old.Undecodable, &old.Seq); err != nil {
+		return Received{}, err
+	}
+	switch {
+	case a.Undecodable != "":
+		return old, nil
+	case old.Undecodable == "":
+		old.Marked, err = s.markAll(t, a, true)
+		return old, err
+	}
+	if _, err := t.exec(updateDelivery, row...); err != nil {
+		return Received{}, err
+	}
+	return s.process(t, a, digest, Received{Duplicate: true})
+}
+
+// process gives a delivery that was just stored its effects.
+func (s *Store) process(t *txn, a Arrival, digest string, out Received) (Received, error) {
+	if a.Undecodable != "" {
+		return out, nil
+	}
+	if err := s.seeOrgs(t, a); err != nil {
+		return Received{}, err
+	}
+	if a.Observation != nil {
+		seq, err := observe(t, *a.Observation, digest)
+		if err != nil {
+			return Received{}, err
+		}
+		if _, err := t.exec(updateDeliverySeq, a.DeliveryID, seq); err != nil {
+			return Received{}, err
+		}
+		out.Seq = seq
+	}
+	for _, c := range a.Changes {
+		if err := s.seeChange(t, c, a.DeliveryID); err != nil {
+			return Received{}, err
+		}
+	}
+	var err error
+	out.Marked, err = s.markAll(t, a, false)
+	return out, err
+}
+
+const insertOrg = `INSERT INTO orgs (org_id, login, observed, sealed, first_seen) VALUES ($1, $2, 0, 0, $3)
+ON CONFLICT (org_id) DO UPDATE SET login = excluded.login WHERE excluded.login <> '' AND excluded.login <> orgs.login`
+
+// seeOrgs remembers every organisation that the arrival names.
+func (s *Store) seeOrgs(t *txn, a Arrival) error {
+	logins := map[int64]string{}
+	see := func(org int64, repository string) {
+		if org > 0 && logins[org] == "" {
+			logins[org] = owner(repository)
+		}
+	}
+	see(a.OrgID, a.OrgLogin+"/")
+	if a.Observation != nil {
+		see(a.Observation.OrgID, "")
+	}
+	for _, c := range a.Changes {
+		see(c.OrgID, c.Repository)
+	}
+	for _, m := range a.Marks {
+		see(m.OrgID, m.Repository)
+	}
+	for _, m := range a.MarkHeads {
+		see(m.OrgID, m.Repository)
+	}
+	for org, login := range logins {
+		if err := s.seeOrg(t, org, login); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) seeOrg(t *txn, org int64, login string) error {
+	_, err := t.exec(insertOrg, org, login, micros(s.now()))
+	return err
+}
+
+const (
+	nextSeq           = `UPDATE orgs SET observed = observed + 1 WHERE org_id = $1 RETURNING observed`
+	insertObservation = `INSERT INTO observations (org_id, seq, delivery_id, event, action, received_at,
+  repo_id, number, head_sha, payload_sha256, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+)
+
+func observe(t *txn, o Observation, payloadSHA256 string) (int64, error) {
+	var seq int64
+	if err := t.row(nextSeq, []any{o.OrgID}, &seq); err != nil {
+		return 0, err
+	}
+	_, err := t.exec(insertObservation, o.OrgID, seq, o.DeliveryID, o.Event, o.Action, micros(o.ReceivedAt),
+		o.RepoID, o.Number, o.HeadSHA, payloadSHA256, notNull(o.Body))
+	return seq, err
+}
+
+const selectHeadChanges = `SELECT c.number FROM change_heads h
+JOIN changes c ON c.org_id = h.org_id AND c.repo_id = h.repo_id AND c.number = h.number
+WHERE h.org_id = $1 AND h.repo_id = $2 AND h.head_sha = $3 AND c.is_open = 1 ORDER BY c.number`
+
+// markAll marks every job of the arrival once, or revives those that are dead.
+func (s *Store) markAll(t *txn, a Arrival, onlyDead bool) (int, error) {
+	marks := a.Marks
+	for _, h := range a.MarkHeads {
+		err := t.rows(selectHeadChanges, []any{h.OrgID, h.RepoID, h.HeadSHA}, func(scan func(...any) error) error {
+			m := Mark{OrgID: h.OrgID, InstallationID: h.InstallationID, RepoID: h.RepoID, Repository: h.Repository, Noisy: h.Noisy}
+			if err := scan(&m.Number); err != nil {
+				return err
+			}
+			marks = append(marks[:len(marks):len(marks)], m)
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	n := 0
+	for _, m := range once(marks) {
+		j := evaluateJob(m)
+		j.DeliveryID = a.DeliveryID
+		marked, err := s.mark(t, j, m.Noisy, onlyDead)
+		if err != nil {
+			return 0, err
+		}
+		if marked {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// once drops repeated subjects. One mark that is not noisy makes the subject not noisy.
+func once(marks []Mark) []Mark {
+	type subject struct {
+		org, repo int64
+		number    int
+	}
+	at := map[subject]int{}
+	var out []Mark
+	for _, m := range marks {
+		k := subject{m.OrgID, m.RepoID, m.Number}
+		if i, ok := at[k]; ok {
+			out[i].Noisy = out[i].Noisy && m.Noisy
+			continue
+		}
+		at[k] = len(out)
+		out = append(out, m)
+	}
+	return out
+}
+
+// problem says why the arrival cannot have its effects; empty: it can.
+func (a Arrival) problem() string {
+	if o := a.Observation; o != nil && (o.OrgID <= 0 || o.DeliveryID != a.DeliveryID) {
+		return "the event names no organisation, or another delivery"
+	}
+	for _, c := range a.Changes {
+		if c.OrgID <= 0 || c.RepoID <= 0 || c.Number <= 0 || c.HeadSHA == "" {
+			return "a pull request lacks organisation, repository, number or head"
+		}
+	}
+	for _, m := range a.Marks {
+		if m.OrgID <= 0 || m.RepoID <= 0 || m.Number <= 0 {
+			return "a pull request to evaluate lacks organisation, repository or number"
+		}
+	}
+	for _, m := range a.MarkHeads {
+		if m.OrgID <= 0 || m.RepoID <= 0 || m.HeadSHA == "" {
+			return "a head to evaluate lacks organisation, repository or SHA"
+		}
+	}
+	return ""
+}
+
+// Undecoded is a delivery that was stored without effects.
+type Undecoded struct {
+	DeliveryID, Event, Why string
+	ReceivedAt             time.Time
+}
+
+const selectUndecodable = `SELECT delivery_id, event, undecodable, received_at FROM deliveries
+WHERE undecodable <> '' ORDER BY received_at, delivery_id LIMIT $1`
+
+// Undecodable returns the deliveries that were stored without effects, oldest first, at most
+// limit.
+func (s *Store) Undecodable(ctx context.Context, limit int) ([]Undecoded, error) {
+	var out []Undecoded
+	err := s.query(ctx, selectUndecodable, []any{limit}, func(scan func(...any) error) error {
+		var u Undecoded
+		var at int64
+		if err := scan(&u.DeliveryID, &u.Event, &u.Why, &at); err != nil {
+			return err
+		}
+		u.ReceivedAt = fromMicros(at)
+		out = append(out, u)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: list undecodable deliveries: %w", err)
+	}
+	return out, nil
+}
+
+// query reads rows outside of any transaction.
+func (s *Store) query(ctx context.Context, query string, args []any, each func(scan func(...any) error) error) error {
+	rows, err := s.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// one reads one row; ErrNotFound if there is none.
+func (s *Store) one(ctx context.Context, query string, args []any, into ...any) error {
+	err := s.read.QueryRowContext(ctx, query, args...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// micros is how times are stored; the zero time is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// notNull makes nil an empty value, which a NOT NULL column takes.
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func owner(repository string) string {
+	o, _, _ := strings.Cut(repository, "/")
+	return o
+}
+
+func hexSHA256(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}

@@ -1,0 +1,240 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/countersign/countersign/ledger"
+)
+
+// The kinds of leaves that this package writes.
+const (
+	LeafDecision     = "decision"
+	LeafObservations = "observations"
+)
+
+// logHead is the size and root of an organisation's log.
+type logHead struct {
+	origin string
+	size   int64
+	root   ledger.Hash
+}
+
+const (
+	insertLogHead = `INSERT INTO log_heads (org_id, origin, size, root) VALUES ($1, $2, 0, $3) ON CONFLICT (org_id) DO NOTHING`
+	selectLogHead = `SELECT origin, size, root FROM log_heads WHERE org_id = $1`
+	insertLeaf    = `INSERT INTO log_leaves (org_id, leaf_index, leaf, salt, body) VALUES ($1, $2, $3, $4, $5)`
+	insertHash    = `INSERT INTO log_hashes (org_id, position, hash) VALUES ($1, $2, $3)`
+	selectHash    = `SELECT hash FROM log_hashes WHERE org_id = $1 AND position = $2`
+	// Compare and swap: two that read the same head cannot both append to it.
+	moveLogHead = `UPDATE log_heads SET size = $4, root = $5 WHERE org_id = $1 AND size = $2 AND root = $3`
+)
+
+// newSalt returns the random salt of one body.
+func newSalt() (salt [ledger.SaltSize]byte) {
+	rand.Read(salt[:]) // never fails
+	return salt
+}
+
+// ensureLog makes the log of the organisation if there is none, and returns its head. The
+// root of a log without leaves is the hash of nothing.
+func (s *Store) ensureLog(t *txn, org int64) (logHead, error) {
+	h, err := loadLogHead(t, org)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return h, err
+	}
+	empty := new(ledger.Rebuild).Root()
+	origin := s.origin + "/" + strconv.FormatInt(org, 10)
+	if _, err := t.exec(insertLogHead, org, origin, empty[:]); err != nil {
+		return logHead{}, err
+	}
+	return loadLogHead(t, org)
+}
+
+func loadLogHead(t *txn, org int64) (logHead, error) {
+	var h logHead
+	var root []byte
+	if err := t.row(selectLogHead, []any{org}, &h.origin, &h.size, &root); err != nil {
+		return logHead{}, err
+	}
+	return h, h.setRoot(root)
+}
+
+func (h *logHead) setRoot(root []byte) error {
+	if len(root) != len(h.root) {
+		return fmt.Errorf("log head: root has %d bytes", len(root))
+	}
+	h.root = ledger.Hash(root)
+	return nil
+}
+
+// appendLeaf adds one leaf to the log whose head was read in this transaction, and returns
+// the new head. It is the last thing to do in a transaction that others may wait for.
+func appendLeaf(t *txn, org int64, h logHead, kind string, at time.Time, salt [ledger.SaltSize]byte, body []byte) (logHead, error) {
+	leaf, err := ledger.Leaf{
+		V: ledger.LeafVersion, Kind: kind, Seq: h.size, RecordedAt: at, BodySHA256: ledger.BodyDigest(salt, body),
+	}.Encode()
+	if err != nil {
+		return h, err
+	}
+	tree := ledger.NewOverlay(h.size, hashesIn(t, org))
+	hashes, err := ledger.Append(h.size, leaf, tree)
+	if err != nil {
+		return h, err
+	}
+	tree.Add(hashes)
+	next := logHead{origin: h.origin, size: h.size + 1}
+	if next.root, err = ledger.Root(next.size, tree); err != nil {
+		return h, err
+	}
+	if _, err := t.exec(insertLeaf, org, h.size, leaf, salt[:], body); err != nil {
+		return h, err
+	}
+	first, hashes := tree.Added()
+	for i, hash := range hashes {
+		if _, err := t.exec(insertHash, org, first+int64(i), hash[:]); err != nil {
+			return h, err
+		}
+	}
+	n, err := t.exec(moveLogHead, org, h.size, h.root[:], next.size, next.root[:])
+	if err != nil {
+		return h, err
+	}
+	if n != 1 {
+		return h, ErrConflict
+	}
+	return next, nil
+}
+
+// hashesIn reads stored hashes in a transaction, one statement each: a leaf needs about
+// twenty of a million, and a list of unknown length has no portable placeholder.
+func hashesIn(t *txn, org int64) ledger.HashReader {
+	return ledger.HashReaderFunc(func(positions []int64) ([]ledger.Hash, error) {
+		return readHashes(positions, func(position int64) (b []byte, err error) {
+			err = t.row(selectHash, []any{org, position}, &b)
+			return b, err
+		})
+	})
+}
+
+// hashes reads stored hashes outside of any transaction. What was committed never changes.
+func (n Tenant) hashes(ctx context.Context) ledger.HashReader {
+	return ledger.HashReaderFunc(func(positions []int64) ([]ledger.Hash, error) {
+		return readHashes(positions, func(position int64) (b []byte, err error) {
+			err = n.s.one(ctx, selectHash, []any{n.org, position}, &b)
+			return b, err
+		})
+	})
+}
+
+func readHashes(positions []int64, read func(int64) ([]byte, error)) ([]ledger.Hash, error) {
+	out := make([]ledger.Hash, len(positions))
+	for i, p := range positions {
+		b, err := read(p)
+		if err != nil {
+			return nil, fmt.Errorf("log hash at position %d: %w", p, err)
+		}
+		if len(b) != len(out[i]) {
+			return nil, fmt.Errorf("log hash at position %d has %d bytes", p, len(b))
+		}
+		out[i] = ledger.Hash(b)
+	}
+	return out, nil
+}
+
+// head reads the log's head outside of any transaction; ErrNotFound if there is no log.
+func (n Tenant) head(ctx context.Context) (logHead, error) {
+	var h logHead
+	var root []byte
+	if err := n.s.one(ctx, selectLogHead, []any{n.org}, &h.origin, &h.size, &root); err != nil {
+		return logHead{}, err
+	}
+	return h, h.setRoot(root)
+}
+
+const selectLeaf = `SELECT leaf FROM log_leaves WHERE org_id = $1 AND leaf_index = $2`
+
+// Inclusion proves that a leaf is in the log as it is now. It returns the leaf's exact bytes,
+// the checked proof, and the size and root that it leads to.
+func (n Tenant) Inclusion(ctx context.Context, index int64) (leaf []byte, proof []ledger.Hash, size int64, root ledger.Hash, err error) {
+	h, err := n.head(ctx)
+	if err == nil {
+		err = n.s.one(ctx, selectLeaf, []any{n.org, index}, &leaf)
+	}
+	if err == nil {
+		proof, err = ledger.Inclusion(index, leaf, h.size, h.root, n.hashes(ctx))
+	}
+	if err != nil {
+		return nil, nil, 0, ledger.Hash{}, fmt.Errorf("store: prove leaf %d of organisation %d: %w", index, n.org, err)
+	}
+	return leaf, proof, h.size, h.root, nil
+}
+
+const (
+	selectNewestCheckpoint = `SELECT signed FROM checkpoints WHERE org_id = $1 ORDER BY size DESC LIMIT 1`
+	insertCheckpoint       = `INSERT INTO checkpoints (org_id, size, signed, signed_at) VALUES ($1, $2, $3, $4)`
+)
+
+// Checkpoint returns a signed checkpoint of the log as it is now, as the exact bytes that
+// were stored, and its size. It signs only if the newest checkpoint is of a smaller log.
+//
+// It returns ErrFork, and signs nothing, if the log does not extend the newest checkpoint or
+// if that is not one of ours; ErrNotFound for a log without leaves; ErrNoSigner without a key.
+func (n Tenant) Checkpoint(ctx context.Context) (signed []byte, size int64, err error) {
+	if n.s.signer == nil || len(n.s.verifiers) == 0 {
+		return nil, 0, fmt.Errorf("store: checkpoint of organisation %d: %w", n.org, ErrNoSigner)
+	}
+	err = n.s.write(ctx, "checkpoint of organisation "+strconv.FormatInt(n.org, 10), func(t *txn) error {
+		signed, size, err = n.checkpoint(t)
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return signed, size, nil
+}
+
+func (n Tenant) checkpoint(t *txn) ([]byte, int64, error) {
+	h, err := loadLogHead(t, n.org)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && h.size == 0 {
+		return nil, 0, ErrNotFound
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	now := ledger.Checkpoint{Origin: h.origin, Size: h.size, Root: h.root}
+	var newest []byte
+	switch err := t.row(selectNewestCheckpoint, []any{n.org}, &newest); {
+	case errors.Is(err, sql.ErrNoRows):
+		// The head must at least be the root of what is stored.
+		root, err := ledger.Root(h.size, hashesIn(t, n.org))
+		if err != nil || root != h.root {
+			return nil, 0, fmt.Errorf("%w: the head is not the root of %d leaves", ErrFork, h.size)
+		}
+	case err != nil:
+		return nil, 0, err
+	default:
+		old, err := ledger.ParseCheckpoint(newest, h.origin, n.s.verifiers...)
+		if err != nil {
+			return nil, 0, fmt.Errorf("%w: %w", ErrFork, err)
+		}
+		if _, err := now.Extends(old, hashesIn(t, n.org)); err != nil {
+			return nil, 0, fmt.Errorf("%w: %w", ErrFork, err)
+		}
+		if old.Size == now.Size {
+			return bytes.Clone(newest), old.Size, nil
+		}
+	}
+	signed, err := now.Sign(n.s.signer)
+	if err != nil {
+		return nil, 0, err
+	}
+	_, err = t.exec(insertCheckpoint, n.org, now.Size, signed, micros(n.s.now()))
+	return signed, now.Size, err
+}
