@@ -1,5 +1,12 @@
 package policy
 
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Traces is what a change shows of who wrote it. Every field may be unknown: an empty
 // field is no evidence, neither for nor against an agent.
 type Traces struct {
@@ -9,11 +16,22 @@ type Traces struct {
 	App     App
 	HeadRef string
 	Title   string
-	// Body is the pull request's body, or the lines that Markers kept of it.
+	// Body is the pull request's body.
 	Body    string
 	Labels  []string
 	Commits []Commit
 	Pushes  []Push
+
+	// markers are the lines that Markers kept; they take the place of Body.
+	markers []string
+}
+
+// TracesOf returns the traces that facts hold.
+func TracesOf(f *Facts) Traces {
+	return Traces{
+		Author: f.Change.Author, HeadRef: f.Change.HeadRef, Title: f.Change.Title, Labels: f.Change.Labels,
+		Commits: f.Commits.Items, Pushes: f.Pushes, markers: f.Change.Markers,
+	}
 }
 
 // Classification is what the traces of a change amount to.
@@ -22,6 +40,523 @@ type Classification struct {
 	// Agents are the names of those who decided the class, strongest evidence first,
 	// then by name. Empty when the class is undetected.
 	Agents []string
-	// Signals are all traces, strongest first, then by kind, agent, place and value.
+	// Signals are all traces, strongest first, then by kind, agent, place and value; at
+	// most MaxSignals, the weakest left out.
 	Signals []Signal
+}
+
+// MaxSignals bounds the signals that are recorded; all of them decide.
+const MaxSignals = 1000
+
+// maxValueBytes is where a signal's value is cut.
+const maxValueBytes = 200
+
+// level is what one signal argues for.
+type level int
+
+// The levels. Only those from levelSuggestion on are about the work of a model.
+const (
+	levelNone       level = iota // recorded, decides nothing
+	levelPlatform                // GitHub itself
+	levelAutomation              // a known automation is the author or the pusher
+	levelWeak                    // says little alone
+	levelSuggestion              // a person accepted a suggestion
+	levelAssist                  // an agent took part in a person's work
+	levelMerge                   // an agent merged: its work if there is no person's
+	levelAgent                   // an agent wrote it
+)
+
+// Classify says what the traces of a change amount to. The strongest class holds:
+//
+//   - agent: an agent, or a bot that nobody listed, opened the pull request, pushed, signed
+//     or authored a commit; or a session of a hosted agent is linked; or two weak signals
+//     of different kinds (branch, body, title, label) meet, where one could be chance; or
+//     an automation's change has any trace of a model but a lone weak one.
+//   - assisted: none of these, but an agent's trailer, name or local session on a person's
+//     commit, an agent's merge among a person's commits, or an agent's marker at the
+//     beginning of a line of the body. A branch, title or label alone is recorded and
+//     decides nothing: people work on branches called codex/ and cursor/ too.
+//   - suggestion: only trailers of review products, whose suggestion somebody accepted.
+//   - automation: a known automation, and nobody else, made and pushed every commit.
+//   - platform: the same of GitHub's own accounts.
+//   - undetected: no agent indicator found. That is not a claim that a person wrote it.
+//
+// A signal of an agent can therefore raise the class, and never lowers it. The order of
+// commits, pushes and labels does not matter.
+func Classify(c *Catalogue, t Traces) Classification {
+	k := classifier{catalogue: c}
+	k.account(t)
+	for i := range t.Commits {
+		k.commit(&t.Commits[i])
+	}
+	k.text(t)
+	return k.conclude()
+}
+
+// hit is a signal with what it argues for.
+type hit struct {
+	Signal
+	level level
+	agent *Agent
+}
+
+// classifier collects hits.
+type classifier struct {
+	catalogue *Catalogue
+	hits      []hit
+	// people counts identities that are neither agent nor automation nor GitHub.
+	people int
+	// openedByAutomation: GitHub asserts an automation as the author of the change.
+	openedByAutomation bool
+	// place is "commit <sha>" of the commit at hand, made when it is needed.
+	place string
+}
+
+func (k *classifier) add(kind string, strength Strength, agent *Agent, where, value string, l level) {
+	if agent.Kind != KindAgent && l > levelAutomation {
+		l = levelNone // automation leaves trailers and branches too
+	}
+	k.hits = append(k.hits, hit{Signal{kind, strength, agent.Name, where, cut(value, maxValueBytes)}, l, agent})
+}
+
+// made is the level of having made or pushed something.
+func made(a *Agent) level {
+	switch a.Kind {
+	case KindPlatform:
+		return levelPlatform
+	case KindAutomation:
+		return levelAutomation
+	default:
+		return levelAgent
+	}
+}
+
+// accountText shows an account.
+func accountText(a Actor) string {
+	if a.ID == 0 {
+		return a.Login
+	}
+	return a.Login + " (" + strconv.FormatInt(a.ID, 10) + ")"
+}
+
+// account looks at what GitHub asserts: author, App, pushers.
+func (k *classifier) account(t Traces) {
+	k.actor(t.Author, "author", "pull request")
+	if agent := k.catalogue.ByApp(t.App.Slug); agent != nil {
+		k.add("app", StrengthAsserted, agent, "pull request", t.App.Slug, made(agent))
+	}
+	if agent, asserted := k.catalogue.ofActor(t.Author); asserted && agent.Kind == KindAutomation {
+		k.openedByAutomation = true
+	}
+	for i := range t.Pushes {
+		k.actor(t.Pushes[i].Pusher, "pusher", "push "+t.Pushes[i].After)
+	}
+}
+
+// actor looks at an account that GitHub asserts.
+func (k *classifier) actor(a Actor, kind, where string) {
+	agent, asserted := k.catalogue.ofActor(a)
+	switch {
+	case agent == k.catalogue.unlisted:
+		k.add("unlisted-bot", StrengthAsserted, agent, where, accountText(a), levelAgent)
+	case agent != nil && asserted:
+		k.add(kind, StrengthAsserted, agent, where, accountText(a), made(agent))
+	case agent != nil && agent.Kind == KindAgent:
+		k.add(kind, StrengthClaimed, agent, where, accountText(a), levelAgent)
+	case agent != nil:
+		// A login alone adds scrutiny and takes none away: it may be anybody's by now.
+		k.add(kind, StrengthClaimed, agent, where, accountText(a), levelNone)
+		k.people++
+	case a != (Actor{}):
+		k.people++
+	}
+}
+
+// commit looks at one commit.
+func (k *classifier) commit(m *Commit) {
+	k.place = ""
+	merge := len(m.Parents) > 1
+	author := k.identity(&m.Author, "author", func(a *Agent) level {
+		if merge && a.Kind == KindAgent {
+			return levelMerge
+		}
+		return made(a)
+	}, m)
+	if m.Committer != m.Author {
+		k.identity(&m.Committer, "committer", func(a *Agent) level {
+			if author == a {
+				return levelNone // has said so as the author
+			}
+			return levelAssist
+		}, m)
+	}
+	for i := range m.CoAuthors {
+		k.coAuthor(&m.CoAuthors[i], m)
+	}
+	k.signature(m)
+	for i := range m.Trailers {
+		k.trailer(&m.Trailers[i], m)
+	}
+	for i := range k.catalogue.titles {
+		if rule := &k.catalogue.titles[i]; strings.HasPrefix(m.Headline, rule.prefix) {
+			k.add("title", StrengthWeak, rule.agent, k.at(m), m.Headline, levelWeak)
+		}
+	}
+}
+
+// at returns "commit <sha>".
+func (k *classifier) at(m *Commit) string {
+	if k.place == "" {
+		k.place = "commit " + m.SHA
+	}
+	return k.place
+}
+
+// identity looks at an author or committer, and returns the agent behind it, if any.
+// Everything here is claimed: whoever commits writes name and address, and GitHub finds
+// the account by the address.
+func (k *classifier) identity(id *Identity, role string, level func(*Agent) level, m *Commit) *Agent {
+	if *id == (Identity{}) {
+		return nil
+	}
+	byAccount, byEmail := k.catalogue.OfActor(id.Account), k.catalogue.ofEmail(id.Email)
+	var byName *Agent
+	if byAccount == nil && byEmail == nil {
+		byName = k.catalogue.ofName(id.Name)
+	}
+	if byEmail != nil && !(role == "committer" && byEmail.Kind == KindPlatform) {
+		k.add(role+"-email", StrengthClaimed, byEmail, k.at(m), id.Email, level(byEmail))
+	}
+	if byAccount != nil && byAccount != byEmail && !(role == "committer" && byAccount.Kind == KindPlatform) {
+		k.add(role+"-account", StrengthClaimed, byAccount, k.at(m), accountText(id.Account), level(byAccount))
+	}
+	if byName != nil {
+		// The address is a person's: the tool added itself to the name.
+		k.add(role+"-name", StrengthClaimed, byName, k.at(m), id.Name, levelAssist)
+	}
+	if byAccount == nil && byEmail == nil {
+		k.people++
+	}
+	if byEmail != nil {
+		return byEmail
+	}
+	return byAccount
+}
+
+// ofName returns the agent that marks a person's name as its own.
+func (c *Catalogue) ofName(name string) *Agent {
+	if len(name) > maxLookupBytes {
+		return nil
+	}
+	for i := range c.authorNames {
+		if c.authorNames[i].shape.matches(name) {
+			return c.authorNames[i].agent
+		}
+	}
+	return nil
+}
+
+// took is the level of a trailer that names an agent.
+func took(a *Agent) level {
+	if a.Suggests {
+		return levelSuggestion
+	}
+	return levelAssist
+}
+
+// coAuthorKey is the trailer that GitHub shows as a further author.
+const coAuthorKey = "Co-authored-by"
+
+// coAuthor looks at a co-author that GitHub read from a trailer.
+func (k *classifier) coAuthor(id *Identity, m *Commit) {
+	agent := k.catalogue.inTrailer(coAuthorKey, id.Name, id.Email)
+	if agent == nil {
+		agent = k.catalogue.OfActor(id.Account)
+	}
+	if agent == nil {
+		if *id != (Identity{}) {
+			k.people++
+		}
+		return
+	}
+	text := id.Email
+	if text == "" {
+		text = accountText(id.Account)
+	}
+	k.add("trailer", StrengthClaimed, agent, k.at(m), coAuthorKey+": "+id.Name+" <"+text+">", took(agent))
+}
+
+// signature looks at who signed: an agent's key, or GitHub for an agent's account.
+func (k *classifier) signature(m *Commit) {
+	if m.Signature.State != "valid" {
+		return
+	}
+	signer := m.Signature.Signer
+	if m.Signature.ByGitHub {
+		// GitHub signs what an App commits through its API as that App, and leaves
+		// commits with a made-up author unsigned.
+		signer = m.Author.Account
+		if signer.ID == 0 {
+			return
+		}
+	}
+	if agent, asserted := k.catalogue.ofActor(signer); asserted && agent.Kind == KindAgent {
+		k.add("signature", StrengthSigned, agent, k.at(m), accountText(signer), levelAgent)
+	}
+}
+
+// trailer looks at one trailer or bare line of a commit message.
+func (k *classifier) trailer(t *Trailer, m *Commit) {
+	if t.Key == "" {
+		if agent := k.catalogue.bodyMarker(t.Value); agent != nil {
+			k.add("trailer", StrengthClaimed, agent, k.at(m), t.Value, levelAssist)
+		}
+	} else if k.keyed(t, m) {
+		return
+	}
+	if strings.IndexByte(t.Value, '/') >= 0 {
+		for _, s := range k.catalogue.sessionLinks(t.Value) {
+			k.session(s, k.at(m))
+		}
+	}
+}
+
+// keyed looks at a trailer by its key; true when it found something.
+func (k *classifier) keyed(t *Trailer, m *Commit) bool {
+	if rules := k.catalogue.trailerKey(t.Key); rules != nil {
+		for i := range rules.sessions {
+			if rule := &rules.sessions[i]; rule.shape.matches(t.Value) {
+				k.session(foundText{agent: rule.agent, text: t.Key + ": " + t.Value}, k.at(m))
+				return true
+			}
+		}
+	}
+	name, address, _ := cutAddress(t.Value)
+	agent := k.catalogue.inTrailer(t.Key, name, address)
+	if agent == nil {
+		if address != "" && strings.EqualFold(t.Key, coAuthorKey) {
+			k.people++
+		}
+		return false
+	}
+	key := t.Key
+	if strings.EqualFold(key, coAuthorKey) {
+		key = coAuthorKey // so that GitHub's reading of the same line is the same signal
+	}
+	k.add("trailer", StrengthClaimed, agent, k.at(m), key+": "+t.Value, took(agent))
+	return true
+}
+
+// session records a link to a session. One of a tool that runs under a person's account
+// shows that the person worked with it; a hosted agent's, that the agent did the work.
+func (k *classifier) session(s foundText, where string) {
+	l := levelAgent
+	if s.agent.Local {
+		l = levelAssist
+	}
+	k.add("session", StrengthLinked, s.agent, where, s.text, l)
+}
+
+func (c *Catalogue) trailerKey(key string) *trailerRules {
+	if len(key) > maxTrailerKey {
+		return nil
+	}
+	var buf [maxTrailerKey]byte
+	return c.trailers[string(appendLower(buf[:0], key))]
+}
+
+// inTrailer returns the agent that a trailer names. A value with an address is judged by
+// the address (people are called Claude), and only with keys that speak of writing: a
+// reviewer or reporter did not write.
+func (c *Catalogue) inTrailer(key, name, address string) *Agent {
+	rules := c.trailerKey(key)
+	if address == "" {
+		if rules != nil {
+			return firstMatch(rules.values, name)
+		}
+		return nil
+	}
+	if len(address) > maxLookupBytes {
+		return nil
+	}
+	if rules != nil {
+		var buf [maxLookupBytes]byte
+		lower := appendLower(buf[:0], address)
+		if agent := firstMatch(rules.mails[string(lower)], name); agent != nil {
+			return agent
+		}
+		if at := strings.LastIndexByte(address, '@'); at >= 0 && len(rules.domains) > 0 {
+			if agent := firstMatch(rules.domains[string(lower[at+1:])], name); agent != nil {
+				return agent
+			}
+		}
+	}
+	for _, writing := range [...]string{"co-authored-by", "co-developed-by", "assisted-by", "generated-by", "made-with", "signed-off-by", "authored-by"} {
+		if len(key) == len(writing) && hasPrefixFold(key, writing) {
+			return c.ofEmail(address)
+		}
+	}
+	return nil
+}
+
+func firstMatch(rules []textRule, text string) *Agent {
+	for i := range rules {
+		if rules[i].shape.matches(text) {
+			return rules[i].agent
+		}
+	}
+	return nil
+}
+
+// text looks at branch, title, labels and body.
+func (k *classifier) text(t Traces) {
+	if len(t.HeadRef) <= maxLookupBytes {
+		for i := range k.catalogue.branches {
+			if rule := &k.catalogue.branches[i]; rule.shape.matches(t.HeadRef) {
+				k.add("branch", StrengthWeak, rule.agent, "branch", t.HeadRef, levelWeak)
+			}
+		}
+	}
+	for i := range k.catalogue.titles {
+		if rule := &k.catalogue.titles[i]; strings.HasPrefix(t.Title, rule.prefix) {
+			k.add("title", StrengthWeak, rule.agent, "pull request", t.Title, levelWeak)
+		}
+	}
+	for _, label := range t.Labels {
+		if agent := k.catalogue.labels[strings.ToLower(label)]; agent != nil {
+			k.add("label", StrengthWeak, agent, "pull request", label, levelWeak)
+		}
+	}
+	found := k.catalogue.bodyOf(&t)
+	for _, m := range found.markers {
+		k.add("body", StrengthWeak, m.agent, "body", m.text, levelWeak)
+	}
+	for _, s := range found.sessions {
+		k.session(s, "body")
+	}
+}
+
+// bodyOf looks at the body, or at what was kept of it.
+func (c *Catalogue) bodyOf(t *Traces) bodyTraces {
+	if t.markers != nil {
+		return tracesOfMarkers(c, t.markers)
+	}
+	return tracesOfBody(c, t.Body)
+}
+
+// conclude weighs the hits.
+func (k *classifier) conclude() Classification {
+	class := k.class()
+	result := Classification{Class: class, Agents: k.agents(class)}
+	slices.SortFunc(k.hits, func(a, b hit) int { return compareSignals(&a.Signal, &b.Signal) })
+	result.Signals = make([]Signal, 0, min(len(k.hits), MaxSignals))
+	for i := range k.hits {
+		if i > 0 && k.hits[i].Signal == k.hits[i-1].Signal {
+			continue
+		}
+		if result.Signals = append(result.Signals, k.hits[i].Signal); len(result.Signals) == MaxSignals {
+			break
+		}
+	}
+	return result
+}
+
+// class is the table of Classify.
+func (k *classifier) class() Class {
+	var has [levelAgent + 1]bool
+	weak := map[string]bool{}
+	for i := range k.hits {
+		h := &k.hits[i]
+		has[h.level] = true
+		if h.level == levelWeak {
+			weak[h.Kind] = true
+		}
+	}
+	assisted := has[levelAssist] || has[levelMerge] || weak["body"]
+	byAutomation := k.openedByAutomation || has[levelAutomation] && k.people == 0
+	switch {
+	case has[levelAgent], len(weak) > 1, has[levelMerge] && k.people == 0:
+		return ClassAgent
+	case byAutomation && (assisted || has[levelSuggestion]):
+		return ClassAgent // no person's account to have been assisted
+	case assisted:
+		return ClassAssisted
+	case has[levelSuggestion]:
+		return ClassSuggestion
+	case has[levelAutomation] && k.people == 0:
+		return ClassAutomation
+	case has[levelPlatform] && k.people == 0:
+		return ClassPlatform
+	}
+	return ClassUndetected
+}
+
+// agents names who decided the class.
+func (k *classifier) agents(class Class) []string {
+	var low, high level
+	switch class {
+	case ClassAgent, ClassAssisted, ClassSuggestion:
+		low, high = levelSuggestion, levelAgent
+	case ClassAutomation:
+		low, high = levelAutomation, levelAutomation
+	case ClassPlatform:
+		low, high = levelPlatform, levelPlatform
+	default:
+		return []string{}
+	}
+	best := map[string]int{}
+	pick := func(low, high level) {
+		for i := range k.hits {
+			h := &k.hits[i]
+			if h.level < low || h.level > high {
+				continue
+			}
+			rank := strengthRank(h.Strength)
+			if held, ok := best[h.Agent]; !ok || rank < held {
+				best[h.Agent] = rank
+			}
+		}
+	}
+	if pick(low, high); len(best) == 0 {
+		pick(levelWeak, levelWeak) // weak signals alone made the class
+	}
+	names := make([]string, 0, len(best))
+	for name := range best {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(best[a], best[b]), strings.Compare(a, b))
+	})
+	return names
+}
+
+// strengthRank orders the strengths, strongest first.
+func strengthRank(s Strength) int {
+	switch s {
+	case StrengthAsserted:
+		return 0
+	case StrengthSigned:
+		return 1
+	case StrengthLinked:
+		return 2
+	case StrengthClaimed:
+		return 3
+	}
+	return 4
+}
+
+func compareSignals(a, b *Signal) int {
+	if c := cmp.Compare(strengthRank(a.Strength), strengthRank(b.Strength)); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Kind, b.Kind); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Agent, b.Agent); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Where, b.Where); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Value, b.Value)
 }

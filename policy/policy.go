@@ -101,7 +101,7 @@ type AllowedBypass struct {
 
 // Agent is one entry of the agent catalogue: an agent, an assistant or an automation,
 // with everything by which it is recognised. Text shapes (Trailers, Branches, Sessions,
-// Names) are written in the small language that shape.go describes.
+// Names) are written in the small language that catalogue_shape.go describes.
 type Agent struct {
 	Name string `json:"name"`
 	// Kind is "ai-agent" or "automation". The built-in catalogue also uses "platform",

@@ -1,0 +1,256 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// The roles of a Member. Those that begin with "claimed" rest on text that anyone can write.
+const (
+	RoleAuthor           = "author"        // opened the pull request
+	RoleCommitAuthor     = "commit author" // of at least one commit
+	RoleCoAuthor         = "co-author"
+	RoleCommitter        = "committer" // GitHub itself left out
+	RolePusher           = "pusher"
+	RoleAssigned         = "assigned the agent"
+	RoleClaimedCoAuthor  = "claimed: co-author"            // of an agent's commit: who asked for it
+	RoleClaimedRequester = "claimed: requested by"         // in the body
+	RoleClaimedAssignee  = "claimed: assigned by an agent" // an agent handed the change to them
+)
+
+// AuthorshipOf says who is behind a change: its class, its authors, and who asked for it.
+//
+// The author set is everyone who opened, wrote, co-wrote, committed or pushed it, agents
+// too; GitHub's own accounts are left out.
+//
+// Initiators are looked for when an agent took part (classes agent and assisted). They are
+// known when GitHub asserts one: the person who opened the pull request, or who assigned
+// it (or its issue) to the agent, or who pushed, where no agent opened or pushed it
+// itself. A person who pushed to an agent's pull request need not be who asked for it.
+// Claims (co-authors of an agent's commits, "Requested by @login") add people and never
+// make the initiator known.
+func AuthorshipOf(c *Catalogue, f *Facts) Authorship {
+	t := TracesOf(f)
+	found := Classify(c, t)
+	a := Authorship{
+		Class: found.Class, Agents: found.Agents, Signals: found.Signals,
+		Authors: []Member{}, Initiators: []Member{}, InitiatorKnown: true,
+	}
+	a.Authors = authorsOf(c, &t)
+	if found.Class == ClassAgent || found.Class == ClassAssisted {
+		a.Initiators, a.InitiatorKnown = initiatorsOf(c, f, &t)
+	}
+	return a
+}
+
+// Is reports whether the member is, or may be, the account a. A member that GitHub
+// asserts is compared by id; one that is only claimed also by login and by the id in an
+// address of GitHub's. It errs to the side of yes, which keeps a from approving.
+func (m Member) Is(a Actor) bool {
+	if m.Actor.ID != 0 {
+		return m.Actor.ID == a.ID
+	}
+	if m.Actor.Login != "" && strings.EqualFold(bareLogin(m.Actor.Login), bareLogin(a.Login)) {
+		return true
+	}
+	id, login, ok := noreply(m.Email)
+	if !ok {
+		return false
+	}
+	if id != 0 {
+		return id == a.ID
+	}
+	return strings.EqualFold(bareLogin(login), bareLogin(a.Login))
+}
+
+func bareLogin(login string) string { return strings.TrimSuffix(login, "[bot]") }
+
+// memberKey is what makes two mentions one member: the id, else the address, else the login.
+type memberKey struct {
+	id   int64
+	text string
+}
+
+// members collects members and their roles.
+type members struct {
+	at   map[memberKey]int
+	list []Member
+}
+
+// add enters an account, or a claimed identity, in a role.
+func (m *members) add(a Actor, email, role string) {
+	key := memberKey{id: a.ID}
+	if a.ID == 0 {
+		if email == "" && a.Login == "" {
+			return
+		}
+		if key.text = strings.ToLower(email); email == "" {
+			key.text = "@" + strings.ToLower(a.Login)
+		}
+	} else {
+		email = "" // the account says it better
+	}
+	i, known := m.at[key]
+	if !known {
+		if m.at == nil {
+			m.at = map[memberKey]int{}
+		}
+		i = len(m.list)
+		m.at[key] = i
+		m.list = append(m.list, Member{Actor: a, Email: cut(email, maxValueBytes), Roles: []string{role}})
+		return
+	}
+	held := &m.list[i]
+	if held.Actor.Login == "" || a.Login != "" && a.Login < held.Actor.Login {
+		held.Actor.Login = a.Login // one of them, whatever the order
+	}
+	if held.Actor.Type == "" {
+		held.Actor.Type = a.Type
+	}
+	if !slices.Contains(held.Roles, role) {
+		held.Roles = append(held.Roles, role)
+	}
+}
+
+// sorted returns the members by id, address and login, each with its roles sorted.
+func (m *members) sorted() []Member {
+	for i := range m.list {
+		slices.Sort(m.list[i].Roles)
+	}
+	slices.SortFunc(m.list, func(a, b Member) int {
+		return cmp.Or(cmp.Compare(a.Actor.ID, b.Actor.ID), strings.Compare(a.Email, b.Email), strings.Compare(a.Actor.Login, b.Actor.Login))
+	})
+	if m.list == nil {
+		return []Member{}
+	}
+	return m.list
+}
+
+// authorsOf collects everyone behind the change.
+func authorsOf(c *Catalogue, t *Traces) []Member {
+	var set members
+	set.add(t.Author, "", RoleAuthor)
+	for i := range t.Commits {
+		m := &t.Commits[i]
+		set.identity(c, &m.Author, RoleCommitAuthor)
+		set.identity(c, &m.Committer, RoleCommitter)
+		eachCoAuthor(m, func(id *Identity) { set.identity(c, id, RoleCoAuthor) })
+	}
+	for i := range t.Pushes {
+		if p := t.Pushes[i].Pusher; !isPlatform(c, p, "") {
+			set.add(p, "", RolePusher)
+		}
+	}
+	return set.sorted()
+}
+
+// identity enters a git identity, unless it is GitHub itself.
+func (m *members) identity(c *Catalogue, id *Identity, role string) {
+	if !isPlatform(c, id.Account, id.Email) {
+		m.add(id.Account, id.Email, role)
+	}
+}
+
+// isPlatform reports whether an identity is GitHub's own: its browser editor, its queue.
+func isPlatform(c *Catalogue, a Actor, email string) bool {
+	agent := c.ids[a.ID]
+	if agent == nil && a.ID == 0 {
+		agent = c.ofEmail(email)
+	}
+	return agent != nil && agent.Kind == KindPlatform
+}
+
+// eachCoAuthor calls see for every co-author of a commit: those that GitHub linked to an
+// account, and those whose trailer it did not read.
+func eachCoAuthor(m *Commit, see func(*Identity)) {
+	for i := range m.CoAuthors {
+		see(&m.CoAuthors[i])
+	}
+	for i := range m.Trailers {
+		if !strings.EqualFold(m.Trailers[i].Key, coAuthorKey) {
+			continue
+		}
+		name, address, ok := cutAddress(m.Trailers[i].Value)
+		if !ok || slices.ContainsFunc(m.CoAuthors, func(id Identity) bool { return strings.EqualFold(id.Email, address) }) {
+			continue
+		}
+		id := Identity{Name: name, Email: address}
+		if strings.EqualFold(address, m.Author.Email) {
+			id.Account = m.Author.Account
+		}
+		see(&id)
+	}
+}
+
+// initiatorsOf collects the people who asked an agent for the change. known is true when
+// GitHub asserts one of them.
+func initiatorsOf(c *Catalogue, f *Facts, t *Traces) (list []Member, known bool) {
+	var set members
+	agentActed := isAgent(c, t.Author)
+	for i := range t.Pushes {
+		agentActed = agentActed || isAgent(c, t.Pushes[i].Pusher)
+	}
+	if isPerson(c, t.Author) {
+		set.add(t.Author, "", RoleAuthor)
+		known = true
+	}
+	for i := range t.Pushes {
+		if p := t.Pushes[i].Pusher; isPerson(c, p) {
+			set.add(p, "", RolePusher)
+			known = known || !agentActed
+		}
+	}
+	for _, as := range f.Assignments.Items {
+		switch {
+		case as.Removed:
+		case isPerson(c, as.By) && isAgent(c, as.Assignee):
+			set.add(as.By, "", RoleAssigned)
+			// Of a list with gaps we may have the wrong one.
+			known = known || f.Assignments.Complete
+		case isPerson(c, as.Assignee) && isAgent(c, as.By):
+			set.add(as.Assignee, "", RoleClaimedAssignee)
+		}
+	}
+	claimedInitiators(c, t, &set)
+	return set.sorted(), known
+}
+
+// claimedInitiators adds those of whom only a text says that they asked.
+func claimedInitiators(c *Catalogue, t *Traces, set *members) {
+	for i := range t.Commits {
+		m := &t.Commits[i]
+		if !authoredByAgent(c, &m.Author) {
+			continue
+		}
+		eachCoAuthor(m, func(id *Identity) {
+			if c.OfActor(id.Account) == nil && c.inTrailer(coAuthorKey, id.Name, id.Email) == nil {
+				set.add(id.Account, id.Email, RoleClaimedCoAuthor)
+			}
+		})
+	}
+	for _, login := range c.bodyOf(t).requesters {
+		set.add(Actor{Login: login}, "", RoleClaimedRequester)
+	}
+}
+
+// isAgent reports whether GitHub asserts an account as an agent, or a bot nobody listed.
+func isAgent(c *Catalogue, a Actor) bool {
+	agent := c.OfActor(a)
+	return agent != nil && agent.Kind == KindAgent
+}
+
+// isPerson reports whether an account is a user's, and none that the catalogue knows.
+func isPerson(c *Catalogue, a Actor) bool {
+	return (a.Type == TypeUser || a.Type == TypeEnterpriseUser) && a.ID != 0 && c.OfActor(a) == nil
+}
+
+// authoredByAgent reports whether a commit's author claims to be an agent.
+func authoredByAgent(c *Catalogue, id *Identity) bool {
+	for _, agent := range [...]*Agent{c.OfActor(id.Account), c.ofEmail(id.Email)} {
+		if agent != nil && agent.Kind == KindAgent {
+			return true
+		}
+	}
+	return false
+}
