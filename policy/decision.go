@@ -76,6 +76,8 @@ type Decision struct {
 	// RecheckAt is when the decision would change by the mere passing of time, because
 	// something that has not started by then counts as missing. Absent when it would not.
 	RecheckAt time.Time `json:"recheck_at,omitzero"`
+	// Visibility is the repository's: who may approve is told in private ones only.
+	Visibility string `json:"visibility,omitempty"`
 }
 
 // RuleResult is the result of one rule.

@@ -206,6 +206,9 @@ type Review struct {
 	PermissionThen string `json:"permission_then"`
 	// DismissedBy is who dismissed it; zero when nobody did, or when it is not known.
 	DismissedBy Actor `json:"dismissed_by"`
+	// DismissedState is the review's state before it was dismissed; empty when it was
+	// not, or when it is not known.
+	DismissedState string `json:"dismissed_state,omitempty"`
 }
 
 // ReviewReceipt is a review as its "submitted" delivery described it.

@@ -13,9 +13,20 @@ type Subject struct {
 	HeadSHA      string
 	BaseRef      string
 	GoverningRef string
-	// Enrolment is the last known one: enrolment is sticky, so a policy that became
-	// unreadable does not end it. The zero value reads as the main lane, enforced.
-	Enrolment Enrolment
+	// Mode, Lane and CheckName are the last known ones: enrolment is sticky, so a policy
+	// that became unreadable does not end it. Empty ones read as the main lane, enforced.
+	Mode      Mode
+	Lane      string
+	CheckName string
+}
+
+// Subject is what the decision is about.
+func (d Decision) Subject() Subject {
+	return Subject{
+		RepositoryID: d.RepositoryID, Repository: d.Repository, Number: d.Number,
+		HeadSHA: d.HeadSHA, BaseRef: d.BaseRef, GoverningRef: d.GoverningRef,
+		Mode: d.Mode, Lane: d.Lane, CheckName: d.CheckName,
+	}
 }
 
 // The words of GitHub's check run API that decisions use.
@@ -114,12 +125,9 @@ func BrokenPolicy(s Subject, err *ParseError) Decision {
 // bytes hold [] and never null, and a verdict that cannot pass. The class is empty,
 // not ClassUndetected: nobody has looked yet.
 func (s Subject) decision() Decision {
-	e := s.Enrolment
-	if e.Mode == "" {
-		e.Mode = ModeEnforce
-	}
-	if e.CheckName == "" {
-		e = enrolment(Lane{Name: e.Lane, Mode: e.Mode})
+	e := enrolment(Lane{Name: s.Lane, Mode: s.Mode})
+	if s.CheckName != "" {
+		e.CheckName = s.CheckName
 	}
 	return Decision{
 		V: DecisionVersion, Engine: Engine,

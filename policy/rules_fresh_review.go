@@ -1,0 +1,53 @@
+package policy
+
+import "fmt"
+
+// RuleFreshReview says: as many of the approvals that human-review accepts as are
+// needed were given for the newest commit.
+//
+// What counts is the review's delivery when it came in: it names the commit that was
+// reviewed and the newest commit at that moment, and both must be the head. GitHub
+// changes the commit of a review afterwards, and dates in git are written by whoever
+// makes the commit, so neither is looked at. A review whose delivery never reached us
+// is for a commit that is not known.
+const (
+	RuleFreshReview     = "fresh-review"
+	revisionFreshReview = 1
+)
+
+func (j *judgement) freshReview() ruling {
+	r := RuleResult{
+		Rule: RuleFreshReview, Revision: revisionFreshReview, Control: "CC8.1",
+		Facts: []string{"reviews", "change.head_sha"},
+	}
+	if why := j.peopleUnknown(); why != "" {
+		return undecidable(r, why, "who is behind this change is not known")
+	}
+	required, _ := j.requiredApprovals()
+	if required == 0 {
+		r.Outcome, r.Reason = OutcomeNotApplicable, "The policy asks for no approval of a change like this."
+		return ruling{RuleResult: r}
+	}
+	have := j.counted()
+	if have >= required {
+		r.Outcome = OutcomePass
+		r.Reason = fmt.Sprintf("%s of the newest commit, %s.", count(have, "counted approval"), shortSHA(j.f.Change.HeadSHA))
+		return ruling{RuleResult: r}
+	}
+	var stale []string
+	for _, review := range j.reviews {
+		if review.approves() && !review.fresh {
+			stale = append(stale, fmt.Sprintf("%s (%s)", orSomebody(review.review.Actor.Login), review.why))
+		}
+	}
+	r.Outcome = OutcomePending
+	r.Reason = fmt.Sprintf("%d of %s for the newest commit, %s.", have, count(required, "needed approval"), shortSHA(j.f.Change.HeadSHA))
+	r.Remedy = "An approval of the newest commit is needed."
+	title := j.approvalTitle(required)
+	if len(stale) > 0 {
+		r.Reason += " Not for it: " + listed(stale, 5) + "."
+		r.Remedy = "Those who approved look at what is new and approve again."
+		title = fmt.Sprintf("Needs %s of the newest commit: earlier approvals were for older ones", count(max(1, required-have), "approval"))
+	}
+	return ruling{r, title}
+}
