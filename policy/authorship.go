@@ -32,14 +32,15 @@ const (
 // make the initiator known.
 func AuthorshipOf(c *Catalogue, f *Facts) Authorship {
 	t := TracesOf(f)
-	found := Classify(c, t)
+	r := &reader{Catalogue: c}
+	found := classify(r, t)
 	a := Authorship{
 		Class: found.Class, Agents: found.Agents, Signals: found.Signals,
 		Authors: []Member{}, Initiators: []Member{}, InitiatorKnown: true,
 	}
-	a.Authors = authorsOf(c, &t)
+	a.Authors = authorsOf(r, &t)
 	if found.Class == ClassAgent || found.Class == ClassAssisted {
-		a.Initiators, a.InitiatorKnown = initiatorsOf(c, f, &t)
+		a.Initiators, a.InitiatorKnown = initiatorsOf(r, f, &t)
 	}
 	return a
 }
@@ -128,55 +129,50 @@ func (m *members) sorted() []Member {
 }
 
 // authorsOf collects everyone behind the change.
-func authorsOf(c *Catalogue, t *Traces) []Member {
+func authorsOf(r *reader, t *Traces) []Member {
 	var set members
 	set.add(t.Author, "", RoleAuthor)
+	var author, committer Identity // of the commit before: most often the same
 	for i := range t.Commits {
 		m := &t.Commits[i]
-		set.identity(c, &m.Author, RoleCommitAuthor)
-		set.identity(c, &m.Committer, RoleCommitter)
-		eachCoAuthor(m, func(id *Identity) { set.identity(c, id, RoleCoAuthor) })
+		if m.Author != author {
+			author = m.Author
+			set.identity(r, &author, RoleCommitAuthor)
+		}
+		if m.Committer != committer {
+			committer = m.Committer
+			set.identity(r, &committer, RoleCommitter)
+		}
+		eachCoAuthor(r, m, func(id *Identity) { set.identity(r, id, RoleCoAuthor) })
 	}
 	for i := range t.Pushes {
-		if p := t.Pushes[i].Pusher; !isPlatform(c, p, "") {
-			set.add(p, "", RolePusher)
+		if agent := r.OfActor(t.Pushes[i].Pusher); agent == nil || agent.Kind != KindPlatform {
+			set.add(t.Pushes[i].Pusher, "", RolePusher)
 		}
 	}
 	return set.sorted()
 }
 
 // identity enters a git identity, unless it is GitHub itself.
-func (m *members) identity(c *Catalogue, id *Identity, role string) {
-	if !isPlatform(c, id.Account, id.Email) {
+func (m *members) identity(r *reader, id *Identity, role string) {
+	if !r.identity(id).platform() {
 		m.add(id.Account, id.Email, role)
 	}
 }
 
-// isPlatform reports whether an identity is GitHub's own: its browser editor, its queue.
-func isPlatform(c *Catalogue, a Actor, email string) bool {
-	agent := c.ids[a.ID]
-	if agent == nil && a.ID == 0 {
-		agent = c.ofEmail(email)
-	}
-	return agent != nil && agent.Kind == KindPlatform
-}
-
 // eachCoAuthor calls see for every co-author of a commit: those that GitHub linked to an
 // account, and those whose trailer it did not read.
-func eachCoAuthor(m *Commit, see func(*Identity)) {
+func eachCoAuthor(r *reader, m *Commit, see func(*Identity)) {
 	for i := range m.CoAuthors {
 		see(&m.CoAuthors[i])
 	}
 	for i := range m.Trailers {
-		if !strings.EqualFold(m.Trailers[i].Key, coAuthorKey) {
+		t := r.trailer(&m.Trailers[i])
+		if !t.coAuthor || slices.ContainsFunc(m.CoAuthors, func(id Identity) bool { return strings.EqualFold(id.Email, t.address) }) {
 			continue
 		}
-		name, address, ok := cutAddress(m.Trailers[i].Value)
-		if !ok || slices.ContainsFunc(m.CoAuthors, func(id Identity) bool { return strings.EqualFold(id.Email, address) }) {
-			continue
-		}
-		id := Identity{Name: name, Email: address}
-		if strings.EqualFold(address, m.Author.Email) {
+		id := Identity{Name: t.name, Email: t.address}
+		if strings.EqualFold(id.Email, m.Author.Email) {
 			id.Account = m.Author.Account
 		}
 		see(&id)
@@ -185,18 +181,18 @@ func eachCoAuthor(m *Commit, see func(*Identity)) {
 
 // initiatorsOf collects the people who asked an agent for the change. known is true when
 // GitHub asserts one of them.
-func initiatorsOf(c *Catalogue, f *Facts, t *Traces) (list []Member, known bool) {
+func initiatorsOf(r *reader, f *Facts, t *Traces) (list []Member, known bool) {
 	var set members
-	agentActed := isAgent(c, t.Author)
+	agentActed := isAgent(r, t.Author)
 	for i := range t.Pushes {
-		agentActed = agentActed || isAgent(c, t.Pushes[i].Pusher)
+		agentActed = agentActed || isAgent(r, t.Pushes[i].Pusher)
 	}
-	if isPerson(c, t.Author) {
+	if isPerson(r, t.Author) {
 		set.add(t.Author, "", RoleAuthor)
 		known = true
 	}
 	for i := range t.Pushes {
-		if p := t.Pushes[i].Pusher; isPerson(c, p) {
+		if p := t.Pushes[i].Pusher; isPerson(r, p) {
 			set.add(p, "", RolePusher)
 			known = known || !agentActed
 		}
@@ -204,53 +200,43 @@ func initiatorsOf(c *Catalogue, f *Facts, t *Traces) (list []Member, known bool)
 	for _, as := range f.Assignments.Items {
 		switch {
 		case as.Removed:
-		case isPerson(c, as.By) && isAgent(c, as.Assignee):
+		case isPerson(r, as.By) && isAgent(r, as.Assignee):
 			set.add(as.By, "", RoleAssigned)
 			// Of a list with gaps we may have the wrong one.
 			known = known || f.Assignments.Complete
-		case isPerson(c, as.Assignee) && isAgent(c, as.By):
+		case isPerson(r, as.Assignee) && isAgent(r, as.By):
 			set.add(as.Assignee, "", RoleClaimedAssignee)
 		}
 	}
-	claimedInitiators(c, t, &set)
+	claimedInitiators(r, t, &set)
 	return set.sorted(), known
 }
 
 // claimedInitiators adds those of whom only a text says that they asked.
-func claimedInitiators(c *Catalogue, t *Traces, set *members) {
+func claimedInitiators(r *reader, t *Traces, set *members) {
 	for i := range t.Commits {
 		m := &t.Commits[i]
-		if !authoredByAgent(c, &m.Author) {
+		if author := r.identity(&m.Author).agent(); author == nil || author.Kind != KindAgent {
 			continue
 		}
-		eachCoAuthor(m, func(id *Identity) {
-			if c.OfActor(id.Account) == nil && c.inTrailer(coAuthorKey, id.Name, id.Email) == nil {
+		eachCoAuthor(r, m, func(id *Identity) {
+			if r.coAuthor(id) == nil {
 				set.add(id.Account, id.Email, RoleClaimedCoAuthor)
 			}
 		})
 	}
-	for _, login := range c.bodyOf(t).requesters {
+	for _, login := range r.bodyOf(t).requesters {
 		set.add(Actor{Login: login}, "", RoleClaimedRequester)
 	}
 }
 
 // isAgent reports whether GitHub asserts an account as an agent, or a bot nobody listed.
-func isAgent(c *Catalogue, a Actor) bool {
-	agent := c.OfActor(a)
+func isAgent(r *reader, a Actor) bool {
+	agent := r.OfActor(a)
 	return agent != nil && agent.Kind == KindAgent
 }
 
 // isPerson reports whether an account is a user's, and none that the catalogue knows.
-func isPerson(c *Catalogue, a Actor) bool {
-	return (a.Type == TypeUser || a.Type == TypeEnterpriseUser) && a.ID != 0 && c.OfActor(a) == nil
-}
-
-// authoredByAgent reports whether a commit's author claims to be an agent.
-func authoredByAgent(c *Catalogue, id *Identity) bool {
-	for _, agent := range [...]*Agent{c.OfActor(id.Account), c.ofEmail(id.Email)} {
-		if agent != nil && agent.Kind == KindAgent {
-			return true
-		}
-	}
-	return false
+func isPerson(r *reader, a Actor) bool {
+	return (a.Type == TypeUser || a.Type == TypeEnterpriseUser) && a.ID != 0 && r.OfActor(a) == nil
 }

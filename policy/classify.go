@@ -84,7 +84,11 @@ const (
 // A signal of an agent can therefore raise the class, and never lowers it. The order of
 // commits, pushes and labels does not matter.
 func Classify(c *Catalogue, t Traces) Classification {
-	k := classifier{catalogue: c}
+	return classify(&reader{Catalogue: c}, t)
+}
+
+func classify(r *reader, t Traces) Classification {
+	k := classifier{reader: r, hits: make([]hit, 0, len(t.Commits)+len(t.Pushes)+8)}
 	k.account(t)
 	for i := range t.Commits {
 		k.commit(&t.Commits[i])
@@ -102,8 +106,8 @@ type hit struct {
 
 // classifier collects hits.
 type classifier struct {
-	catalogue *Catalogue
-	hits      []hit
+	*reader
+	hits []hit
 	// people counts identities that are neither agent nor automation nor GitHub.
 	people int
 	// openedByAutomation: GitHub asserts an automation as the author of the change.
@@ -142,10 +146,10 @@ func accountText(a Actor) string {
 // account looks at what GitHub asserts: author, App, pushers.
 func (k *classifier) account(t Traces) {
 	k.actor(t.Author, "author", "pull request")
-	if agent := k.catalogue.ByApp(t.App.Slug); agent != nil {
+	if agent := k.ByApp(t.App.Slug); agent != nil {
 		k.add("app", StrengthAsserted, agent, "pull request", t.App.Slug, made(agent))
 	}
-	if agent, asserted := k.catalogue.ofActor(t.Author); asserted && agent.Kind == KindAutomation {
+	if agent, asserted := k.ofActor(t.Author); asserted && agent.Kind == KindAutomation {
 		k.openedByAutomation = true
 	}
 	for i := range t.Pushes {
@@ -155,9 +159,9 @@ func (k *classifier) account(t Traces) {
 
 // actor looks at an account that GitHub asserts.
 func (k *classifier) actor(a Actor, kind, where string) {
-	agent, asserted := k.catalogue.ofActor(a)
+	agent, asserted := k.ofActor(a)
 	switch {
-	case agent == k.catalogue.unlisted:
+	case agent == k.unlisted:
 		k.add("unlisted-bot", StrengthAsserted, agent, where, accountText(a), levelAgent)
 	case agent != nil && asserted:
 		k.add(kind, StrengthAsserted, agent, where, accountText(a), made(agent))
@@ -175,20 +179,9 @@ func (k *classifier) actor(a Actor, kind, where string) {
 // commit looks at one commit.
 func (k *classifier) commit(m *Commit) {
 	k.place = ""
-	merge := len(m.Parents) > 1
-	author := k.identity(&m.Author, "author", func(a *Agent) level {
-		if merge && a.Kind == KindAgent {
-			return levelMerge
-		}
-		return made(a)
-	}, m)
+	author := k.identity(&m.Author, "author", nil, m)
 	if m.Committer != m.Author {
-		k.identity(&m.Committer, "committer", func(a *Agent) level {
-			if author == a {
-				return levelNone // has said so as the author
-			}
-			return levelAssist
-		}, m)
+		k.identity(&m.Committer, "committer", author, m)
 	}
 	for i := range m.CoAuthors {
 		k.coAuthor(&m.CoAuthors[i], m)
@@ -197,8 +190,8 @@ func (k *classifier) commit(m *Commit) {
 	for i := range m.Trailers {
 		k.trailer(&m.Trailers[i], m)
 	}
-	for i := range k.catalogue.titles {
-		if rule := &k.catalogue.titles[i]; strings.HasPrefix(m.Headline, rule.prefix) {
+	for i := range k.titles {
+		if rule := &k.titles[i]; strings.HasPrefix(m.Headline, rule.prefix) {
 			k.add("title", StrengthWeak, rule.agent, k.at(m), m.Headline, levelWeak)
 		}
 	}
@@ -214,33 +207,44 @@ func (k *classifier) at(m *Commit) string {
 
 // identity looks at an author or committer, and returns the agent behind it, if any.
 // Everything here is claimed: whoever commits writes name and address, and GitHub finds
-// the account by the address.
-func (k *classifier) identity(id *Identity, role string, level func(*Agent) level, m *Commit) *Agent {
+// the account by the address. author is the agent that authored the commit, for a committer.
+func (k *classifier) identity(id *Identity, role string, author *Agent, m *Commit) *Agent {
 	if *id == (Identity{}) {
 		return nil
 	}
-	byAccount, byEmail := k.catalogue.OfActor(id.Account), k.catalogue.ofEmail(id.Email)
-	var byName *Agent
-	if byAccount == nil && byEmail == nil {
-		byName = k.catalogue.ofName(id.Name)
+	known := k.reader.identity(id)
+	level := func(a *Agent) level {
+		switch {
+		case role == "author" && a.Kind == KindAgent && len(m.Parents) > 1:
+			return levelMerge
+		case role == "author":
+			return made(a)
+		case a == author:
+			return levelNone // has said so as the author
+		}
+		return levelAssist
 	}
-	if byEmail != nil && !(role == "committer" && byEmail.Kind == KindPlatform) {
-		k.add(role+"-email", StrengthClaimed, byEmail, k.at(m), id.Email, level(byEmail))
+	note := func(kind string, a *Agent, value string) {
+		if a != nil && !(role == "committer" && a.Kind == KindPlatform) { // every squash merge is GitHub's
+			k.add(kind, StrengthClaimed, a, k.at(m), value, level(a))
+		}
 	}
-	if byAccount != nil && byAccount != byEmail && !(role == "committer" && byAccount.Kind == KindPlatform) {
-		k.add(role+"-account", StrengthClaimed, byAccount, k.at(m), accountText(id.Account), level(byAccount))
+	email, account, name := "author-email", "author-account", "author-name"
+	if role == "committer" {
+		email, account, name = "committer-email", "committer-account", "committer-name"
 	}
-	if byName != nil {
+	note(email, known.email, id.Email)
+	if known.account != nil && known.account != known.email {
+		note(account, known.account, accountText(id.Account))
+	}
+	if known.byName != nil {
 		// The address is a person's: the tool added itself to the name.
-		k.add(role+"-name", StrengthClaimed, byName, k.at(m), id.Name, levelAssist)
+		k.add(name, StrengthClaimed, known.byName, k.at(m), id.Name, levelAssist)
 	}
-	if byAccount == nil && byEmail == nil {
+	if known.agent() == nil {
 		k.people++
 	}
-	if byEmail != nil {
-		return byEmail
-	}
-	return byAccount
+	return known.agent()
 }
 
 // ofName returns the agent that marks a person's name as its own.
@@ -269,14 +273,12 @@ const coAuthorKey = "Co-authored-by"
 
 // coAuthor looks at a co-author that GitHub read from a trailer.
 func (k *classifier) coAuthor(id *Identity, m *Commit) {
-	agent := k.catalogue.inTrailer(coAuthorKey, id.Name, id.Email)
-	if agent == nil {
-		agent = k.catalogue.OfActor(id.Account)
+	if *id == (Identity{}) {
+		return
 	}
+	agent := k.reader.coAuthor(id)
 	if agent == nil {
-		if *id != (Identity{}) {
-			k.people++
-		}
+		k.people++
 		return
 	}
 	text := id.Email
@@ -300,51 +302,27 @@ func (k *classifier) signature(m *Commit) {
 			return
 		}
 	}
-	if agent, asserted := k.catalogue.ofActor(signer); asserted && agent.Kind == KindAgent {
+	if agent, asserted := k.ofActor(signer); asserted && agent.Kind == KindAgent {
 		k.add("signature", StrengthSigned, agent, k.at(m), accountText(signer), levelAgent)
 	}
 }
 
 // trailer looks at one trailer or bare line of a commit message.
 func (k *classifier) trailer(t *Trailer, m *Commit) {
-	if t.Key == "" {
-		if agent := k.catalogue.bodyMarker(t.Value); agent != nil {
-			k.add("trailer", StrengthClaimed, agent, k.at(m), t.Value, levelAssist)
-		}
-	} else if k.keyed(t, m) {
-		return
+	known := k.reader.trailer(t)
+	switch {
+	case known.session != nil:
+		k.session(foundText{agent: known.session, text: known.text}, k.at(m))
+	case known.agent != nil && t.Key == "":
+		k.add("trailer", StrengthClaimed, known.agent, k.at(m), known.text, levelAssist)
+	case known.agent != nil:
+		k.add("trailer", StrengthClaimed, known.agent, k.at(m), known.text, took(known.agent))
+	case known.coAuthor:
+		k.people++
 	}
-	if strings.IndexByte(t.Value, '/') >= 0 {
-		for _, s := range k.catalogue.sessionLinks(t.Value) {
-			k.session(s, k.at(m))
-		}
+	for _, s := range known.links {
+		k.session(s, k.at(m))
 	}
-}
-
-// keyed looks at a trailer by its key; true when it found something.
-func (k *classifier) keyed(t *Trailer, m *Commit) bool {
-	if rules := k.catalogue.trailerKey(t.Key); rules != nil {
-		for i := range rules.sessions {
-			if rule := &rules.sessions[i]; rule.shape.matches(t.Value) {
-				k.session(foundText{agent: rule.agent, text: t.Key + ": " + t.Value}, k.at(m))
-				return true
-			}
-		}
-	}
-	name, address, _ := cutAddress(t.Value)
-	agent := k.catalogue.inTrailer(t.Key, name, address)
-	if agent == nil {
-		if address != "" && strings.EqualFold(t.Key, coAuthorKey) {
-			k.people++
-		}
-		return false
-	}
-	key := t.Key
-	if strings.EqualFold(key, coAuthorKey) {
-		key = coAuthorKey // so that GitHub's reading of the same line is the same signal
-	}
-	k.add("trailer", StrengthClaimed, agent, k.at(m), key+": "+t.Value, took(agent))
-	return true
 }
 
 // session records a link to a session. One of a tool that runs under a person's account
@@ -411,23 +389,23 @@ func firstMatch(rules []textRule, text string) *Agent {
 // text looks at branch, title, labels and body.
 func (k *classifier) text(t Traces) {
 	if len(t.HeadRef) <= maxLookupBytes {
-		for i := range k.catalogue.branches {
-			if rule := &k.catalogue.branches[i]; rule.shape.matches(t.HeadRef) {
+		for i := range k.branches {
+			if rule := &k.branches[i]; rule.shape.matches(t.HeadRef) {
 				k.add("branch", StrengthWeak, rule.agent, "branch", t.HeadRef, levelWeak)
 			}
 		}
 	}
-	for i := range k.catalogue.titles {
-		if rule := &k.catalogue.titles[i]; strings.HasPrefix(t.Title, rule.prefix) {
+	for i := range k.titles {
+		if rule := &k.titles[i]; strings.HasPrefix(t.Title, rule.prefix) {
 			k.add("title", StrengthWeak, rule.agent, "pull request", t.Title, levelWeak)
 		}
 	}
 	for _, label := range t.Labels {
-		if agent := k.catalogue.labels[strings.ToLower(label)]; agent != nil {
+		if agent := k.labels[strings.ToLower(label)]; agent != nil {
 			k.add("label", StrengthWeak, agent, "pull request", label, levelWeak)
 		}
 	}
-	found := k.catalogue.bodyOf(&t)
+	found := k.bodyOf(&t)
 	for _, m := range found.markers {
 		k.add("body", StrengthWeak, m.agent, "body", m.text, levelWeak)
 	}
