@@ -3,6 +3,18 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// The limits of a check run's texts. GitHub refuses a summary above maxOutput bytes and
+// silently cuts a text there.
+const (
+	maxOutput      = 65_535
+	maxTitle       = 200  // runes
+	maxCell        = 1000 // runes of one cell or sentence
+	maxListed      = 50   // reviews and validations shown
+	maxSignalsSeen = 30   // signals shown
 )
 
 // Proof is what the ledger knows of a decision when its check run is written.
@@ -16,24 +28,338 @@ type Proof struct {
 	// Also are the numbers of the other open pull requests with the same head and
 	// check run name.
 	Also []int
-	// Public is true for a public repository: who may approve is then left out.
+	// Public is true for a public repository: who may approve is then left out. So it
+	// is when the decision does not say that the repository is private or internal.
 	Public bool
 }
 
-// Output is the text of a check run, Markdown as GitHub shows it.
+// Output is the text of a check run: the title plain, the others Markdown as GitHub
+// shows it. Text that comes from GitHub is escaped, see escape.
 type Output struct {
 	Title   string
 	Summary string
 	Text    string
 }
 
-// Render writes the check run of a decision.
-func Render(d Decision, proof Proof) Output {
-	return Output{Title: d.Title}
-}
-
-// Said is a digest of what a reader would notice.
+// Said is a digest of what a reader would notice: equal digests mean that nothing needs
+// to be written. It leaves the text out, which holds the proof and the recorded facts
+// behind the summary: they change without anything new to read.
 func (o Output) Said() string {
 	sum := sha256.Sum256([]byte(o.Title + "\x00" + o.Summary))
 	return hex.EncodeToString(sum[:])
+}
+
+// Render writes the check run of a decision, for a developer who has never heard of
+// any audit: what to do next first, then what was looked at.
+func Render(d Decision, proof Proof) Output {
+	return Output{Title: plain(d.Title, maxTitle), Summary: summary(d, proof), Text: details(d, proof)}
+}
+
+// page is Markdown that is cut at a line before it gets longer than maxOutput.
+type page struct {
+	b    strings.Builder
+	full bool
+}
+
+const cutLine = "\n_Cut here: GitHub takes no more text. The whole decision is in the ledger._\n"
+
+// line adds a line, or marks the page as full.
+func (p *page) line(s string) {
+	if p.full {
+		return
+	}
+	if p.b.Len()+len(s)+1+len(cutLine) > maxOutput {
+		p.full = true
+		p.b.WriteString(cutLine)
+		return
+	}
+	p.b.WriteString(s)
+	p.b.WriteByte('\n')
+}
+
+func (p *page) linef(format string, args ...any) { p.line(fmt.Sprintf(format, args...)) }
+
+// row adds a row of a table; every cell is escaped.
+func (p *page) row(cells ...string) {
+	for i, c := range cells {
+		cells[i] = escape(c)
+	}
+	p.line("| " + strings.Join(cells, " | ") + " |")
+}
+
+// head begins a table; the cells are ours.
+func (p *page) head(cells ...string) {
+	p.line("")
+	p.line("| " + strings.Join(cells, " | ") + " |")
+	p.line("|" + strings.Repeat(" --- |", len(cells)))
+}
+
+func summary(d Decision, proof Proof) string {
+	p := &page{}
+	p.line(lead(d))
+	if d.Mode == ModeAudit {
+		p.line("")
+		p.line("This is a report only (audit mode): it does not stop anybody from merging.")
+	}
+	if len(d.Rules) > 0 {
+		p.head("What must hold", "Holds?", "Why, and what to do")
+		for _, r := range d.Rules {
+			p.row(ruleInWords(r.Rule), holds(r), because(r))
+		}
+	}
+	if a := d.Authorship; len(d.Rules) > 0 {
+		p.line("")
+		p.line("**Who wrote it:** " + escape(classInWords(a)))
+	}
+	if !public(d, proof) && d.Approvers != "" && waitsForApproval(d) {
+		p.line("")
+		p.line("**Who can approve:** " + escape(d.Approvers))
+	}
+	reviewsSeen(p, d)
+	validationsSeen(p, d)
+	if len(proof.Also) > 0 {
+		p.line("")
+		p.linef("The same newest commit is also proposed by %s; this check shows the worst of them.", numbers(proof.Also))
+	}
+	return p.b.String()
+}
+
+// lead is the first sentence: what to do next.
+func lead(d Decision) string {
+	switch d.Verdict {
+	case VerdictPass:
+		return "**Nothing to do.** Everything that is asked of this change holds."
+	case VerdictRepair:
+		return "**Somebody must repair the policy before this change can be judged.** " + escape(d.Cause)
+	case VerdictUndecided:
+		s := "**This change could not be judged.** " + escape(d.Cause)
+		if d.Final {
+			return s + " What could not be checked is never let through."
+		}
+		return s + " Nothing to do: it is tried again."
+	}
+	next, ok := decisive(d)
+	if !ok {
+		return "**Next:** " + escape(d.Title) + "."
+	}
+	s := escape(next.Remedy)
+	if s == "" {
+		s = escape(next.Reason)
+	}
+	if strings.HasPrefix(d.Title, "Draft: ") {
+		return "**This is a draft, and drafts wait.** Before it can be merged: " + s
+	}
+	return "**Next:** " + s
+}
+
+// decisive is the rule whose remedy comes first: the one that the title tells.
+func decisive(d Decision) (RuleResult, bool) {
+	for _, outcome := range []Outcome{OutcomeFail, OutcomePending} {
+		var list []ruling
+		for _, r := range d.Rules {
+			if r.Outcome == outcome {
+				list = append(list, ruling{RuleResult: r})
+			}
+		}
+		if len(list) > 0 {
+			return first(list).RuleResult, true
+		}
+	}
+	return RuleResult{}, false
+}
+
+// ruleInWords says what a rule asks for, without its id.
+func ruleInWords(rule string) string {
+	switch rule {
+	case RuleHumanReview:
+		return "People who did not write or request it approved it"
+	case RuleFreshReview:
+		return "They approved the newest commit"
+	case RuleBranchProtection:
+		return "The branch cannot be changed in any other way"
+	case RuleValidated:
+		return "Tests and checks succeeded on the newest commit"
+	case RuleIndependentValidation:
+		return "Those tests and checks are out of the author's hands"
+	case RuleAgentIdentity:
+		return "An AI agent uses an account of its own"
+	}
+	return rule
+}
+
+func holds(r RuleResult) string {
+	switch r.Outcome {
+	case OutcomePass:
+		return "✅ yes"
+	case OutcomeFail:
+		if r.Unknown {
+			return "❓ not known"
+		}
+		return "❌ no"
+	case OutcomePending:
+		return "⏳ not yet"
+	case OutcomeExempt:
+		return "exempt"
+	case OutcomeNotApplicable:
+		return "does not apply"
+	}
+	return "❓ not known"
+}
+
+// because is the reason, and the remedy where something is to be done.
+func because(r RuleResult) string {
+	s := r.Reason
+	if r.Remedy != "" && (r.Outcome == OutcomeFail || r.Outcome == OutcomePending) {
+		s += " → " + r.Remedy
+	}
+	return s
+}
+
+func classInWords(a Authorship) string {
+	agents := ""
+	if len(a.Agents) > 0 {
+		agents = " (" + listed(a.Agents, 5) + ")"
+	}
+	switch a.Class {
+	case ClassAgent:
+		return "an AI agent" + agents + "."
+	case ClassAssisted:
+		return "a person, with the traces of an AI agent" + agents + "."
+	case ClassSuggestion:
+		return "a person, who accepted suggestions of an AI reviewer" + agents + "."
+	case ClassAutomation:
+		return "automation" + agents + "."
+	case ClassPlatform:
+		return "GitHub itself" + agents + "."
+	case ClassUndetected:
+		return "no agent indicator found."
+	}
+	return "not known."
+}
+
+// public reports whether who may approve must stay untold.
+func public(d Decision, proof Proof) bool {
+	return proof.Public || d.Visibility != "private" && d.Visibility != "internal"
+}
+
+// waitsForApproval reports whether an approval is among what is missing.
+func waitsForApproval(d Decision) bool {
+	for _, r := range d.Rules {
+		switch r.Rule {
+		case RuleHumanReview, RuleFreshReview, RuleIndependentValidation:
+			if r.Outcome == OutcomePending {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reviewsSeen lists the reviews, those that do not count first of all.
+func reviewsSeen(p *page, d Decision) {
+	var rest []ReviewResult
+	counted := 0
+	for _, r := range d.Reviews {
+		if r.Counted {
+			counted++
+			continue
+		}
+		rest = append(rest, r)
+	}
+	if len(rest) == 0 {
+		return
+	}
+	p.line("")
+	p.linef("**Reviews seen and not counted** (%d counted):", counted)
+	p.head("Who", "What", "Why")
+	for i, r := range rest {
+		if i == maxListed {
+			p.line("")
+			p.linef("And %d more.", len(rest)-i)
+			return
+		}
+		p.row(who(r.Actor), strings.ReplaceAll(r.State, "_", " "), r.Why)
+	}
+}
+
+// who shows an account; a bot by its suffix.
+func who(a Actor) string {
+	login := orSomebody(a.Login)
+	if a.Type == TypeBot {
+		login += " (bot)"
+	}
+	return login
+}
+
+func validationsSeen(p *page, d Decision) {
+	if len(d.Validations) == 0 {
+		return
+	}
+	p.line("")
+	p.line("**Tests and checks that were looked for:**")
+	p.head("Name", "Result", "Source", "What was found")
+	for i, v := range d.Validations {
+		if i == maxListed {
+			p.line("")
+			p.linef("And %d more.", len(d.Validations)-i)
+			return
+		}
+		p.row(v.ID, v.State, v.Source, v.Why)
+	}
+}
+
+func numbers(list []int) string {
+	var out []string
+	for _, n := range list {
+		out = append(out, fmt.Sprintf("#%d", n))
+	}
+	return listed(out, 20)
+}
+
+// details is the part for those who want to know how it was decided.
+func details(d Decision, proof Proof) string {
+	p := &page{}
+	p.line("### How this was decided")
+	p.line("")
+	p.linef("- Commit %s, base %s, judged by the rules of %s", code(d.HeadSHA), code(d.BaseRef), code(d.GoverningRef))
+	p.linef("- Verdict %s, mode %s, engine %s", code(string(d.Verdict)), code(string(d.Mode)), code(d.Engine))
+	if proof.DecisionSHA256 != "" {
+		p.linef("- Decision %s", code("sha256:"+proof.DecisionSHA256))
+	}
+	if proof.RecordID != "" {
+		p.linef("- Ledger entry %d, record %s", proof.LeafIndex, code(proof.RecordID))
+	}
+	if len(d.Rules) > 0 {
+		p.head("Rule", "Control", "Outcome", "Facts used")
+		for _, r := range d.Rules {
+			p.row(fmt.Sprintf("%s/%d", r.Rule, r.Revision), r.Control, string(r.Outcome), strings.Join(r.Facts, ", "))
+		}
+	}
+	signalsSeen(p, d.Authorship.Signals)
+	if proof.Checkpoint != "" {
+		p.line("")
+		p.line("Checkpoint of the ledger at the time of writing:")
+		p.line("")
+		for _, l := range strings.Split(strings.TrimSpace(proof.Checkpoint), "\n") {
+			p.line("    " + plain(l, maxCell))
+		}
+	}
+	return p.b.String()
+}
+
+func signalsSeen(p *page, signals []Signal) {
+	if len(signals) == 0 {
+		return
+	}
+	p.line("")
+	p.line("Traces of agents and automation, strongest first:")
+	p.head("Agent", "Trace", "Strength", "Where", "Value")
+	for i, s := range signals {
+		if i == maxSignalsSeen {
+			p.line("")
+			p.linef("And %d more.", len(signals)-i)
+			return
+		}
+		p.row(s.Agent, s.Kind, string(s.Strength), s.Where, s.Value)
+	}
 }

@@ -197,13 +197,14 @@ func (j *judgement) independent(a Actor) (is answer, why string) {
 	if m := j.behind(a); m != "" {
 		return no, m
 	}
-	if agent := j.cat.OfActor(a); agent != nil {
-		return no, fmt.Sprintf("%s is %s, not a person", orSomebody(a.Login), agent.Name)
+	switch agent := j.cat.OfActor(a); {
+	case a.Type == TypeBot:
+		return no, "bots are not people"
+	case agent != nil:
+		return no, fmt.Sprintf("%s is the account of %s, not a person's", orSomebody(a.Login), agent.Name)
 	}
 	switch a.Type {
 	case TypeUser:
-	case TypeBot:
-		return no, "bots are not people: their approvals are not counted"
 	case TypeGhost:
 		return no, "the account was deleted"
 	case TypeOrganization, TypeMannequin, TypeEnterpriseUser:

@@ -116,12 +116,23 @@ func (j *judgement) sameMaker(validator *Agent) string {
 	return ""
 }
 
-// foundAgents are the agents that the class rests on, and those of every other signal:
-// a trace that does not decide the class still tells who may have written the change.
+// foundAgents are the agents that may have written something of the change: those that
+// the class rests on, and those of every other signal, so that a further signal can
+// only add to them. Left out are review products, whose suggestion a person accepted,
+// and lone weak signals in a change that is otherwise a person's.
 func (j *judgement) foundAgents() []string {
-	out := append([]string(nil), j.who.Agents...)
+	var out []string
+	agents := j.who.Class == ClassAgent || j.who.Class == ClassAssisted
+	for _, name := range j.who.Agents {
+		if agents && !contains(out, name) {
+			out = append(out, name)
+		}
+	}
 	for _, s := range j.who.Signals {
-		if s.Agent != "" && !contains(out, s.Agent) {
+		if s.Agent == "" || s.Strength == StrengthWeak && !agents || contains(out, s.Agent) {
+			continue
+		}
+		if a := j.cat.Named(s.Agent); a == nil || a.Kind == KindAgent && !a.Suggests {
 			out = append(out, s.Agent)
 		}
 	}
