@@ -215,9 +215,11 @@ func TestListsAreWholeOrAnError(t *testing.T) {
 			serve: func(s *server) { s.rest("GET /repos/acme/shop/pulls/1/files", 200, `[null]`) },
 			read:  files, requests: 1, err: gh.ErrUnavailable,
 		}, {
-			name:  "half a list",
-			serve: func(s *server) { s.rest("GET /repos/acme/shop/pulls/1/files", 200, `[{"filename":"a","status":"added"}`) },
-			read:  files, requests: 1, err: gh.ErrUnavailable,
+			name: "half a list",
+			serve: func(s *server) {
+				s.rest("GET /repos/acme/shop/pulls/1/files", 200, `[{"filename":"a","status":"added"}`)
+			},
+			read: files, requests: 1, err: gh.ErrUnavailable,
 		}, {
 			name:  "an empty body",
 			serve: func(s *server) { s.rest("GET /repos/acme/shop/pulls/1/files", 200, ``) },
