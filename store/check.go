@@ -305,17 +305,24 @@ func (c *checker) checkDecision(ctx context.Context, leaf ledger.Leaf, body []by
 	for _, b := range []struct{ what, sha256 string }{
 		{"facts", d.FactsSHA256}, {"policy", d.PolicySHA256}, {"catalogue", d.CatalogueSHA256},
 	} {
+		if c.known[b.sha256] {
+			continue
+		}
 		if err := c.checkBlob(ctx, b.sha256); errors.As(err, &badRecord{}) {
 			return bad(leaf.Seq, "leaf %d: the %s of decision %s: %v", leaf.Seq, b.what, d.RecordID, err)
 		} else if err != nil {
 			return err
+		}
+		// Facts are of one decision each; remembering them would take memory for nothing.
+		if b.what != "facts" {
+			c.known[b.sha256] = true
 		}
 	}
 	return nil
 }
 
 func (c *checker) checkBlob(ctx context.Context, sha256 string) error {
-	if sha256 == "" || c.known[sha256] {
+	if sha256 == "" {
 		return nil
 	}
 	b := blob{sha256: sha256}
@@ -329,7 +336,6 @@ func (c *checker) checkBlob(ctx context.Context, sha256 string) error {
 	if _, err := b.unpack(); err != nil {
 		return bad(0, "%v", err)
 	}
-	c.known[sha256] = true
 	return nil
 }
 
