@@ -52,6 +52,9 @@ func startWriter(db *sql.DB, poke func()) *writer {
 // nothing was written; once the write has begun it is waited for, because its result is
 // about to be known and "perhaps" would be the only other answer.
 func (s *Store) write(ctx context.Context, what string, run func(*txn) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("store: %s: %w", what, err)
+	}
 	o := &op{run: run, result: make(chan error, 1)}
 	select {
 	case <-ctx.Done():
