@@ -238,7 +238,7 @@ func (r *policyReader) agents(n *yaml.Node) []Agent {
 	names := map[string]bool{}
 	for i, item := range r.sequence(n, "agents") {
 		path := fmt.Sprintf("agents[%d]", i)
-		m := r.mapping(item, path, "name", "kind", "vendor", "provider", "ids", "logins", "apps", "emails", "trailers", "branches", "body", "sessions")
+		m := r.mapping(item, path, agentKeys()...)
 		if m == nil {
 			continue
 		}
@@ -248,12 +248,17 @@ func (r *policyReader) agents(n *yaml.Node) []Agent {
 			Kind:     r.oneOf(m["kind"], path+".kind", "ai-agent", "automation"),
 			Vendor:   r.text(m["vendor"], path+".vendor"),
 			Provider: r.text(m["provider"], path+".provider"),
+			Local:    r.flag(m["local"], path+".local"),
+			Suggests: r.flag(m["suggests"], path+".suggests"),
 			IDs:      r.ids(m["ids"], path+".ids"),
 			Logins:   r.texts(m["logins"], path+".logins"),
 			Apps:     r.texts(m["apps"], path+".apps"),
 			Emails:   r.texts(m["emails"], path+".emails"),
+			Names:    r.texts(m["names"], path+".names"),
 			Trailers: r.texts(m["trailers"], path+".trailers"),
 			Branches: r.texts(m["branches"], path+".branches"),
+			Titles:   r.texts(m["titles"], path+".titles"),
+			Labels:   r.texts(m["labels"], path+".labels"),
 			Body:     r.texts(m["body"], path+".body"),
 			Sessions: r.texts(m["sessions"], path+".sessions"),
 		}
@@ -277,6 +282,14 @@ func (r *policyReader) agents(n *yaml.Node) []Agent {
 		r.say(at, path, p.Message, p.Hint)
 	}
 	return out
+}
+
+// agentKeys are the keys of an agent.
+func agentKeys() []string {
+	return []string{
+		"name", "kind", "vendor", "provider", "local", "suggests", "ids", "logins", "apps", "emails", "names",
+		"trailers", "branches", "titles", "labels", "body", "sessions",
+	}
 }
 
 func (r *policyReader) review(n *yaml.Node) ReviewPolicy {

@@ -305,6 +305,18 @@ func (r *policyReader) number(n *yaml.Node, path string, least, most int) *int {
 	return &v
 }
 
+// flag returns true or false.
+func (r *policyReader) flag(n *yaml.Node, path string) bool {
+	if n == nil {
+		return false
+	}
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+		r.say(n, path, "must be true or false, not "+what(n), "")
+		return false
+	}
+	return strings.EqualFold(n.Value, "true")
+}
+
 // id returns a numeric id of GitHub.
 func (r *policyReader) id(n *yaml.Node, path string) int64 {
 	if n == nil {

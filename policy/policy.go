@@ -5,108 +5,112 @@ const Path = ".github/countersign.yml"
 
 // Policy is a parsed policy file. It is made by Parse, which fills the defaults in.
 //
-// The JSON names equal the YAML names; the JSON Schema is generated from this type.
+// The JSON names equal the YAML names; schema.json is generated from this type and its
+// tags. The tags cannot say everything that Parse demands.
 type Policy struct {
-	Version    int             `json:"version"`
-	Mode       Mode            `json:"mode"`
-	Branches   []string        `json:"branches"`
-	Lanes      []Lane          `json:"lanes,omitempty"`
-	Agents     []Agent         `json:"agents,omitempty"`
-	Review     ReviewPolicy    `json:"review,omitzero"`
-	Validation ValidationRules `json:"validation,omitzero"`
-	Protection ProtectionRules `json:"protection,omitzero"`
+	Version    int             `json:"version" jsonschema:"required,enum=1" jsonschema_description:"The version of this format: 1."`
+	Mode       Mode            `json:"mode" jsonschema:"required,enum=audit,enum=enforce" jsonschema_description:"audit reports under a check of its own and never blocks; enforce blocks."`
+	Branches   []string        `json:"branches" jsonschema:"required,minItems=1" jsonschema_description:"Globs of the base branches that are enrolled. * stays within a path segment; ** does not."`
+	Lanes      []Lane          `json:"lanes,omitempty" jsonschema_description:"Other base branches, judged under a check run name of their own: countersign (name)."`
+	Agents     []Agent         `json:"agents,omitempty" jsonschema_description:"Agents and automations of the organisation, added to the built-in catalogue."`
+	Review     ReviewPolicy    `json:"review,omitzero" jsonschema_description:"Who must approve."`
+	Validation ValidationRules `json:"validation,omitzero" jsonschema_description:"What must have run and succeeded on the newest commit."`
+	Protection ProtectionRules `json:"protection,omitzero" jsonschema_description:"What the branch itself must enforce."`
 }
 
 // Lane gives laxer bases a check run name of their own.
 type Lane struct {
-	Name     string   `json:"name"`
-	Branches []string `json:"branches"`
-	Mode     Mode     `json:"mode"`
+	Name     string   `json:"name" jsonschema:"required,pattern=^[a-z0-9-]{1\\,30}$" jsonschema_description:"1 to 30 of a-z, 0-9 and -. Not audit."`
+	Branches []string `json:"branches" jsonschema:"required,minItems=1" jsonschema_description:"Globs. No branch may be in two lanes."`
+	Mode     Mode     `json:"mode" jsonschema:"required,enum=audit,enum=enforce"`
 }
 
 // ReviewPolicy says how many independent humans must approve, by class of authorship.
+// The numbers never fall as the traces of agents grow: human <= assisted <= agent, and
+// automation <= agent.
 type ReviewPolicy struct {
-	Agent      Approvals  `json:"agent,omitzero"`
-	Assisted   *Approvals `json:"assisted,omitempty"`
-	Automation Approvals  `json:"automation,omitzero"`
-	Human      Approvals  `json:"human,omitzero"`
-	From       Reviewers  `json:"from,omitzero"`
+	Agent Approvals `json:"agent,omitzero" jsonschema_description:"Changes by AI agents. At least 1; left out: 1, or more if another class needs more."`
+	// Assisted is nil only in a policy made by hand; it then is Agent.
+	Assisted   *Approvals `json:"assisted,omitempty" jsonschema_description:"Changes by people with the traces of an AI agent. At least 1; left out: as agent."`
+	Automation Approvals  `json:"automation,omitzero" jsonschema_description:"Changes by known automation. Left out: 1."`
+	Human      Approvals  `json:"human,omitzero" jsonschema_description:"Changes without an agent indicator. Left out: 1."`
+	From       Reviewers  `json:"from,omitzero" jsonschema_description:"Whose approval counts."`
 	// UnknownInitiator is the number of approvals added when nobody knows who asked the agent.
-	UnknownInitiator *int `json:"unknown_initiator,omitempty"`
+	UnknownInitiator *int `json:"unknown_initiator,omitempty" jsonschema:"minimum=0,maximum=10" jsonschema_description:"Approvals added when nobody knows who asked the agent. Left out: 1."`
 	// DecidedBy is "github" (GitHub's own review count must be at least 1) or "countersign".
-	DecidedBy string `json:"decided_by,omitempty"`
+	DecidedBy string `json:"decided_by,omitempty" jsonschema:"enum=github,enum=countersign" jsonschema_description:"github: the branch must itself require at least 1 approval. countersign: this check alone decides. Left out: github."`
 }
 
 // Approvals is a number of approvals.
 type Approvals struct {
-	Approvals *int `json:"approvals,omitempty"`
+	Approvals *int `json:"approvals,omitempty" jsonschema:"minimum=0,maximum=10"`
 }
 
 // Reviewers says whose approval counts.
 type Reviewers struct {
 	// Permission is the least role: "write", "maintain" or "admin".
-	Permission string `json:"permission,omitempty"`
+	Permission string `json:"permission,omitempty" jsonschema:"enum=write,enum=maintain,enum=admin" jsonschema_description:"The least role of a reviewer. Left out: write."`
 	// Teams (org/slug): when given, a reviewer must be in one of them.
-	Teams []string `json:"teams,omitempty"`
+	Teams []string `json:"teams,omitempty" jsonschema_description:"organisation/team; a reviewer must be in one of them. Left out: anybody with the role."`
 }
 
 // ValidationRules says which validations must have succeeded on the head.
 type ValidationRules struct {
 	// Required left out means: what the branch requires, less our own check.
-	Required []RequiredValidation `json:"required,omitempty"`
+	Required []RequiredValidation `json:"required,omitempty" jsonschema:"minItems=1" jsonschema_description:"Left out: the checks that the branch requires, less our own."`
 	// Protect are globs of the validators' own files.
-	Protect []string `json:"protect,omitempty"`
+	Protect []string `json:"protect,omitempty" jsonschema:"minItems=1" jsonschema_description:"Globs of files that an owner must approve. The policy and CODEOWNERS always are among them. Left out: .github/workflows/** and .github/actions/**."`
 	// Owners are the teams (org/slug) who must approve a change to them. Left out:
 	// people with the role maintain or admin.
-	Owners []string `json:"owners,omitempty"`
+	Owners []string `json:"owners,omitempty" jsonschema_description:"organisation/team. Left out: people with the role maintain or admin."`
 }
 
 // RequiredValidation identifies one validation by who runs it, never by name alone.
 type RequiredValidation struct {
-	ID   string `json:"id"`
-	Kind string `json:"kind,omitempty"` // "test", "security", "build", "lint", "other"
+	ID   string `json:"id" jsonschema:"required,pattern=^[A-Za-z0-9._-]{1\\,60}$" jsonschema_description:"A short name for people; unique."`
+	Kind string `json:"kind,omitempty" jsonschema:"enum=test,enum=security,enum=build,enum=lint,enum=other"`
 	// App is the App's slug; AppID its numeric id, which wins when both are given.
-	App   string `json:"app,omitempty"`
-	AppID int64  `json:"app_id,omitempty"`
+	App   string `json:"app,omitempty" jsonschema_description:"The App's slug: github-actions, or another App's."`
+	AppID int64  `json:"app_id,omitempty" jsonschema:"minimum=1" jsonschema_description:"The App's numeric id; wins over app."`
 	// Check is the check run's name, for Apps other than GitHub Actions.
-	Check string `json:"check,omitempty"`
+	Check string `json:"check,omitempty" jsonschema_description:"The name of the check run, for Apps other than github-actions."`
 	// Workflow is the workflow file's path; Job the job's name. Both for GitHub Actions.
-	Workflow string `json:"workflow,omitempty"`
-	Job      string `json:"job,omitempty"`
+	Workflow string `json:"workflow,omitempty" jsonschema_description:"The workflow file, for example .github/workflows/ci.yml."`
+	Job      string `json:"job,omitempty" jsonschema_description:"The job, as the list of checks shows it."`
 	// Event is the event that must have started the run; left out: "pull_request",
 	// "pull_request_target", "push" and "merge_group" count.
-	Event string `json:"event,omitempty"`
+	Event string `json:"event,omitempty" jsonschema:"enum=pull_request,enum=pull_request_target,enum=push,enum=merge_group,enum=workflow_dispatch,enum=workflow_run,enum=schedule,enum=dynamic" jsonschema_description:"Left out: pull_request, pull_request_target, push and merge_group count."`
 	// Repository holds the workflow (owner/name); left out: the repository itself.
-	Repository string `json:"repository,omitempty"`
+	Repository string `json:"repository,omitempty" jsonschema_description:"owner/name of the workflow. Left out: the repository itself."`
 	// Status is a commit status's context; Creator the login of who must set it.
-	Status  string `json:"status,omitempty"`
-	Creator string `json:"creator,omitempty"`
+	Status  string `json:"status,omitempty" jsonschema_description:"The context of a commit status."`
+	Creator string `json:"creator,omitempty" jsonschema_description:"The login that must have set the commit status, with [bot] for an App's."`
 }
 
 // ProtectionRules says what the branch must enforce.
 type ProtectionRules struct {
 	// UnreadableBypass is "fail", "attested" or "detect".
-	UnreadableBypass string `json:"unreadable_bypass,omitempty"`
+	UnreadableBypass string `json:"unreadable_bypass,omitempty" jsonschema:"enum=fail,enum=attested,enum=detect" jsonschema_description:"What a bypass list that cannot be read means. fail and attested fail (attestations come with a later version); detect passes and says that bypasses are only detected afterwards. Left out: attested."`
 	// AllowBypass are the actors who may bypass.
-	AllowBypass []AllowedBypass `json:"allow_bypass,omitempty"`
+	AllowBypass []AllowedBypass `json:"allow_bypass,omitempty" jsonschema_description:"Who may be on a bypass list. Left out: nobody."`
 }
 
 // AllowedBypass is an actor who may be on a bypass list.
 type AllowedBypass struct {
-	Type string `json:"type"`
-	ID   int64  `json:"id"`
+	Type string `json:"type" jsonschema:"required,enum=User,enum=Team,enum=Integration,enum=RepositoryRole,enum=OrganizationAdmin,enum=DeployKey,enum=EnterpriseOwner"`
+	ID   int64  `json:"id" jsonschema:"minimum=1" jsonschema_description:"The numeric id; not for OrganizationAdmin, DeployKey and EnterpriseOwner."`
 	// Mode left out allows "pull_request" and "always"; "exempt" must be named.
-	Mode string `json:"mode,omitempty"`
+	Mode string `json:"mode,omitempty" jsonschema:"enum=pull_request,enum=always,enum=exempt" jsonschema_description:"The widest mode. Left out: always, which includes pull_request."`
 }
 
 // Agent is one entry of the agent catalogue: an agent, an assistant or an automation,
 // with everything by which it is recognised. Text shapes (Trailers, Branches, Sessions,
 // Names) are written in the small language that catalogue_shape.go describes.
 type Agent struct {
-	Name string `json:"name"`
+	Name string `json:"name" jsonschema:"required"`
 	// Kind is "ai-agent" or "automation". The built-in catalogue also uses "platform",
 	// for GitHub's own accounts; a policy cannot.
-	Kind     string `json:"kind"`
+	Kind     string `json:"kind" jsonschema:"required,enum=ai-agent,enum=automation"`
 	Vendor   string `json:"vendor,omitempty"`
 	Provider string `json:"provider,omitempty"` // LLM provider: the subprocessor
 	// Local is true for a tool that runs on a person's machine under the person's
