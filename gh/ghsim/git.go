@@ -21,11 +21,12 @@ type gitStore struct {
 	trees   map[string]map[string]string // tree SHA -> path -> blob SHA, of the whole tree
 	subtree map[string]map[string]string // tree SHA -> directory path -> tree SHA
 	commits map[string]*commit
+	diffs   map[diffKey][]fileChange // comparisons made before; objects never change
 }
 
 func newGitStore() *gitStore {
 	return &gitStore{blobs: map[string][]byte{}, trees: map[string]map[string]string{},
-		subtree: map[string]map[string]string{}, commits: map[string]*commit{}}
+		subtree: map[string]map[string]string{}, commits: map[string]*commit{}, diffs: map[diffKey][]fileChange{}}
 }
 
 // identity is an author or a committer: what git has, and the account that GitHub links

@@ -107,9 +107,9 @@ func (s *Sim) URL() string {
 // Close stops the server and the senders of webhooks. Deliveries not yet sent are lost.
 func (s *Sim) Close() error {
 	s.mu.Lock()
-	server, senders := s.server, s.senders
+	server := s.server
 	s.mu.Unlock()
-	for _, q := range senders {
+	for _, q := range s.allSenders() {
 		q.stop()
 	}
 	if server == nil {

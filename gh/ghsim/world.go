@@ -22,7 +22,7 @@ func (a *account) graphLogin() string { return strings.TrimSuffix(a.login, "[bot
 
 // noreply is the e-mail that GitHub gives the account for its commits.
 func (a *account) noreply() string {
-	return itoa(a.id) + "+" + a.login + "@users.noreply.github.com"
+	return decimal(a.id) + "+" + a.login + "@users.noreply.github.com"
 }
 
 // org is an organisation: what its account owns.

@@ -1,0 +1,254 @@
+package ghsim
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+func getApp(c *call) (*answer, error) {
+	o := c.s.renderApp(c.viewer.app)
+	n := 0
+	for _, i := range c.s.installs {
+		if i.app == c.viewer.app {
+			n++
+		}
+	}
+	o["installations_count"] = n
+	return &answer{body: o}, nil
+}
+
+// installationsOf lists the App's installations, by id.
+func (s *Sim) installationsOf(match func(*installation) bool) []*installation {
+	var list []*installation
+	for _, i := range s.installs {
+		if match(i) {
+			list = append(list, i)
+		}
+	}
+	slices.SortFunc(list, func(a, b *installation) int { return int(a.id - b.id) })
+	return list
+}
+
+func listAppInstallations(c *call) (*answer, error) {
+	list := c.s.installationsOf(func(i *installation) bool { return i.app == c.viewer.app })
+	return &answer{body: render(page(c, list), c.s.renderInstallation)}, nil
+}
+
+// ownInstallation is the App's installation of the path.
+func (c *call) ownInstallation() (*installation, error) {
+	i := c.s.installs[c.number("installation_id")]
+	if i == nil || i.app != c.viewer.app {
+		return nil, errNotFound
+	}
+	return i, nil
+}
+
+func getAppInstallation(c *call) (*answer, error) {
+	i, err := c.ownInstallation()
+	if err != nil {
+		return nil, err
+	}
+	return &answer{body: c.s.renderInstallation(i)}, nil
+}
+
+func getRepoInstallation(c *call) (*answer, error) {
+	return c.installationWhere(func(i *installation) bool { return i.covers(c.repo) })
+}
+
+func getOrgInstallation(c *call) (*answer, error) {
+	return c.installationWhere(func(i *installation) bool { return i.target == c.org.account })
+}
+
+func (c *call) installationWhere(match func(*installation) bool) (*answer, error) {
+	list := c.s.installationsOf(func(i *installation) bool { return i.app == c.viewer.app && match(i) })
+	if len(list) == 0 {
+		return nil, errNotFound
+	}
+	return &answer{body: c.s.renderInstallation(list[0])}, nil
+}
+
+// createToken makes an installation access token; the body may narrow permissions and
+// repositories, never widen them.
+func createToken(c *call) (*answer, error) {
+	i, err := c.ownInstallation()
+	if err != nil {
+		return nil, err
+	}
+	if !i.suspendedAt.IsZero() {
+		return nil, &apiError{status: 403, message: "This installation has been suspended"}
+	}
+	var want struct {
+		Permissions   map[string]string `json:"permissions"`
+		Repositories  []string          `json:"repositories"`
+		RepositoryIDs []int64           `json:"repository_ids"`
+	}
+	if len(c.body) > 0 {
+		if err := c.decode(&want); err != nil {
+			return nil, err
+		}
+	}
+	for name, level := range want.Permissions {
+		if rank[level] > rank[i.permissions[name]] {
+			return nil, invalid("The permissions requested are not granted to this installation.")
+		}
+	}
+	selected, err := c.narrow(i, want.Repositories, want.RepositoryIDs)
+	if err != nil {
+		return nil, err
+	}
+	t := c.s.newToken(i, want.Permissions, selected)
+	body := obj{"token": t.value, "expires_at": stamp(t.expiresAt), "permissions": texts(t.permissions), "repository_selection": "all"}
+	if i.selected != nil || selected != nil {
+		body["repository_selection"] = "selected"
+	}
+	return &answer{status: http.StatusCreated, body: body}, nil
+}
+
+// narrow turns the repositories that a token is asked for into their ids; nil: all.
+func (c *call) narrow(i *installation, names []string, ids []int64) (map[int64]bool, error) {
+	if len(names) == 0 && len(ids) == 0 {
+		return nil, nil
+	}
+	selected := map[int64]bool{}
+	for _, name := range names {
+		if r := c.s.repository(i.target.login, name); r != nil && i.covers(r) {
+			selected[r.id] = true
+		}
+	}
+	for _, id := range ids {
+		if r := c.s.repos[id]; r != nil && i.covers(r) {
+			selected[id] = true
+		}
+	}
+	if len(selected) != len(names)+len(ids) {
+		return nil, invalid("There is at least one repository that does not exist or is not accessible to the parent installation.")
+	}
+	return selected, nil
+}
+
+func listInstallationRepos(c *call) (*answer, error) {
+	i := c.viewer.installation
+	if i == nil {
+		return nil, &apiError{status: 403, message: "You must authenticate with an installation access token in order to list repositories for an installation."}
+	}
+	var list []*repo
+	for _, r := range c.s.reposOf(i.target) {
+		if i.covers(r) && c.s.canSee(c.viewer, r) {
+			list = append(list, r)
+		}
+	}
+	selection := "all"
+	if i.selected != nil {
+		selection = "selected"
+	}
+	return &answer{body: obj{"total_count": len(list), "repository_selection": selection, "repositories": render(page(c, list), c.s.renderRepo)}}, nil
+}
+
+// deliveriesKept is how far back the list reaches: three days.
+const deliveriesKept = 72 * 60 * 60
+
+// listDeliveries lists attempts, newest first. GitHub pages it by an opaque cursor.
+func listDeliveries(c *call) (*answer, error) {
+	size := between(c.query.Get("per_page"), 30, 100)
+	before, _ := strconv.ParseInt(c.query.Get("cursor"), 10, 64)
+	now := c.s.now()
+	var list []*delivery
+	for _, d := range slices.Backward(c.viewer.app.deliveries) {
+		if !d.done || now.Sub(d.deliveredAt).Seconds() > deliveriesKept || (before != 0 && d.id >= before) {
+			continue
+		}
+		if status := c.query.Get("status"); (status == "success") != (d.statusCode < 400) && status != "" {
+			continue // as on GitHub, "failure" leaves "failed to connect" (code 0) out
+		}
+		list = append(list, d)
+	}
+	if len(list) > size {
+		list = list[:size]
+		query := c.r.URL.Query()
+		query.Set("cursor", decimal(list[size-1].id))
+		c.link = "<" + c.s.baseURL + c.r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
+	}
+	return &answer{body: render(list, renderDelivery)}, nil
+}
+
+func renderDelivery(d *delivery) obj {
+	o := obj{"id": d.id, "guid": d.guid, "delivered_at": stamp(d.deliveredAt), "redelivery": d.redelivery, "duration": d.duration.Seconds(),
+		"status": d.status, "status_code": d.statusCode, "event": d.event, "action": orNull(d.action), "installation_id": nil, "repository_id": nil, "throttled_at": nil}
+	if d.installationID != 0 {
+		o["installation_id"] = d.installationID
+	}
+	if d.repoID != 0 {
+		o["repository_id"] = d.repoID
+	}
+	return o
+}
+
+// ownDelivery is the App's delivery of the path, once it was attempted.
+func (c *call) ownDelivery() (*delivery, error) {
+	id := c.number("delivery_id")
+	for _, d := range c.viewer.app.deliveries {
+		if d.id == id && d.done {
+			return d, nil
+		}
+	}
+	return nil, errNotFound
+}
+
+func getDelivery(c *call) (*answer, error) {
+	d, err := c.ownDelivery()
+	if err != nil {
+		return nil, err
+	}
+	o := renderDelivery(d)
+	o["url"] = c.viewer.app.hookURL
+	o["request"] = obj{"headers": flatHeader(d.requestHeader), "payload": json.RawMessage(d.payload)}
+	o["response"] = obj{"headers": flatHeader(d.responseHeader), "payload": d.response}
+	return &answer{body: o}, nil
+}
+
+func flatHeader(h http.Header) map[string]string {
+	out := map[string]string{}
+	for k := range h {
+		out[k] = h.Get(k)
+	}
+	return out
+}
+
+func redeliver(c *call) (*answer, error) {
+	d, err := c.ownDelivery()
+	if err != nil {
+		return nil, err
+	}
+	c.s.redeliver(c.viewer.app, d)
+	return &answer{status: http.StatusAccepted, body: obj{}}, nil
+}
+
+func getRateLimit(c *call) (*answer, error) {
+	core, graph := c.s.budgetOf(c.viewer, "core"), c.s.budgetOf(c.viewer, "graphql")
+	return &answer{body: obj{"resources": obj{"core": renderBudget(core), "graphql": renderBudget(graph), "search": renderBudget(&budget{limit: 30, resetAt: core.resetAt})},
+		"rate": renderBudget(core)}}, nil
+}
+
+func listOrgInstallations(c *call) (*answer, error) {
+	list := c.s.installationsOf(func(i *installation) bool { return i.target == c.org.account })
+	return &answer{body: obj{"total_count": len(list), "installations": render(page(c, list), c.s.renderInstallation)}}, nil
+}
+
+func listTeamMembers(c *call) (*answer, error) {
+	for _, t := range c.org.teams {
+		if t.slug == c.params["team_slug"] {
+			return &answer{body: c.s.renderUsers(page(c, t.members))}, nil
+		}
+	}
+	return nil, errNotFound
+}
+
+// listOrgRulesets needs write on the organisation's administration: read is not enough.
+func listOrgRulesets(c *call) (*answer, error) {
+	if !c.s.canOrg(c.viewer, c.org, "organization_administration", "write") {
+		return nil, errNotByApp
+	}
+	return &answer{body: render(page(c, c.org.rulesets), c.s.renderRulesetSummary)}, nil
+}
