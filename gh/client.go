@@ -222,7 +222,7 @@ func list[T any](ctx context.Context, c *Client, l listing[T]) ([]T, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(all) > l.limit || p.total > l.limit || (next > 0 && len(all) >= l.limit) {
+		if len(all) > l.limit || p.total > l.limit {
 			return nil, fmt.Errorf("more than %d items: %w", l.limit, ErrTruncated)
 		}
 		if next == 0 {

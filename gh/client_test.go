@@ -21,7 +21,7 @@ func TestEveryReadIsRevalidated(t *testing.T) {
 	s := newServer(t)
 	role := "read"
 	s.mux.HandleFunc("GET /api/v3/repos/acme/shop/collaborators/ann/permission",
-		cached(githubVary, func() string { return `{"permission":"` + role + `"}` }))
+		cached(func() string { return `{"permission":"` + role + `"}` }))
 	c := s.client(t)
 	ask := func(want string, revalidated bool) {
 		t.Helper()
@@ -73,6 +73,23 @@ func TestOldFactsAreNotServedWhileDown(t *testing.T) {
 	down = true
 	if p, err := c.Permission(t.Context(), repo, "ann"); !errors.Is(err, gh.ErrUnavailable) {
 		t.Errorf("got %+v, %v, want ErrUnavailable", p, err)
+	}
+}
+
+// TestExpiresIsNotBelieved: the header makes an answer young when Cache-Control says
+// nothing of its age.
+func TestExpiresIsNotBelieved(t *testing.T) {
+	s := newServer(t)
+	s.mux.HandleFunc("GET /api/v3/repos/acme/shop/collaborators/ann/permission",
+		reply(200, `{"permission":"write"}`, "Cache-Control", "private", "Expires", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "ETag", `"1"`))
+	c := s.client(t)
+	for range 2 {
+		if _, err := c.Permission(t.Context(), repo, "ann"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(s.requests()); n != 2 {
+		t.Errorf("got %d requests, want 2", n)
 	}
 }
 
@@ -409,6 +426,24 @@ func TestNobodyIsAskedWhileALimitHolds(t *testing.T) {
 	s.now = s.now.Add(11 * time.Minute)
 	if err := ask(c); err != nil {
 		t.Errorf("after the limit: %v", err)
+	}
+}
+
+func TestSecondaryLimitHoldsForEverything(t *testing.T) {
+	s := newServer(t)
+	s.rest("POST /repos/acme/shop/check-runs", 403, `{"message":"You have exceeded a secondary rate limit"}`)
+	c := s.client(t)
+	_, first := c.CreateCheckRun(t.Context(), repo, completed())
+	_, second := c.PullRequestStack(t.Context(), repo, 1)
+	third := c.GraphQL(t.Context(), "{viewer}", nil, &struct{}{})
+	for _, err := range []error{first, second, third} {
+		var limit *gh.RateLimitError
+		if !errors.As(err, &limit) || !limit.Secondary || limit.Until.Sub(s.now) != time.Minute {
+			t.Errorf("got %v, want the secondary limit for a minute", err)
+		}
+	}
+	if n := len(s.requests()); n != 1 {
+		t.Errorf("got %d requests, want 1", n)
 	}
 }
 

@@ -102,6 +102,16 @@ func TestIntakeRefuses(t *testing.T) {
 		{"an empty signature", set("X-Hub-Signature-256", "sha256="), gh.ErrSignature},
 		{"SHA-1 in its place", set("X-Hub-Signature-256", "sha1="+sign(sha1.New, "good", body)), gh.ErrSignature},
 		{"half a signature", set("X-Hub-Signature-256", "sha256="+sign(sha256.New, "good", body)[:32]), gh.ErrSignature},
+		{"one wrong digit in the signature", func(r *http.Request) {
+			text := []byte(r.Header.Get("X-Hub-Signature-256"))
+			last := &text[len(text)-1]
+			if *last == '0' {
+				*last = '1'
+			} else {
+				*last = '0'
+			}
+			r.Header.Set("X-Hub-Signature-256", string(text))
+		}, gh.ErrSignature},
 		{"no hexadecimal", set("X-Hub-Signature-256", "sha256="+strings.Repeat("z", 64)), gh.ErrSignature},
 		{"no prefix", set("X-Hub-Signature-256", sign(sha256.New, "good", body)), gh.ErrSignature},
 		{"another secret", set("X-Hub-Signature-256", "sha256="+sign(sha256.New, "bad", body)), gh.ErrSignature},

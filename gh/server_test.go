@@ -107,20 +107,15 @@ func reply(status int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
-// githubVary is what GitHub's answers vary with.
-const githubVary = "Accept, Authorization"
-
 // cached answers like GitHub does: with an ETag, and 304 to those who have it.
-func cached(vary string, body func() string) http.HandlerFunc {
+func cached(body func() string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		text := body()
 		etag := fmt.Sprintf(`"%x"`, sha256.Sum256([]byte(text)))
 		w.Header().Set("ETag", etag)
 		w.Header().Set("Cache-Control", "private, max-age=60, s-maxage=60")
 		w.Header().Set("Expires", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
-		if vary != "" {
-			w.Header().Set("Vary", vary)
-		}
+		w.Header().Set("Vary", "Accept, Authorization")
 		if r.Header.Get("If-None-Match") == etag {
 			w.WriteHeader(http.StatusNotModified)
 			return

@@ -55,9 +55,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// alwaysRevalidate leaves of the caching headers only whether the answer may be stored.
-// go-githubapp's own option rewrites max-age, but the cache also obeys Expires, and
-// stale-if-error would serve old facts while GitHub is down.
+// alwaysRevalidate leaves of Cache-Control only whether the answer may be stored.
+// go-githubapp's own option rewrites max-age where there is one; without it the cache
+// obeys Expires, and stale-if-error would serve old facts while GitHub is down.
 func alwaysRevalidate(h http.Header) {
 	stored := "private, max-age=0"
 	for _, directive := range cacheDirectives(h) {
@@ -66,8 +66,6 @@ func alwaysRevalidate(h http.Header) {
 		}
 	}
 	h.Set("Cache-Control", stored)
-	h.Del("Expires")
-	h.Del("Pragma")
 	// The cache sets this one on what it returns; nobody else may.
 	h.Del("X-From-Cache")
 }
