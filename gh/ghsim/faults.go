@@ -154,6 +154,9 @@ func (a *activeFault) wait(ctx context.Context) bool {
 // answers says whether the fault answers instead of the handler.
 func (a *activeFault) answers() bool { return a.failure != nil && !a.afterDoing }
 
+// spoils says whether send changes an answer.
+func (a *activeFault) spoils() bool { return a.failure != nil || a.malformed || a.cutBody }
+
 // answer sends the failure.
 func (a *activeFault) answer(s *Sim, x *exchange) {
 	f := a.failure

@@ -30,20 +30,16 @@ func newRouter(routes []*route) *router {
 }
 
 // find returns the route and the values of its parameters. path is escaped and without
-// the /api/v3 prefix. otherMethod says that the path exists for another method.
-func (r *router) find(method, path string) (found *route, params map[string]string, otherMethod bool) {
+// the /api/v3 prefix.
+func (r *router) find(method, path string) (*route, map[string]string) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	for _, candidate := range r.routes {
 		values := map[string]string{}
-		if !matchSegments(candidate.segments, parts, values) {
-			continue
+		if candidate.method == method && matchSegments(candidate.segments, parts, values) {
+			return candidate, values
 		}
-		if candidate.method == method {
-			return candidate, values, false
-		}
-		otherMethod = true
 	}
-	return nil, nil, otherMethod
+	return nil, nil
 }
 
 // matchSegments matches parts against a pattern and collects the parameters, unescaped.

@@ -51,13 +51,12 @@ type apiError struct {
 func (e *apiError) Error() string { return e.message }
 
 var (
-	errNotFound     = &apiError{status: 404, message: "Not Found"}
-	errBadToken     = &apiError{status: 401, message: "Bad credentials"}
-	errNeedsAuth    = &apiError{status: 401, message: "Requires authentication"}
-	errNeedsJWT     = &apiError{status: 401, message: "A JSON web token could not be decoded"}
-	errNotByApp     = &apiError{status: 403, message: "Resource not accessible by integration"}
-	errNotByUser    = &apiError{status: 403, message: "Must have admin rights to Repository."}
-	errMethodFor404 = &apiError{status: 404, message: "Not Found"}
+	errNotFound  = &apiError{status: 404, message: "Not Found"}
+	errBadToken  = &apiError{status: 401, message: "Bad credentials"}
+	errNeedsAuth = &apiError{status: 401, message: "Requires authentication"}
+	errNeedsJWT  = &apiError{status: 401, message: "A JSON web token could not be decoded"}
+	errNotByApp  = &apiError{status: 403, message: "Resource not accessible by integration"}
+	errNotByUser = &apiError{status: 403, message: "Must have admin rights to Repository."}
 )
 
 // invalid is a 422: the request was understood and cannot be done.
@@ -146,32 +145,52 @@ func (s *Sim) serveLogged(w http.ResponseWriter, r *http.Request, name string, n
 		x.fault.answer(s, x)
 		return
 	}
-	if err := s.admit(viewer); err != nil {
-		s.fail(x, err)
-		return
-	}
 	next(x)
 }
 
 func (s *Sim) answerGraphQL(x *exchange) {
 	x.entry.Billable = true
 	x.r.Body = io.NopCloser(bytes.NewReader(x.body))
-	if x.viewer.anonymous() {
-		s.fail(x, &apiError{status: 401, message: "This endpoint requires you to be authenticated."})
+	if !x.fault.spoils() {
+		s.serveGraphQL(x.w, x.r, x.viewer)
 		return
 	}
-	s.serveGraphQL(x.w, x.r, x.viewer)
+	kept := &bufferedResponse{header: x.w.Header()}
+	s.serveGraphQL(kept, x.r, x.viewer)
+	x.fault.send(x.w, kept.status, kept.body.Bytes())
+}
+
+// bufferedResponse keeps an answer back, so that a fault can spoil it.
+type bufferedResponse struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (b *bufferedResponse) Header() http.Header { return b.header }
+
+func (b *bufferedResponse) WriteHeader(status int) { b.status = status }
+
+func (b *bufferedResponse) Write(data []byte) (int, error) {
+	if b.status == 0 {
+		b.status = http.StatusOK
+	}
+	return b.body.Write(data)
 }
 
 // serveREST finds the route and answers.
 func (s *Sim) serveREST(w http.ResponseWriter, r *http.Request, path string) {
 	path = s.byID(path)
-	route, params, _ := s.routes.find(r.Method, path)
+	route, params := s.routes.find(r.Method, path)
 	name := r.Method + " " + unknownRoutes
 	if route != nil {
 		name = route.name()
 	}
 	s.serveLogged(w, r, name, func(x *exchange) {
+		if err := s.admit(x.viewer); err != nil {
+			s.fail(x, err)
+			return
+		}
 		if route == nil {
 			s.fail(x, errNotFound)
 			return
