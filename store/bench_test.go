@@ -205,7 +205,9 @@ func BenchmarkCheckLedger(b *testing.B) {
 	s := openSQLite(b, Options{})
 	const decisions = 2000
 	for i := range decisions {
-		decide(b, s, acme, i%100+1, strconv.Itoa(i), "pass", 0)
+		receive(b, s, arrival(strconv.Itoa(i), acme, i+1, strconv.Itoa(i)))
+	}
+	for work(b, s, 64) > 0 {
 	}
 	for b.Loop() {
 		if r := must(s.Tenant(acme).CheckLedger(b.Context(), nil)); r.FirstBad != nil || r.Size != decisions {

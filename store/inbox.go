@@ -100,6 +100,9 @@ func (s *Store) Receive(ctx context.Context, a Arrival) (Received, error) {
 	if a.DeliveryID == "" {
 		return Received{}, fmt.Errorf("%w: delivery without an id", ErrInvalid)
 	}
+	if o := a.Observation; o != nil && a.OrgID == 0 {
+		a.OrgID = o.OrgID
+	}
 	if a.Undecodable == "" {
 		a.Undecodable = a.problem()
 	}
@@ -117,14 +120,14 @@ func (s *Store) Receive(ctx context.Context, a Arrival) (Received, error) {
 
 const (
 	insertDelivery = `INSERT INTO deliveries (delivery_id, event, action, installation_id, org_id, repo_id,
-  payload, payload_sha256, secret_index, received_at, undecodable, seq)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0) ON CONFLICT (delivery_id) DO NOTHING`
-	selectDelivery = `SELECT undecodable, seq FROM deliveries WHERE delivery_id = $1`
+  payload, payload_sha256, secret_index, received_at, undecodable)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (delivery_id) DO NOTHING`
+	selectDelivery = `SELECT d.undecodable, COALESCE(o.seq, 0) FROM deliveries d
+LEFT JOIN observations o ON o.org_id = d.org_id AND o.delivery_id = d.delivery_id WHERE d.delivery_id = $1`
 	// The bytes that could be decoded take the place of those that could not.
 	updateDelivery = `UPDATE deliveries SET event = $2, action = $3, installation_id = $4, org_id = $5, repo_id = $6,
   payload = $7, payload_sha256 = $8, secret_index = $9, received_at = $10, undecodable = $11
 WHERE delivery_id = $1`
-	updateDeliverySeq = `UPDATE deliveries SET seq = $2 WHERE delivery_id = $1`
 )
 
 func (s *Store) receive(t *txn, a Arrival, digest string) (Received, error) {
@@ -165,9 +168,6 @@ func (s *Store) process(t *txn, a Arrival, digest string, out Received) (Receive
 	if a.Observation != nil {
 		seq, err := observe(t, *a.Observation, digest)
 		if err != nil {
-			return Received{}, err
-		}
-		if _, err := t.exec(updateDeliverySeq, a.DeliveryID, seq); err != nil {
 			return Received{}, err
 		}
 		out.Seq = seq
@@ -292,8 +292,8 @@ func once(marks []Mark) []Mark {
 
 // problem says why the arrival cannot have its effects; empty: it can.
 func (a Arrival) problem() string {
-	if o := a.Observation; o != nil && (o.OrgID <= 0 || o.DeliveryID != a.DeliveryID) {
-		return "the event names no organisation, or another delivery"
+	if o := a.Observation; o != nil && (o.OrgID <= 0 || o.OrgID != a.OrgID || o.DeliveryID != a.DeliveryID) {
+		return "the event names no organisation, or its observation is of another delivery"
 	}
 	for _, c := range a.Changes {
 		if c.OrgID <= 0 || c.RepoID <= 0 || c.Number <= 0 || c.HeadSHA == "" {

@@ -24,8 +24,7 @@ CREATE TABLE deliveries (
   payload_sha256  TEXT    NOT NULL CHECK (length(payload_sha256) = 64),
   secret_index    INTEGER NOT NULL, -- which webhook secret verified it, from 0
   received_at     INTEGER NOT NULL, -- microseconds UTC
-  undecodable     TEXT    NOT NULL, -- why it could not be used; empty: it was
-  seq             INTEGER NOT NULL  -- its observation; 0: none
+  undecodable     TEXT    NOT NULL  -- why it could not be used; empty: it was
 ) STRICT;
 CREATE INDEX deliveries_by_org ON deliveries (org_id, received_at);
 CREATE INDEX deliveries_undecodable ON deliveries (received_at) WHERE undecodable <> '';
