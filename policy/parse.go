@@ -181,7 +181,7 @@ func (r *policyReader) lanes(n *yaml.Node) []Lane {
 		case lane.Name == "":
 		case !isLaneName(lane.Name):
 			r.say(m["name"], path+".name", "is not a lane name", "use 1 to 30 of a-z, 0-9 and \"-\"")
-		case lane.Name == "audit" || strings.HasSuffix(lane.Name, " audit"):
+		case lane.Name == "audit":
 			r.say(m["name"], path+".name", `must not be "audit"`, "\"countersign (audit)\" is the check run of the main lane in audit mode")
 		case names[lane.Name]:
 			r.say(m["name"], path+".name", fmt.Sprintf("%q is the name of another lane too", lane.Name), "two policies under one check run name cannot be told apart")
@@ -305,7 +305,7 @@ func (r *policyReader) review(n *yaml.Node) ReviewPolicy {
 	// them there on purpose. Hence the order, also among the defaults.
 	least := max(1, *human.Approvals, *automation.Approvals)
 	agent := r.approvals(m["agent"], "review.agent", 1, least)
-	assisted := r.approvals(m["assisted"], "review.assisted", 1, *agent.Approvals)
+	assisted := r.approvals(m["assisted"], "review.assisted", 1, max(*agent.Approvals, least))
 	const why = "the traces of an agent must never lower the number of approvals"
 	if *agent.Approvals < least {
 		r.say(m["agent"], "review.agent.approvals", fmt.Sprintf("must be at least %d, as for other changes", least), why)
@@ -313,7 +313,7 @@ func (r *policyReader) review(n *yaml.Node) ReviewPolicy {
 	if *assisted.Approvals < *human.Approvals {
 		r.say(m["assisted"], "review.assisted.approvals", fmt.Sprintf("must be at least %d, as review.human", *human.Approvals), why)
 	}
-	if *assisted.Approvals > *agent.Approvals {
+	if m["assisted"] != nil && *assisted.Approvals > *agent.Approvals {
 		r.say(m["assisted"], "review.assisted.approvals", fmt.Sprintf("must be at most %d, as review.agent", *agent.Approvals), why)
 	}
 	out.Agent, out.Assisted, out.Automation, out.Human = agent, &assisted, automation, human
