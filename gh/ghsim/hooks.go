@@ -127,6 +127,7 @@ func (s *Sim) deliver(i *installation, e event, payload obj) {
 func (s *Sim) send(a *app, d *delivery) {
 	d.requestHeader = hookHeader(a, d)
 	a.deliveries = append(a.deliveries, d)
+	s.tellSent(d)
 	s.senderOf(a).push(a.hookURL, d)
 }
 

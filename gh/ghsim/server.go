@@ -89,7 +89,8 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // recorder remembers what was answered, for the log.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	status   int
+	answered *bytes.Buffer // the body, while somebody observes; nil otherwise
 }
 
 func (w *recorder) WriteHeader(status int) {
@@ -102,6 +103,9 @@ func (w *recorder) WriteHeader(status int) {
 func (w *recorder) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
+	}
+	if w.answered != nil {
+		w.answered.Write(b)
 	}
 	return w.ResponseWriter.Write(b)
 }
@@ -122,10 +126,12 @@ func (s *Sim) serveLogged(w http.ResponseWriter, r *http.Request, name string, n
 	x := &exchange{w: &recorder{ResponseWriter: w}, r: r, entry: &Request{At: time.Now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Route: name}}
 	w.Header().Set("X-GitHub-Request-Id", s.requestID())
 	w.Header().Set("X-GitHub-Media-Type", "github.v3; format=json")
+	observers := s.watched(x)
 	defer func() { // also when a dropped connection panics with http.ErrAbortHandler
 		x.entry.Status = x.w.status
 		x.entry.Duration = time.Since(x.entry.At)
 		s.log.add(*x.entry)
+		x.tell(observers)
 	}()
 	x.fault = s.Faults.take(name, r)
 	x.body, _ = io.ReadAll(io.LimitReader(r.Body, maxBody)) // a broken upload is an empty or cut body, which no route accepts

@@ -13,7 +13,8 @@ import (
 
 // Options say how the simulated GitHub is set up. The zero value works.
 type Options struct {
-	// Schema is the source of GitHub's GraphQL schema (SDL). Empty: GraphQL answers 501.
+	// Schema is the source of a GraphQL schema (SDL). Empty: GitHub's own, from the cache folder
+	// of gh/ghsim/published; when it cannot be had, GraphQL answers 501 and says why.
 	Schema []byte
 	// Clock tells the time. Nil: the real clock. Whatever it says, the simulator's time
 	// advances by at least a microsecond at each reading, so that no two changes of the
@@ -53,6 +54,8 @@ type Sim struct {
 	budgets  map[string]*budget
 	senders  map[int64]*sender // by App id: the queue of its deliveries; sender has its own lock
 	graphql  graphqlState      // the GraphQL executor's own state (graphql.go)
+
+	observers []*observer // who is told of what passes (contract.go)
 }
 
 // firstID keeps made-up ids away from the well-known ones, which are smaller or much larger.
