@@ -124,7 +124,10 @@ func newStore(o Options) *Store {
 // Close waits for the writes that have begun and closes the database. Writes that have not
 // begun return ErrClosed.
 func (s *Store) Close() error {
-	return errors.Join(s.writer.close(), s.read.Close())
+	s.writer.stop()
+	// The connection that can write is closed last: SQLite then moves what is in its WAL file
+	// into the database, so that the one file is all there is to copy.
+	return errors.Join(s.read.Close(), s.writer.close())
 }
 
 const selectReady = `SELECT COUNT(*) FROM orgs WHERE org_id = $1`

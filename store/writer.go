@@ -177,19 +177,26 @@ func (w *writer) discard() {
 	w.conn = nil
 }
 
-func (w *writer) close() error {
+// stop waits for the writes that have begun. It may be called more than once, one after the
+// other.
+func (w *writer) stop() {
 	select {
 	case <-w.closing:
-		return nil
 	default:
+		close(w.closing)
 	}
-	close(w.closing)
 	<-w.closed
+}
+
+// close closes the database, after stop.
+func (w *writer) close() error {
 	for _, s := range w.stmts {
 		s.Close()
 	}
+	clear(w.stmts)
 	if w.conn != nil {
 		w.conn.Close()
+		w.conn = nil
 	}
 	return w.db.Close()
 }

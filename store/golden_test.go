@@ -1,0 +1,39 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// The bodies of leaves are evidence: names and order stay as they are.
+func TestBodiesGolden(t *testing.T) {
+	digest := func(c string) string { return strings.Repeat(c, 64) }
+	for name, body := range map[string]any{
+		"decision.golden": decisionBody{V: decisionBodyVersion, RecordID: "00000000-0000-4000-8000-000000000000", RepositoryID: repo, Number: 1,
+			HeadSHA: "h1", CheckName: "countersign", FactsSHA256: digest("a"), PolicySHA256: digest("b"), CatalogueSHA256: digest("c"),
+			DecisionSHA256: digest("d"), Repository: "acme/app", BaseRef: "main", Verdict: "fail", Severity: 2, Final: true, Note: "<note>"},
+		"observations.golden": observationsBody{V: observationsBodyVersion, Observations: []observationSummary{{Seq: 1, DeliveryID: "d1",
+			Event: "check_run", Action: "completed", ReceivedAt: 1763899200000000, RepositoryID: repo, Number: 1, HeadSHA: "h1",
+			PayloadSHA256: digest("e"), BodySHA256: digest("f")}}},
+	} {
+		got, err := json.Marshal(body)
+		ok(t, err)
+		got = append(got, '\n')
+		path := filepath.Join("testdata", name)
+		if *update {
+			ok(t, os.WriteFile(path, got, 0o644))
+		}
+		want, err := os.ReadFile(path)
+		ok(t, err)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
