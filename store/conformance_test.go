@@ -89,8 +89,8 @@ func testReceive(t *testing.T, open opener) {
 	}
 	obs, err = n.HeadObservations(t.Context(), repo, "h1")
 	ok(t, err)
-	if len(obs) != 1 || obs[0].Event != "check_run" || obs[0].DeliveryID != "ch1" {
-		t.Errorf("observations on h1: got %+v, want the check run only", obs)
+	if len(obs) != 2 || obs[0].Event != "pull_request" || obs[1].Event != "check_run" || obs[1].DeliveryID != "ch1" {
+		t.Errorf("observations on h1: got %+v, want the pull request and the check run", obs)
 	}
 	orgs, err := s.Orgs(t.Context())
 	ok(t, err)
@@ -544,7 +544,7 @@ func testRecord(t *testing.T, open opener) {
 	receive(t, s, arrival("d2", acme, 1, "h1"))
 	job = claimOne(t, s, KindEvaluate, evaluateKey(1))
 	r = decision(job, "h1", "undecided", 3)
-	r.Facts, r.Policy, r.Catalogue, r.KeepJob = nil, nil, nil, true
+	r.Facts, r.Policy, r.Catalogue, r.KeepJob, r.Final = nil, nil, nil, true, false
 	second, err := n.Record(t.Context(), r)
 	ok(t, err)
 	if cur = must(n.Current(t.Context(), repo, 1)); cur.Final || cur.RecordID != second.RecordID || second.LeafIndex != 1 {

@@ -196,7 +196,8 @@ func publishKey(head, checkName string) string { return fmt.Sprintf("%d/%s/%s", 
 // decision is a record for a claimed job.
 func decision(job Job, head, verdict string, rank int) Record {
 	return Record{
-		Job: job, RepoID: job.RepoID, Repository: job.Repository, Number: job.Number, HeadSHA: head, BaseRef: "main", CheckName: "countersign",
+		Final: true,
+		Job:   job, RepoID: job.RepoID, Repository: job.Repository, Number: job.Number, HeadSHA: head, BaseRef: "main", CheckName: "countersign",
 		Open: true, Verdict: verdict, Rank: rank, Facts: []byte(`{"facts":"` + job.Lease + `"}`), Policy: []byte("version: 1\n"),
 		Catalogue: []byte("agents: []\n"), Decision: []byte(`{"verdict":"` + verdict + `"}`),
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -33,6 +34,8 @@ type Arrival struct {
 	Marks []Mark
 	// MarkHeads asks to evaluate every open change that ever had a head.
 	MarkHeads []HeadMark
+	// MarkBases asks to evaluate every open change on a base.
+	MarkBases []BaseMark
 }
 
 // Observation is what one event said when it came in.
@@ -73,6 +76,14 @@ type HeadMark struct {
 	OrgID, InstallationID, RepoID int64
 	Repository                    string
 	HeadSHA                       string
+	Noisy                         bool
+}
+
+// BaseMark asks for an evaluation of every open pull request of a repository on a base.
+type BaseMark struct {
+	OrgID, InstallationID, RepoID int64
+	Repository                    string
+	BaseRef                       string // empty: every base
 	Noisy                         bool
 }
 
@@ -206,6 +217,9 @@ func (s *Store) seeOrgs(t *txn, a Arrival) error {
 	for _, m := range a.MarkHeads {
 		see(m.OrgID, m.Repository)
 	}
+	for _, m := range a.MarkBases {
+		see(m.OrgID, m.Repository)
+	}
 	for org, login := range logins {
 		if err := s.seeOrg(t, org, login); err != nil {
 			return err
@@ -239,21 +253,39 @@ const selectHeadChanges = `SELECT c.number FROM change_heads h
 JOIN changes c ON c.org_id = h.org_id AND c.repo_id = h.repo_id AND c.number = h.number
 WHERE h.org_id = $1 AND h.repo_id = $2 AND h.head_sha = $3 AND c.is_open = 1 ORDER BY c.number`
 
+const selectBaseChanges = `SELECT number FROM changes
+WHERE org_id = $1 AND repo_id = $2 AND is_open = 1 AND ($3 = '' OR base_ref = $3) ORDER BY number`
+
+// subjects are the marks of the arrival with those that its heads and bases lead to.
+func (a Arrival) subjects(t *txn) ([]Mark, error) {
+	marks := slices.Clone(a.Marks)
+	find := func(query string, m Mark, key string) error {
+		return t.rows(query, []any{m.OrgID, m.RepoID, key}, func(scan func(...any) error) error {
+			err := scan(&m.Number)
+			marks = append(marks, m)
+			return err
+		})
+	}
+	for _, h := range a.MarkHeads {
+		m := Mark{OrgID: h.OrgID, InstallationID: h.InstallationID, RepoID: h.RepoID, Repository: h.Repository, Noisy: h.Noisy}
+		if err := find(selectHeadChanges, m, h.HeadSHA); err != nil {
+			return nil, err
+		}
+	}
+	for _, b := range a.MarkBases {
+		m := Mark{OrgID: b.OrgID, InstallationID: b.InstallationID, RepoID: b.RepoID, Repository: b.Repository, Noisy: b.Noisy}
+		if err := find(selectBaseChanges, m, b.BaseRef); err != nil {
+			return nil, err
+		}
+	}
+	return marks, nil
+}
+
 // markAll marks every job of the arrival once, or revives those that are dead.
 func (s *Store) markAll(t *txn, a Arrival, onlyDead bool) (int, error) {
-	marks := a.Marks
-	for _, h := range a.MarkHeads {
-		err := t.rows(selectHeadChanges, []any{h.OrgID, h.RepoID, h.HeadSHA}, func(scan func(...any) error) error {
-			m := Mark{OrgID: h.OrgID, InstallationID: h.InstallationID, RepoID: h.RepoID, Repository: h.Repository, Noisy: h.Noisy}
-			if err := scan(&m.Number); err != nil {
-				return err
-			}
-			marks = append(marks[:len(marks):len(marks)], m)
-			return nil
-		})
-		if err != nil {
-			return 0, err
-		}
+	marks, err := a.subjects(t)
+	if err != nil {
+		return 0, err
 	}
 	n := 0
 	for _, m := range once(marks) {

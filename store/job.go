@@ -162,6 +162,17 @@ func (s *Store) mark(t *txn, job Job, noisy, onlyDead bool) (bool, error) {
 	return true, err
 }
 
+const scheduleJob = `UPDATE jobs SET wanted_gen = wanted_gen + 1, run_at = $4, enqueued_at = $4
+WHERE org_id = $1 AND kind = $2 AND ukey = $3 AND wanted_gen = done_gen`
+
+// schedule makes a job that has nothing left to do run at a time to come. One that was
+// marked meanwhile runs before that and is scheduled anew by what it finds.
+func (s *Store) schedule(t *txn, job Job, at time.Time) error {
+	_, err := t.exec(scheduleJob, job.OrgID, job.Kind, job.Key, micros(at))
+	t.woken = true
+	return err
+}
+
 // PostgreSQL: FOR UPDATE SKIP LOCKED behind the LIMIT.
 const claimJobs = `UPDATE jobs SET lease = $1, lease_owner = $2, lease_until = $3, started_at = $4, next_enqueued_at = 0
 WHERE id IN (SELECT id FROM jobs WHERE wanted_gen > done_gen AND dead = 0 AND run_at <= $4 AND lease_until <= $4

@@ -134,6 +134,23 @@ func (n Tenant) Published(ctx context.Context, job Job, p Published) error {
 	})
 }
 
+// Confirm makes durable what was found on GitHub of a write that was begun and never
+// confirmed. The job stays claimed, to write what is wanted by now. ErrLeaseLost if the lease
+// is not held.
+func (n Tenant) Confirm(ctx context.Context, job Job, p Published) error {
+	if err := n.checkPublish(job, p.RecordID); err != nil {
+		return err
+	}
+	return n.s.write(ctx, "confirm "+job.Key, func(t *txn) error {
+		if _, err := hold(t, job); err != nil {
+			return err
+		}
+		_, err := t.exec(updatePublished, n.org, job.RepoID, job.HeadSHA, job.CheckName, p.GitHubID, p.RecordID, p.Said,
+			p.Status, p.Conclusion, micros(n.s.now()))
+		return err
+	})
+}
+
 func (n Tenant) wanted(t *txn, job Job) (string, error) {
 	var wanted string
 	err := t.row(selectWantedRecord, []any{n.org, job.RepoID, job.HeadSHA, job.CheckName}, &wanted)

@@ -23,8 +23,13 @@ type Record struct {
 	CheckName  string
 	Open       bool // whether the pull request is open
 	Verdict    string
-	Rank       int // 0: best; the worst open change of a head and check name is published
-	KeepJob    bool
+	Rank       int  // 0: best; the worst open change of a head and check name is published
+	KeepJob    bool // record without finishing the job, which will try again
+	// Final is false for a decision that is only there until the job has tried again.
+	Final bool
+	// RunAgainAt is when time alone may change the decision: the change is evaluated again
+	// then, whatever happens before. Zero: never.
+	RunAgainAt time.Time
 	Facts      []byte // exact bytes; may be empty
 	Policy     []byte // exact bytes; may be empty
 	Catalogue  []byte // exact bytes; may be empty
@@ -123,7 +128,7 @@ func (n Tenant) prepare(r Record) (p prepared, err error) {
 		V: decisionBodyVersion, RecordID: newRecordID(), RepositoryID: r.RepoID, Number: r.Number, HeadSHA: r.HeadSHA,
 		CheckName: r.CheckName, FactsSHA256: p.facts.sha256, PolicySHA256: p.policy.sha256, CatalogueSHA256: p.catalogue.sha256,
 		DecisionSHA256: hexSHA256(r.Decision), Repository: r.Repository, BaseRef: r.BaseRef, Verdict: r.Verdict, Severity: r.Rank,
-		Final: !r.KeepJob, Note: r.Note,
+		Final: r.Final, Note: r.Note,
 	}}
 	if p.body, err = json.Marshal(p.row.decisionBody); err != nil {
 		return p, fmt.Errorf("store: encode decision record: %w", err)
@@ -169,6 +174,11 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 	}
 	if !r.KeepJob {
 		if err := finish(t, r.Job); err != nil {
+			return Recorded{}, err
+		}
+	}
+	if !r.RunAgainAt.IsZero() {
+		if err := n.s.schedule(t, r.Job, r.RunAgainAt); err != nil {
 			return Recorded{}, err
 		}
 	}

@@ -1,0 +1,37 @@
+# What a newcomer types: make demo, make test. Everything else is for those who stay.
+# Needed on the machine: Go 1.26, git, npm (for GitHub's published schema). Nothing else.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+VULNDB      = https://vuln.go.dev
+
+.PHONY: demo test lint bench build published
+
+## demo: watch agent-authored pull requests being held and released
+demo: published
+	go run ./cmd/countersign demo
+
+## test: everything that must hold, as CI runs it
+test: lint published
+	go test ./...
+
+## lint: gofmt, vet, staticcheck, and known vulnerabilities where their database is reachable
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	@if curl -sf -m 10 -o /dev/null $(VULNDB)/index/db.json; then go run $(GOVULNCHECK) ./...; \
+	else echo "govulncheck: not run, $(VULNDB) is not reachable from here"; fi
+
+## bench: the figures of docs/benchmarks.md, measured on this machine
+bench: published
+	go test -run '^$$' -bench . -benchmem ./policy ./store ./ledger
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/countersign
+
+## build: the binary, without paths of this machine in it
+build:
+	go build -trimpath -ldflags "-s -w -X main.version=$$(git describe --tags --always --dirty)" -o bin/countersign ./cmd/countersign
+
+## published: fetch GitHub's own schema, description and examples (once, with npm)
+published:
+	@go run ./gh/ghsim/published/fetch

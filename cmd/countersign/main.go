@@ -1,0 +1,123 @@
+// Command countersign enforces change management on GitHub and proves that it did:
+// `countersign serve` is the App, the other commands are for the people around it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
+	os.Exit(exitCode(err, os.Stderr))
+}
+
+// command is one subcommand.
+type command struct {
+	name, summary string
+	run           func(ctx context.Context, args []string, env environment) error
+}
+
+// environment is what a command may use of the process that it runs in.
+type environment struct {
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// commands are listed in the order in which a newcomer meets them.
+func commands() []command {
+	return []command{
+		{"demo", "play the story of a simulated organisation and keep it running", runDemo},
+		{"classify", "say which changes carry traces of agents: JSON lines, or a local clone", func(ctx context.Context, args []string, env environment) error {
+			return runClassify(ctx, args, env.stdin, env.stdout, env.stderr)
+		}},
+		{"policy", "check a policy file, or print its JSON Schema", func(ctx context.Context, args []string, env environment) error {
+			return runPolicy(ctx, args, env.stdin, env.stdout, env.stderr)
+		}},
+		{"serve", "run the App", runServe},
+		{"ledger", "check the decision log: re-hash all of it", runLedger},
+		{"version", "print the version", runVersion},
+	}
+}
+
+// errUsage is a command line that cannot be understood; the message has been printed.
+var errUsage = errors.New("usage")
+
+// run is the whole program, without the process around it.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
+	env := environment{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
+	if len(args) == 0 {
+		printUsage(stderr)
+		return errUsage
+	}
+	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		if len(args) > 1 {
+			return run(ctx, []string{args[1], "-h"}, getenv, stdin, stdout, stderr)
+		}
+		printUsage(stdout)
+		return nil
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], env)
+		}
+	}
+	fmt.Fprintf(stderr, "countersign: there is no command %q\n\n", args[0])
+	printUsage(stderr)
+	return errUsage
+}
+
+func printUsage(w io.Writer) {
+	fmt.Fprint(w, "Countersign holds agent-authored changes until an independent human has countersigned them.\n\nusage: countersign COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-10s %s\n", c.name, c.summary)
+	}
+	fmt.Fprint(w, "\nexample: countersign demo\n`countersign COMMAND -h` shows a command's flags with an example.\n")
+}
+
+// exitCode is 0 for success, 2 for a command line that cannot be understood, else 1.
+func exitCode(err error, stderr io.Writer) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
+	}
+	fmt.Fprintln(stderr, "countersign:", err)
+	return 1
+}
+
+// newFlags makes the flags of a command, with help that shows how it is used.
+func newFlags(name string, stderr io.Writer, help string) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintf(stderr, "%s\n\nflags:\n", help)
+		flags.PrintDefaults()
+	}
+	return flags
+}
+
+// parseFlags parses args and refuses what is left over.
+func parseFlags(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(flags.Output(), "countersign %s: %q is one argument too many\n", flags.Name(), flags.Arg(0))
+		return errUsage
+	}
+	return nil
+}

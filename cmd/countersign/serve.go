@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/config"
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/handlers"
+	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/worker"
+)
+
+const serveHelp = `countersign serve runs the App: it takes webhooks, decides, records and posts check runs.
+
+Settings come from the environment, or from a YAML file that the environment overrides.
+It stops on SIGTERM or Ctrl-C after the running jobs; what it was not done with is taken
+up at the next start.
+
+example:
+  export GITHUB_APP_INTEGRATION_ID=12345 GITHUB_APP_WEBHOOK_SECRET=... GITHUB_APP_PRIVATE_KEY_FILE=app.pem
+  export COUNTERSIGN_PUBLIC_URL=https://countersign.example.com
+  countersign serve`
+
+func runServe(ctx context.Context, args []string, env environment) error {
+	flags := newFlags("serve", env.stderr, serveHelp)
+	file := flags.String("config", "", "YAML `file` with settings")
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	cfg, err := config.Load(*file, env.getenv, os.ReadFile)
+	if err != nil {
+		return err
+	}
+	level, err := zerolog.ParseLevel(cfg.LogLevel)
+	if err != nil {
+		return err
+	}
+	log := zerolog.New(env.stderr).Level(level).With().Timestamp().Logger()
+	srv, err := newServer(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return srv.run(ctx)
+}
+
+// server is the running App: the door for GitHub, the worker, and the store between them.
+type server struct {
+	store    *store.Store
+	worker   *worker.Worker
+	http     *http.Server
+	listener net.Listener
+	log      zerolog.Logger
+}
+
+// newServer opens everything that the App needs and listens; nothing is served yet.
+func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*server, error) {
+	intake, err := gh.NewIntake(cfg.GitHub.App.WebhookSecrets)
+	if err != nil {
+		return nil, err
+	}
+	connection, err := gh.Connect(gh.Settings{
+		V3URL: cfg.GitHub.V3APIURL, V4URL: cfg.GitHub.V4APIURL, AppID: cfg.GitHub.App.IntegrationID,
+		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	key, err := signingKey(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, store.Options{URL: cfg.DatabaseURL, Signer: key, Origin: cfg.LogOrigin()})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w\n  hint: set COUNTERSIGN_LISTEN to an address that is free", err), st.Close())
+	}
+	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: time.Now}
+	return &server{
+		store: st,
+		worker: worker.New(worker.Settings{
+			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
+			Log: log, Owner: processName(), Parallel: cfg.Workers,
+		}),
+		http: &http.Server{
+			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+			WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		},
+		listener: listener,
+		log:      log,
+	}, nil
+}
+
+// run serves until ctx ends, then stops taking deliveries, lets the running jobs end
+// and closes the store, in this order.
+func (s *server) run(ctx context.Context) error {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	worked, served := make(chan error, 1), make(chan error, 1)
+	go func() { worked <- s.worker.Run(work) }()
+	go func() { served <- s.http.Serve(s.listener) }()
+	s.log.Info().Stringer("listen", s.listener.Addr()).Str("version", version).Msg("serving")
+
+	var failure error
+	select {
+	case <-ctx.Done():
+		s.log.Info().Msg("stopping")
+	case failure = <-served:
+	case failure = <-worked:
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	stopped := s.http.Shutdown(grace)
+	stopWork()
+	<-worked
+	return errors.Join(failure, stopped, s.store.Close())
+}
+
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unnamed"
+	}
+	return host + "/" + strconv.Itoa(os.Getpid())
+}

@@ -1,0 +1,146 @@
+// Package facts asks GitHub for everything that the policy may need to know about one
+// pull request at one head SHA, and returns it as a policy.Facts value, whole or an error.
+//
+// It reads and never writes. It does not judge: a missing approval is a fact, not an
+// error. What GitHub answers is held against what its own deliveries already told us:
+// an answer that is behind them is ErrBehind, never facts.
+package facts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/policy"
+)
+
+// ErrBehind: a delivery told us of something that the API does not show yet.
+var ErrBehind = errors.New("GitHub's API is behind its own webhooks")
+
+// NotEnrolledError: the governing base has no policy, or its policy does not name the branch.
+type NotEnrolledError struct {
+	Change policy.Change
+	Why    string
+}
+
+func (e *NotEnrolledError) Error() string { return "not enrolled: " + e.Why }
+
+// PolicyError is a policy file that cannot be used. The subject is known as far as
+// GitHub told, so that the check run can say where the policy is broken.
+type PolicyError struct {
+	Change policy.Change
+	Layer  policy.PolicyLayer
+	Source []byte
+	Err    *policy.ParseError
+}
+
+func (e *PolicyError) Error() string {
+	return fmt.Sprintf("policy %s of %s at %s: %v", e.Layer.Path, e.Layer.Repository, e.Layer.Ref, e.Err)
+}
+
+func (e *PolicyError) Unwrap() error { return e.Err }
+
+// Request says what to read, and what is already known of it.
+type Request struct {
+	Repo           gh.Repo
+	RepositoryID   int64
+	InstallationID int64
+	Number         int
+	// App is our own App: its check runs are not validations.
+	App policy.App
+	// Head and Base are where the newest delivery says that the pull request is: a
+	// guess that lets everything be read at once, corrected by what GitHub answers.
+	Head string
+	Base string
+	Now  time.Time
+	// Known is what deliveries said.
+	Known Known
+}
+
+// Collected is the facts together with the policy they are to be judged by.
+type Collected struct {
+	Facts        policy.Facts
+	Policy       *policy.Policy
+	PolicySource []byte
+	Catalogue    *policy.Catalogue
+	// FirstPermissions are the roles of reviewers whose review had no recorded role
+	// yet, by review id: to be kept as the role at the time of the review.
+	FirstPermissions map[int64]string
+}
+
+// aim is where the reading points: a head SHA and the branch that governs it.
+type aim struct{ head, base string }
+
+// maxTries bounds how often the reading starts again because the pull request moved
+// under it.
+const maxTries = 3
+
+// Collect reads the facts about one pull request.
+//
+// Errors: *NotEnrolledError, *PolicyError, ErrBehind, and the sentinels of package gh.
+func Collect(ctx context.Context, client *gh.Client, req Request) (Collected, error) {
+	reads := &gh.Reads{}
+	ctx = gh.WithReads(ctx, reads)
+	at := aim{head: req.Head, base: req.Base}
+	for range maxTries {
+		first, err := readFirst(ctx, client, req, at)
+		if err != nil {
+			return Collected{}, err
+		}
+		if actual := first.aim(); actual != at {
+			at = actual
+			continue
+		}
+		if err := req.Known.notBehind(first, req.Now); err != nil {
+			return Collected{}, err
+		}
+		return finish(ctx, client, req, first, reads)
+	}
+	return Collected{}, fmt.Errorf("%w: the pull request moved %d times while it was read", ErrBehind, maxTries)
+}
+
+// finish reads what depends on the first reading and puts the facts together.
+func finish(ctx context.Context, client *gh.Client, req Request, first *firstReading, reads *gh.Reads) (Collected, error) {
+	pol, layer, err := usePolicy(req, first)
+	if err != nil {
+		return Collected{}, err
+	}
+	catalogue := policy.Builtin().With(pol.Agents)
+	second, err := readSecond(ctx, client, req, first, pol)
+	if err != nil {
+		return Collected{}, err
+	}
+	f := policy.Facts{
+		V:           policy.FactsVersion,
+		CollectedAt: req.Now.UTC().Truncate(time.Microsecond),
+		EvaluatedAt: req.Now.UTC().Truncate(time.Microsecond),
+		App:         req.App,
+		Repository:  first.repository(req),
+		Change:      first.change(catalogue),
+		Commits:     first.commits(),
+		Pushes:      req.Known.Pushes,
+		Assignments: first.assignments(),
+		Validations: validations(req, first, second),
+		Files:       first.fileList(),
+		Protection:  protection(first, second),
+		Teams:       second.teams,
+		Policy:      []policy.PolicyLayer{layer},
+		Sources:     sources(reads),
+	}
+	var firstPermissions map[int64]string
+	f.Reviews, firstPermissions = first.reviews(req, second)
+	return Collected{
+		Facts: f, Policy: pol, PolicySource: first.policyFile.Bytes,
+		Catalogue: catalogue, FirstPermissions: firstPermissions,
+	}, nil
+}
+
+func sources(reads *gh.Reads) []policy.Source {
+	var list []policy.Source
+	for _, r := range reads.List() {
+		list = append(list, policy.Source{Part: partOf(r.Route), Route: r.Route, At: r.At.UTC().Truncate(time.Microsecond), Revalidated: r.Revalidated})
+	}
+	return list
+}

@@ -1,0 +1,131 @@
+// Package handlers is the door for GitHub: it verifies a delivery, stores it together
+// with what it says and with the subjects that it makes worth another look, all in one
+// transaction, and only then answers 202. It decides nothing.
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/store"
+)
+
+// HookPath is where GitHub sends deliveries.
+const HookPath = "/api/github/hook"
+
+// Handlers answers GitHub and the machines that watch over the server.
+type Handlers struct {
+	Intake *gh.Intake
+	Store  *store.Store
+	// AppID is our own App: its check runs never make anything worth another look.
+	AppID int64
+	Log   zerolog.Logger
+	// Now is the clock of receipt times.
+	Now func() time.Time
+}
+
+// Routes are all routes of this package.
+func (h *Handlers) Routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc(HookPath, h.hook)
+	mux.HandleFunc("GET /healthz", h.healthz)
+	mux.HandleFunc("GET /readyz", h.readyz)
+	return mux
+}
+
+// refusals say what a delivery that is not accepted is answered with.
+var refusals = []struct {
+	err    error
+	status int
+	text   string
+}{
+	{gh.ErrMethod, http.StatusMethodNotAllowed, "send deliveries with POST"},
+	{gh.ErrTooLarge, http.StatusRequestEntityTooLarge, "the payload is larger than GitHub ever sends (25 MiB)"},
+	{gh.ErrContentType, http.StatusUnsupportedMediaType, "set the webhook's content type to application/json in the App's settings"},
+	{gh.ErrSignature, http.StatusUnauthorized, "the signature does not fit: compare the webhook secret in the App's settings with GITHUB_APP_WEBHOOK_SECRET"},
+	{gh.ErrNoDeliveryID, http.StatusBadRequest, "X-GitHub-Delivery is missing or not usable"},
+	{gh.ErrNoEvent, http.StatusBadRequest, "X-GitHub-Event is missing or not usable"},
+}
+
+func (h *Handlers) hook(w http.ResponseWriter, r *http.Request) {
+	delivery, err := h.Intake.Read(w, r, h.Now())
+	if err != nil {
+		h.refuse(w, err)
+		return
+	}
+	arrival := h.arrival(delivery)
+	log := h.Log.With().Str("delivery", delivery.ID).Str("event", delivery.Event).Str("action", arrival.Action).
+		Int64("installation", arrival.InstallationID).Int64("repository", arrival.RepoID).Logger()
+	received, err := h.Store.Receive(r.Context(), arrival)
+	if err != nil {
+		// Nothing is acknowledged that is not durable: GitHub lists this delivery as
+		// failed, and it can be delivered again.
+		log.Error().Err(err).Msg("delivery not stored")
+		http.Error(w, "not stored; nothing is acknowledged. Redeliver it from the App's settings once the server is well", http.StatusInternalServerError)
+		return
+	}
+	if arrival.Undecodable != "" {
+		log.Warn().Str("why", arrival.Undecodable).Msg("delivery stored but not understood")
+	} else {
+		log.Debug().Int("marked", received.Marked).Bool("duplicate", received.Duplicate).Msg("delivery stored")
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (h *Handlers) refuse(w http.ResponseWriter, err error) {
+	for _, refusal := range refusals {
+		if errors.Is(err, refusal.err) {
+			h.Log.Warn().Err(err).Msg("delivery refused")
+			http.Error(w, refusal.text, refusal.status)
+			return
+		}
+	}
+	h.Log.Warn().Err(err).Msg("delivery not read")
+	http.Error(w, "the delivery could not be read", http.StatusBadRequest)
+}
+
+func (h *Handlers) healthz(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusOK)
+}
+
+func (h *Handlers) readyz(w http.ResponseWriter, r *http.Request) {
+	if err := h.Store.Ready(r.Context()); err != nil {
+		h.Log.Error().Err(err).Msg("not ready")
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// arrival is a delivery as the store takes it: what it says, and what it makes dirty.
+func (h *Handlers) arrival(d gh.Delivery) store.Arrival {
+	a := store.Arrival{DeliveryID: d.ID, Event: d.Event, Payload: d.Payload, SecretIndex: d.SecretIndex, ReceivedAt: d.ReceivedAt}
+	event, err := gh.Decode(d.Event, d.Payload)
+	if errors.Is(err, gh.ErrUnknownEvent) {
+		return a // kept as a delivery, so that nobody asks GitHub for it again
+	}
+	if err != nil {
+		a.Undecodable = err.Error()
+		return a
+	}
+	body, err := json.Marshal(event)
+	if err != nil {
+		a.Undecodable = err.Error()
+		return a
+	}
+	a.Action, a.InstallationID, a.OrgID, a.OrgLogin = event.Action, event.InstallationID, event.Organization.ID, event.Organization.Login
+	if event.Repository != nil {
+		a.RepoID = event.Repository.ID
+	}
+	a.Observation = &store.Observation{
+		DeliveryID: d.ID, Event: event.Name, Action: event.Action, ReceivedAt: d.ReceivedAt,
+		OrgID: a.OrgID, RepoID: a.RepoID, Number: numberOf(event), HeadSHA: headOf(event), Body: body,
+	}
+	h.mark(&a, event)
+	return a
+}

@@ -1,0 +1,129 @@
+package handlers
+
+import (
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/store"
+)
+
+// mark adds to the arrival the pull requests that the event describes and the subjects
+// that it makes worth another look. An event never carries the decision.
+func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
+	if e.Repository == nil || e.InstallationID == 0 {
+		return
+	}
+	switch e.Name {
+	case "pull_request", "pull_request_review":
+		seeChange(a, e)
+	case "check_run":
+		h.markCheckRun(a, e)
+	case "check_suite":
+		// The run events of its checks say more; only "re-run all checks" is news.
+		if e.Action == "rerequested" {
+			markHead(a, e, e.CheckSuite.HeadSHA, false)
+		}
+	case "status":
+		markHead(a, e, e.Status.SHA, true)
+	case "workflow_run":
+		markHead(a, e, e.WorkflowRun.HeadSHA, true)
+		markNumbers(a, e, e.WorkflowRun.PullRequests)
+	case "push":
+		if branch, ok := branchOf(e.Push.Ref); ok {
+			markBase(a, e, branch)
+		}
+	case "branch_protection_rule", "branch_protection_configuration", "repository_ruleset", "member", "team_add":
+		markBase(a, e, "")
+	}
+}
+
+// seeChange marks the pull request at once: people wait for this. A closed one keeps
+// its last decision; there is nothing left to hold or release.
+func seeChange(a *store.Arrival, e gh.Event) {
+	pr := e.PullRequest
+	open := pr.State == "open"
+	a.Changes = append(a.Changes, store.ChangeSeen{
+		OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName,
+		Number: pr.Number, HeadSHA: pr.HeadSHA, BaseRef: pr.BaseRef, Open: open, UpdatedAt: pr.UpdatedAt,
+	})
+	if open {
+		a.Marks = append(a.Marks, store.Mark{
+			OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName, Number: pr.Number,
+		})
+	}
+}
+
+// markCheckRun: our own check runs make nothing dirty, or every answer would be a new
+// question. A person who presses "Re-run" or "Re-evaluate" on one is heard at once.
+func (h *Handlers) markCheckRun(a *store.Arrival, e gh.Event) {
+	if e.CheckRun.App.ID == h.AppID {
+		if e.Action == "rerequested" || e.Action == "requested_action" {
+			markHead(a, e, e.CheckRun.HeadSHA, false)
+		}
+		return
+	}
+	markHead(a, e, e.CheckRun.HeadSHA, true)
+	markNumbers(a, e, e.CheckRun.PullRequests)
+}
+
+// markHead marks every open pull request that ever had the head: pull requests from
+// forks are not named in these events, so the head is the only way to them.
+func markHead(a *store.Arrival, e gh.Event, sha string, noisy bool) {
+	a.MarkHeads = append(a.MarkHeads, store.HeadMark{
+		OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName, HeadSHA: sha, Noisy: noisy,
+	})
+}
+
+func markNumbers(a *store.Arrival, e gh.Event, numbers []int) {
+	for _, n := range numbers {
+		a.Marks = append(a.Marks, store.Mark{
+			OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName, Number: n, Noisy: true,
+		})
+	}
+}
+
+// markBase marks every open pull request on a base (all bases when it is empty): its
+// policy, its protection or the people who may approve may have changed.
+func markBase(a *store.Arrival, e gh.Event, base string) {
+	a.MarkBases = append(a.MarkBases, store.BaseMark{
+		OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName, BaseRef: base, Noisy: true,
+	})
+}
+
+func branchOf(ref string) (string, bool) {
+	const heads = "refs/heads/"
+	if len(ref) > len(heads) && ref[:len(heads)] == heads {
+		return ref[len(heads):], true
+	}
+	return "", false
+}
+
+// numberOf is the pull request that the event is about, 0 when it names none.
+func numberOf(e gh.Event) int {
+	switch {
+	case e.PullRequest != nil:
+		return e.PullRequest.Number
+	case e.Comment != nil && e.Comment.OnPR:
+		return e.Comment.Number
+	}
+	return 0
+}
+
+// headOf is the commit that the event is about, empty when it names none.
+func headOf(e gh.Event) string {
+	switch {
+	case e.PullRequest != nil:
+		return e.PullRequest.HeadSHA
+	case e.CheckRun != nil:
+		return e.CheckRun.HeadSHA
+	case e.CheckSuite != nil:
+		return e.CheckSuite.HeadSHA
+	case e.Status != nil:
+		return e.Status.SHA
+	case e.WorkflowRun != nil:
+		return e.WorkflowRun.HeadSHA
+	case e.MergeGroup != nil:
+		return e.MergeGroup.HeadSHA
+	case e.Push != nil:
+		return e.Push.After
+	}
+	return ""
+}

@@ -1,0 +1,219 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/facts"
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
+)
+
+const (
+	// quietAttempts fail before anybody is told: most hiccups are over in a second.
+	quietAttempts = 2
+	// finalAttempts is after how many failures the check run turns from waiting to
+	// failure. The job goes on trying, ever more slowly.
+	finalAttempts = 7
+	// quietBehind is how long the API may be behind its webhooks before the check run
+	// stops saying what it said before.
+	quietBehind = 3 * time.Second
+)
+
+// evaluate looks at one pull request as it is now and records what the policy decides.
+func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Client, job store.Job) error {
+	tenant := w.Store.Tenant(job.OrgID)
+	known, err := loadKnown(ctx, tenant, job)
+	if err != nil {
+		return err
+	}
+	job.HeadSHA = known.head
+	owner, name, _ := strings.Cut(job.Repository, "/")
+	collected, err := facts.Collect(ctx, client, facts.Request{
+		Repo: gh.Repo{Owner: owner, Name: name}, RepositoryID: job.RepoID, InstallationID: job.InstallationID, Number: job.Number,
+		App: w.App, Head: known.head, Base: known.base, Now: w.Now(), Known: known.Known,
+	})
+	var broken *facts.PolicyError
+	var outside *facts.NotEnrolledError
+	switch {
+	case errors.As(err, &broken):
+		return w.recordBroken(ctx, log, tenant, job, broken)
+	case errors.As(err, &outside):
+		log.Debug().Err(err).Msg("not enrolled")
+		return tenant.NotEnrolled(ctx, job, seen(job, outside.Change))
+	case err != nil:
+		return w.failed(ctx, log, tenant, job, err)
+	}
+	return w.record(ctx, log, tenant, job, collected)
+}
+
+func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, c facts.Collected) error {
+	decision := policy.Evaluate(c.Policy, c.Catalogue, &c.Facts)
+	rec, err := newRecord(job, decision)
+	if err != nil {
+		return err
+	}
+	if rec.Facts, err = json.Marshal(c.Facts); err != nil {
+		return fmt.Errorf("encode facts: %w", err)
+	}
+	rec.Policy, rec.Catalogue = c.PolicySource, c.Catalogue.Bytes()
+	rec.ReviewPermissions, rec.Open = c.FirstPermissions, c.Facts.Change.State == "open"
+	rec.RunAgainAt = decision.RecheckAt
+	return w.commit(ctx, log, tenant, rec, decision)
+}
+
+// recordBroken: the policy of the base cannot be used, so nothing can be decided by it,
+// and the check run says where it is broken.
+func (w *Worker) recordBroken(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, broken *facts.PolicyError) error {
+	subject := policy.Subject{
+		RepositoryID: job.RepoID, Repository: job.Repository, Number: job.Number, HeadSHA: broken.Change.HeadSHA,
+		BaseRef: broken.Change.BaseRef, GoverningRef: broken.Change.GoverningRef,
+	}
+	if previous, err := w.lastSubject(ctx, tenant, job); err == nil {
+		subject.Mode, subject.Lane, subject.CheckName = previous.Mode, previous.Lane, previous.CheckName
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	decision := policy.BrokenPolicy(subject, broken.Err)
+	rec, err := newRecord(job, decision)
+	if err != nil {
+		return err
+	}
+	rec.Policy, rec.Open = broken.Source, broken.Change.State == "open"
+	return w.commit(ctx, log, tenant, rec, decision)
+}
+
+// seen is the change as GitHub shows it now.
+func seen(job store.Job, c policy.Change) store.ChangeSeen {
+	return store.ChangeSeen{
+		OrgID: job.OrgID, InstallationID: job.InstallationID, RepoID: job.RepoID, Repository: job.Repository,
+		Number: job.Number, HeadSHA: c.HeadSHA, BaseRef: c.BaseRef, Open: c.State == "open", UpdatedAt: c.UpdatedAt,
+	}
+}
+
+func newRecord(job store.Job, d policy.Decision) (store.Record, error) {
+	encoded, err := json.Marshal(d)
+	if err != nil {
+		return store.Record{}, fmt.Errorf("encode decision: %w", err)
+	}
+	return store.Record{
+		Job: job, RepoID: job.RepoID, Repository: job.Repository, Number: job.Number, HeadSHA: d.HeadSHA, BaseRef: d.BaseRef,
+		CheckName: d.CheckName, Open: true, Verdict: string(d.Verdict), Rank: d.Rank(), Decision: encoded, Final: d.Final,
+	}, nil
+}
+
+func (w *Worker) commit(ctx context.Context, log zerolog.Logger, tenant store.Tenant, rec store.Record, d policy.Decision) error {
+	recorded, err := tenant.Record(ctx, rec)
+	if err != nil {
+		return err
+	}
+	log.Info().Str("verdict", string(d.Verdict)).Str("title", d.Title).Str("head", d.HeadSHA).Str("record", recorded.RecordID).
+		Int64("leaf", recorded.LeafIndex).Dur("since_event", w.Now().Sub(rec.Job.EnqueuedAt)).Msg("decided")
+	return nil
+}
+
+// failed answers a reading that gave no facts: it postpones the job or returns the cause
+// for the usual retry, and says so on the check run when it lasts. An old success must
+// not stand for a head that nobody can look at.
+func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, cause error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	now := w.Now()
+	var limited *gh.RateLimitError
+	switch {
+	case errors.As(cause, &limited):
+		if err := w.recordUndecided(ctx, log, tenant, job, cause, false); err != nil {
+			return err
+		}
+		return w.Store.Postpone(ctx, job, limited.Until, cause.Error())
+	case errors.Is(cause, facts.ErrBehind):
+		age := now.Sub(job.EnqueuedAt)
+		if age > quietBehind {
+			if err := w.recordUndecided(ctx, log, tenant, job, cause, false); err != nil {
+				return err
+			}
+		}
+		log.Debug().Err(cause).Msg("waiting for the API")
+		return w.Store.Postpone(ctx, job, now.Add(min(max(age/2, 100*time.Millisecond), 5*time.Second)), cause.Error())
+	}
+	if job.Attempt >= quietAttempts {
+		if err := w.recordUndecided(ctx, log, tenant, job, cause, job.Attempt >= finalAttempts); err != nil {
+			return err
+		}
+	}
+	return cause
+}
+
+// recordUndecided records that nothing could be decided, once per head and cause. A
+// pull request that never had a decision may not be enrolled: nothing is said of it.
+func (w *Worker) recordUndecided(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, cause error, final bool) error {
+	subject, err := w.lastSubject(ctx, tenant, job)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	current, err := tenant.Current(ctx, job.RepoID, job.Number)
+	if err != nil {
+		return err
+	}
+	if job.HeadSHA != "" {
+		subject.HeadSHA = job.HeadSHA
+	}
+	decision := policy.Undecided(subject, causeForPeople(cause), final)
+	if current.Verdict == string(policy.VerdictUndecided) && current.HeadSHA == subject.HeadSHA && current.Final == final {
+		return nil
+	}
+	rec, err := newRecord(job, decision)
+	if err != nil {
+		return err
+	}
+	rec.KeepJob = true
+	return w.commit(ctx, log, tenant, rec, decision)
+}
+
+// lastSubject is the subject as the newest decision about it named it.
+func (w *Worker) lastSubject(ctx context.Context, tenant store.Tenant, job store.Job) (policy.Subject, error) {
+	current, err := tenant.Current(ctx, job.RepoID, job.Number)
+	if err != nil {
+		return policy.Subject{}, err
+	}
+	row, err := tenant.Decision(ctx, current.RecordID)
+	if err != nil {
+		return policy.Subject{}, err
+	}
+	var d policy.Decision
+	if err := json.Unmarshal(row.Decision, &d); err != nil {
+		return policy.Subject{}, fmt.Errorf("decode decision %s: %w", current.RecordID, err)
+	}
+	return d.Subject(), nil
+}
+
+// causeForPeople says what happened in words that a developer can use.
+func causeForPeople(cause error) string {
+	var limited *gh.RateLimitError
+	switch {
+	case errors.As(cause, &limited):
+		return "GitHub's rate limit is used up until " + limited.Until.UTC().Format("15:04 UTC") + "; it goes on by itself then"
+	case errors.Is(cause, facts.ErrBehind):
+		return "GitHub's API does not show yet what GitHub already told us about this pull request"
+	case errors.Is(cause, gh.ErrForbidden):
+		return "the App lacks a permission that it needs; an organisation owner can accept it in the App's settings"
+	case errors.Is(cause, gh.ErrUnauthorized):
+		return "GitHub does not accept the App's credentials; its operator must check the private key and the installation"
+	case errors.Is(cause, gh.ErrGraphQL):
+		return "GitHub answered only in part; a permission may be missing"
+	case errors.Is(cause, gh.ErrNotFound):
+		return "GitHub does not show this pull request to the App"
+	}
+	return "GitHub's API did not answer"
+}

@@ -1,0 +1,93 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/countersign/countersign/facts"
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
+)
+
+// known is what deliveries said about a pull request, with its newest head and base.
+type known struct {
+	facts.Known
+	head, base string
+	headRef    string
+}
+
+// loadKnown reads the observations of a pull request and of its newest head.
+func loadKnown(ctx context.Context, tenant store.Tenant, job store.Job) (known, error) {
+	k := known{Known: facts.Known{Reviews: map[int64]policy.ReviewReceipt{}, Checks: map[int64]facts.SeenCheck{}}}
+	observations, err := tenant.Observations(ctx, job.RepoID, job.Number)
+	if err != nil {
+		return k, err
+	}
+	for _, o := range observations {
+		if err := k.add(o); err != nil {
+			return k, err
+		}
+	}
+	onHead, err := tenant.HeadObservations(ctx, job.RepoID, k.head)
+	if err != nil {
+		return k, err
+	}
+	for _, o := range onHead {
+		if o.Number == 0 {
+			if err := k.add(o); err != nil {
+				return k, err
+			}
+		}
+	}
+	slices.SortFunc(k.Pushes, func(a, b policy.Push) int { return cmp.Compare(a.Seq, b.Seq) })
+	k.Permissions, err = tenant.ReviewPermissions(ctx, job.RepoID, job.Number)
+	return k, err
+}
+
+func (k *known) add(o store.Observation) error {
+	var e gh.Event
+	if err := json.Unmarshal(o.Body, &e); err != nil {
+		return fmt.Errorf("observation %d: %w", o.Seq, err)
+	}
+	switch {
+	case e.PullRequest != nil:
+		k.addChange(o, e)
+	case e.CheckRun != nil && e.Action != "rerequested" && e.Action != "requested_action":
+		k.Checks[e.CheckRun.ID] = facts.SeenCheck{Status: e.CheckRun.Status, Conclusion: e.CheckRun.Conclusion, ReceivedAt: o.ReceivedAt}
+	case e.Push != nil && e.Push.Ref == "refs/heads/"+k.headRef:
+		// A push of the same commit to another branch says nothing about this change.
+		k.Pushes = append(k.Pushes, push(o, e, e.Push.Before, e.Push.After, e.Push.Forced))
+	}
+	return nil
+}
+
+func (k *known) addChange(o store.Observation, e gh.Event) {
+	pr := e.PullRequest
+	k.Heads = append(k.Heads, facts.SeenHead{SHA: pr.HeadSHA, UpdatedAt: pr.UpdatedAt, ReceivedAt: o.ReceivedAt})
+	k.head, k.base, k.headRef = pr.HeadSHA, pr.BaseRef, pr.HeadRef
+	if e.Name == "pull_request" && e.Action == "opened" {
+		k.Pushes = append(k.Pushes, push(o, e, "", pr.HeadSHA, false))
+	}
+	if e.Name == "pull_request" && e.Action == "synchronize" {
+		k.Pushes = append(k.Pushes, push(o, e, pr.Before, pr.After, false))
+	}
+	if e.Review != nil && e.Action == "submitted" {
+		if _, seen := k.Reviews[e.Review.ID]; !seen {
+			k.Reviews[e.Review.ID] = policy.ReviewReceipt{
+				Seq: o.Seq, ReceivedAt: o.ReceivedAt.UTC(), DeliveryID: o.DeliveryID,
+				State: e.Review.State, CommitSHA: e.Review.CommitSHA, HeadSHA: pr.HeadSHA,
+			}
+		}
+	}
+}
+
+func push(o store.Observation, e gh.Event, before, after string, forced bool) policy.Push {
+	return policy.Push{
+		Seq: o.Seq, ReceivedAt: o.ReceivedAt.UTC(), Before: before, After: after, Forced: forced,
+		Pusher: policy.Actor{ID: e.Sender.ID, Login: e.Sender.Login, Type: policy.ActorType(e.Sender.Type)},
+	}
+}

@@ -1,0 +1,138 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
+)
+
+// ReEvaluate is the identifier of the check run's button.
+const ReEvaluate = "re-evaluate"
+
+// publish brings the check run of one head and name to what the newest decisions say.
+// There is one such job per head and name, so publishing is serial.
+func (w *Worker) publish(ctx context.Context, log zerolog.Logger, client *gh.Client, job store.Job) error {
+	tenant := w.Store.Tenant(job.OrgID)
+	pub, err := tenant.Publication(ctx, job.RepoID, job.HeadSHA, job.CheckName)
+	if err != nil {
+		return err
+	}
+	if pub.Attempting != "" {
+		if pub, err = w.readBack(ctx, log, client, tenant, job, pub); err != nil {
+			return w.publishFailed(ctx, job, err)
+		}
+	}
+	if pub.Wanted == nil {
+		return w.Store.Finish(ctx, job)
+	}
+	write, said, err := w.compose(ctx, tenant, pub)
+	if err != nil {
+		return err
+	}
+	if said == pub.PublishedSaid {
+		return w.Store.Finish(ctx, job) // it would say the same
+	}
+	// Durable before the write: if we stop after it, the next attempt asks GitHub
+	// whether the write happened before it writes again.
+	err = tenant.BeginPublish(ctx, job, pub.Wanted.RecordID)
+	if errors.Is(err, store.ErrSuperseded) {
+		return w.Store.Postpone(ctx, job, w.Now(), "a newer decision came in between")
+	}
+	if err != nil {
+		return err
+	}
+	run, err := w.write(ctx, client, pub, write)
+	if err != nil {
+		return w.publishFailed(ctx, job, err)
+	}
+	// If we stop here, the check run is on GitHub and the record of it is not: the read
+	// back finds it by its external id.
+	log.Info().Str("record", pub.Wanted.RecordID).Str("status", write.Status).Str("conclusion", write.Conclusion).
+		Str("title", write.Title).Int64("check_run", run.ID).Dur("since_event", w.Now().Sub(job.EnqueuedAt)).Msg("published")
+	return tenant.Published(ctx, job, store.Published{
+		RecordID: pub.Wanted.RecordID, GitHubID: run.ID, Said: said, Status: write.Status, Conclusion: write.Conclusion,
+	})
+}
+
+// compose renders the wanted decision as the check run that should be there, and says
+// in one word what a reader would notice of it.
+func (w *Worker) compose(ctx context.Context, tenant store.Tenant, pub store.Publication) (gh.CheckRunWrite, string, error) {
+	var d policy.Decision
+	if err := json.Unmarshal(pub.Wanted.Decision, &d); err != nil {
+		return gh.CheckRunWrite{}, "", fmt.Errorf("decode decision %s: %w", pub.Wanted.RecordID, err)
+	}
+	checkpoint, _, err := tenant.Checkpoint(ctx)
+	if err != nil {
+		return gh.CheckRunWrite{}, "", err
+	}
+	out := policy.Render(d, policy.Proof{
+		RecordID: pub.Wanted.RecordID, DecisionSHA256: pub.Wanted.DecisionSHA256, LeafIndex: pub.Wanted.LeafIndex,
+		Checkpoint: string(checkpoint), Also: pub.Also,
+	})
+	status, conclusion := d.Status()
+	write := gh.CheckRunWrite{
+		Name: pub.CheckName, HeadSHA: pub.HeadSHA, ExternalID: pub.Wanted.RecordID, Status: status, Conclusion: conclusion,
+		Title: out.Title, Summary: out.Summary, Text: out.Text,
+	}
+	if status == "completed" {
+		write.CompletedAt = pub.Wanted.RecordedAt
+		write.Actions = []gh.CheckRunAction{{Label: "Re-evaluate", Description: "Look at this pull request again", Identifier: ReEvaluate}}
+	}
+	return write, status + "/" + conclusion + "/" + out.Said(), nil
+}
+
+// write makes a new check run for a changed conclusion, and patches one that is not
+// completed or whose conclusion stays: completed runs do not reopen.
+func (w *Worker) write(ctx context.Context, client *gh.Client, pub store.Publication, write gh.CheckRunWrite) (gh.CheckRun, error) {
+	repo := repoOf(pub.Repository)
+	open := pub.PublishedStatus != "" && pub.PublishedStatus != "completed"
+	same := pub.PublishedStatus == write.Status && pub.PublishedConclusion == write.Conclusion
+	if pub.GitHubID != 0 && (open || same) {
+		return client.UpdateCheckRun(ctx, repo, pub.GitHubID, write)
+	}
+	return client.CreateCheckRun(ctx, repo, write)
+}
+
+// readBack asks GitHub whether a write that was begun and never confirmed happened.
+func (w *Worker) readBack(ctx context.Context, log zerolog.Logger, client *gh.Client, tenant store.Tenant, job store.Job, pub store.Publication) (store.Publication, error) {
+	runs, err := client.CheckRunsNamed(ctx, repoOf(pub.Repository), pub.HeadSHA, pub.CheckName, w.App.ID)
+	if err != nil {
+		return pub, err
+	}
+	for _, run := range runs {
+		if run.ExternalID != pub.Attempting {
+			continue
+		}
+		log.Info().Str("record", pub.Attempting).Int64("check_run", run.ID).Msg("found a check run that was written before")
+		// What it says is not known to the letter, so it is said again if need be.
+		err := tenant.Confirm(ctx, job, store.Published{RecordID: pub.Attempting, GitHubID: run.ID, Status: run.Status, Conclusion: run.Conclusion})
+		if err != nil {
+			return pub, err
+		}
+		return tenant.Publication(ctx, job.RepoID, job.HeadSHA, job.CheckName)
+	}
+	return pub, nil
+}
+
+// publishFailed postpones the job when GitHub asks for it; every other failure is retried,
+// and a write whose fate is not known is read back then.
+func (w *Worker) publishFailed(ctx context.Context, job store.Job, cause error) error {
+	var limited *gh.RateLimitError
+	if errors.As(cause, &limited) {
+		return w.Store.Postpone(ctx, job, limited.Until, cause.Error())
+	}
+	return cause
+}
+
+func repoOf(fullName string) gh.Repo {
+	owner, name, _ := strings.Cut(fullName, "/")
+	return gh.Repo{Owner: owner, Name: name}
+}

@@ -1,0 +1,226 @@
+// Package worker takes subjects that deliveries made dirty, looks at them as they are
+// now, records what the policy decides and publishes it. Retries live here, nowhere else.
+//
+// Every job is claimed with a lease that is renewed while it runs and that fences each
+// of its writes: a worker that was paused past its lease can write nothing any more.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
+)
+
+// Settings of a Worker; all are required but where a default is named.
+type Settings struct {
+	Store *store.Store
+	// Installation gives the client of one installation.
+	Installation func(id int64) (*gh.Client, error)
+	// App is our own App.
+	App policy.App
+	Log zerolog.Logger
+	// Owner names this process in leases and logs.
+	Owner string
+	// Parallel is how many jobs run at a time. Default 32.
+	Parallel int
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+const (
+	lease = 30 * time.Second
+	// poll is how often the queue is looked at when nothing pokes us.
+	poll = time.Second
+	// sealEvery is how long an observation may wait for its ledger leaf.
+	sealEvery = time.Second
+)
+
+// Worker runs jobs until its context ends.
+type Worker struct {
+	Settings
+}
+
+// New makes a worker.
+func New(s Settings) *Worker {
+	if s.Parallel == 0 {
+		s.Parallel = 32
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	return &Worker{Settings: s}
+}
+
+// Run claims and runs jobs until ctx ends, then waits for the running ones. Jobs that
+// the end of ctx interrupts are given back at once.
+func (w *Worker) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { w.sealObservations(ctx) })
+	slots := make(chan struct{}, w.Parallel)
+	for ctx.Err() == nil {
+		free := w.Parallel - len(slots)
+		if free == 0 {
+			w.waitForSlot(ctx, slots)
+			continue
+		}
+		jobs, err := w.Store.Claim(ctx, w.Owner, free, lease)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			w.Log.Error().Err(err).Msg("claim jobs")
+		}
+		for _, job := range jobs {
+			slots <- struct{}{}
+			running.Go(func() {
+				defer func() { <-slots }()
+				w.run(ctx, job)
+			})
+		}
+		if len(jobs) < free {
+			w.waitForWork(ctx)
+		}
+	}
+	return nil
+}
+
+// waitForSlot returns when a running job has ended.
+func (w *Worker) waitForSlot(ctx context.Context, slots chan struct{}) {
+	select {
+	case slots <- struct{}{}: // a slot was free: give it back, the loop claims for it
+		<-slots
+	case <-ctx.Done():
+	}
+}
+
+// waitForWork returns when a commit made work, when the next scheduled job is due, or
+// after the poll that covers a lost poke.
+func (w *Worker) waitForWork(ctx context.Context) {
+	wait := poll
+	if next, err := w.Store.NextRun(ctx); err == nil && !next.IsZero() {
+		wait = min(wait, max(0, next.Sub(w.Now())))
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-w.Store.Wake():
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// run runs one job under its lease.
+func (w *Worker) run(ctx context.Context, job store.Job) {
+	log := w.Log.With().Str("job", job.Kind).Str("delivery", job.DeliveryID).Int64("installation", job.InstallationID).
+		Str("repository", job.Repository).Int("pr", job.Number).Str("head", job.HeadSHA).Logger()
+	leased, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := w.keepLease(leased, job, cancel)
+	defer stop()
+
+	err := w.dispatch(leased, log, job)
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrLeaseLost) || errors.Is(context.Cause(leased), store.ErrLeaseLost):
+		log.Warn().Msg("lease lost; whoever holds it now does the work")
+	case ctx.Err() != nil:
+		w.giveBack(log, job)
+	default:
+		w.retry(ctx, log, job, err)
+	}
+}
+
+// retry puts a failed job back, later with every attempt. After too many the store calls
+// it dead, which the operator sees, and any new event about its subject revives it.
+func (w *Worker) retry(ctx context.Context, log zerolog.Logger, job store.Job, cause error) {
+	log.Warn().Err(cause).Int("attempt", job.Attempt).Msg("job failed")
+	if err := w.Store.Retry(ctx, job, w.Now().Add(backoff(job.Attempt)), cause.Error()); err != nil {
+		log.Error().Err(err).Msg("job could not be put back; its lease will run out and it will be taken again")
+	}
+}
+
+func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job) error {
+	client, err := w.Installation(job.InstallationID)
+	if err != nil {
+		return err
+	}
+	switch job.Kind {
+	case store.KindEvaluate:
+		return w.evaluate(ctx, log, client, job)
+	case store.KindPublish:
+		return w.publish(ctx, log, client, job)
+	}
+	return fmt.Errorf("unknown kind of job %q", job.Kind)
+}
+
+// keepLease renews the lease until stopped, and ends the job's context when it is lost.
+func (w *Worker) keepLease(ctx context.Context, job store.Job, lost context.CancelCauseFunc) (stop func()) {
+	ticker := time.NewTicker(lease / 3)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				if err := w.Store.Renew(ctx, job, lease); errors.Is(err, store.ErrLeaseLost) {
+					lost(err)
+					return
+				}
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(done)
+	}
+}
+
+// giveBack makes an interrupted job runnable at once for the next process. If we die
+// before it, the lease runs out and the job is taken all the same.
+func (w *Worker) giveBack(log zerolog.Logger, job store.Job) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(context.Background()), 2*time.Second)
+	defer cancel()
+	if err := w.Store.Postpone(ctx, job, w.Now(), "interrupted by a shutdown"); err != nil && !errors.Is(err, store.ErrLeaseLost) {
+		log.Warn().Err(err).Msg("job not given back; its lease will run out")
+	}
+}
+
+// sealObservations gives observations their leaf in the ledger, in batches.
+func (w *Worker) sealObservations(ctx context.Context) {
+	ticker := time.NewTicker(sealEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		orgs, err := w.Store.UnsealedOrgs(ctx)
+		for _, org := range orgs {
+			if _, err = w.Store.Tenant(org).SealObservations(ctx); err != nil {
+				break
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			w.Log.Error().Err(err).Msg("seal observations")
+		}
+	}
+}
+
+// backoff is how long to wait after the n-th failed attempt: 1 s, doubled up to 5 min. A
+// write to GitHub whose fate is not known has settled by then.
+func backoff(attempt int) time.Duration {
+	return min(time.Second<<min(max(attempt-1, 0), 16), 5*time.Minute)
+}
