@@ -30,11 +30,32 @@ type shapePart struct {
 	lit  string
 	any  bool // "*"
 	uuid bool
-	is   func(byte) bool
-	// mixed asks for a digit or a capital among the characters.
-	mixed    bool
+	// class is the name of a class of characters, empty for literal text.
+	class    string
 	min, max int
 }
+
+// has reports whether a character is of a class.
+func (p *shapePart) has(c byte) bool {
+	switch p.class {
+	case classHex:
+		return isHex(c)
+	case classDigits:
+		return isDigit(c)
+	case classID:
+		return isIDByte(c)
+	default:
+		return isAlnum(c)
+	}
+}
+
+// The classes of characters.
+const (
+	classHex    = "hex"
+	classDigits = "digits"
+	classID     = "id"
+	classToken  = "token"
+)
 
 // Limits of shapes; more is refused, so that a policy cannot slow the evaluation down.
 const (
@@ -97,14 +118,8 @@ func parseClass(src string) (shapePart, error) {
 	name, length, sized := strings.Cut(src, ":")
 	part := shapePart{min: 1, max: maxClassRun}
 	switch name {
-	case "hex":
-		part.is = isHex
-	case "digits":
-		part.is = isDigit
-	case "id":
-		part.is = isIDByte
-	case "token":
-		part.is, part.mixed = isAlnum, true
+	case classHex, classDigits, classID, classToken:
+		part.class = name
 	case "uuid":
 		if sized {
 			return shapePart{}, fmt.Errorf("{uuid} has a fixed length")
@@ -173,18 +188,18 @@ func (p *shapePart) take(text string, fold bool) (int, bool) {
 	switch {
 	case p.uuid:
 		return 36, len(text) >= 36 && isUUID(text[:36])
-	case p.is == nil:
+	case p.class == "":
 		if fold {
 			return len(p.lit), hasPrefixFold(text, p.lit)
 		}
 		return len(p.lit), strings.HasPrefix(text, p.lit)
 	}
-	n, mixed := 0, false
-	for n < len(text) && n < p.max && p.is(text[n]) {
+	n, mixed := 0, false // mixed: a digit or a capital is among them
+	for n < len(text) && n < p.max && p.has(text[n]) {
 		mixed = mixed || text[n] <= 'Z'
 		n++
 	}
-	return n, n >= p.min && (mixed || !p.mixed)
+	return n, n >= p.min && (mixed || p.class != classToken)
 }
 
 // hasPrefixFold is strings.HasPrefix for a prefix in lower case, ASCII letters without case.

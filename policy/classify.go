@@ -62,7 +62,6 @@ const (
 	levelWeak                    // says little alone
 	levelSuggestion              // a person accepted a suggestion
 	levelAssist                  // an agent took part in a person's work
-	levelMerge                   // an agent merged: its work if there is no person's
 	levelAgent                   // an agent wrote it
 )
 
@@ -71,9 +70,9 @@ const (
 //   - agent: an agent, or a bot that nobody listed, opened the pull request, pushed, signed
 //     or authored a commit; or a session of a hosted agent is linked; or two weak signals
 //     of different kinds (branch, body, title, label) meet, where one could be chance; or
-//     an automation's change has any trace of a model but a lone weak one.
+//     an automation's change or commit has what would make a person's assisted.
 //   - assisted: none of these, but an agent's trailer, name or local session on a person's
-//     commit, an agent's merge among a person's commits, or an agent's marker at the
+//     commit, an agent's merge on a person's pull request, or an agent's marker at the
 //     beginning of a line of the body. A branch, title or label alone is recorded and
 //     decides nothing: people work on branches called codex/ and cursor/ too.
 //   - suggestion: only trailers of review products, whose suggestion somebody accepted.
@@ -93,6 +92,7 @@ func classify(r *reader, t Traces) Classification {
 	for i := range t.Commits {
 		k.commit(&t.Commits[i])
 	}
+	k.byAutomation = false
 	k.text(t)
 	return k.conclude()
 }
@@ -110,8 +110,11 @@ type classifier struct {
 	hits []hit
 	// people counts identities that are neither agent nor automation nor GitHub.
 	people int
-	// openedByAutomation: GitHub asserts an automation as the author of the change.
-	openedByAutomation bool
+	// openedByAutomation and openedByPerson: whom GitHub asserts as the author of the
+	// change; neither when that is not known.
+	openedByAutomation, openedByPerson bool
+	// byAutomation: the author of the commit at hand is an automation.
+	byAutomation bool
 	// place is "commit <sha>" of the commit at hand, made when it is needed.
 	place string
 }
@@ -149,6 +152,7 @@ func (k *classifier) account(t Traces) {
 	if agent := k.ByApp(t.App.Slug); agent != nil {
 		k.add("app", StrengthAsserted, agent, "pull request", t.App.Slug, made(agent))
 	}
+	k.openedByPerson = k.people > 0
 	if agent, asserted := k.ofActor(t.Author); asserted && agent.Kind == KindAutomation {
 		k.openedByAutomation = true
 	}
@@ -180,6 +184,7 @@ func (k *classifier) actor(a Actor, kind, where string) {
 func (k *classifier) commit(m *Commit) {
 	k.place = ""
 	author := k.identity(&m.Author, "author", nil, m)
+	k.byAutomation = author != nil && author.Kind == KindAutomation
 	if m.Committer != m.Author {
 		k.identity(&m.Committer, "committer", author, m)
 	}
@@ -215,8 +220,8 @@ func (k *classifier) identity(id *Identity, role string, author *Agent, m *Commi
 	known := k.reader.identity(id)
 	level := func(a *Agent) level {
 		switch {
-		case role == "author" && a.Kind == KindAgent && len(m.Parents) > 1:
-			return levelMerge
+		case role == "author" && a.Kind == KindAgent && len(m.Parents) > 1 && k.openedByPerson:
+			return levelAssist // it merged on a person's pull request
 		case role == "author":
 			return made(a)
 		case a == author:
@@ -260,9 +265,13 @@ func (c *Catalogue) ofName(name string) *Agent {
 	return nil
 }
 
-// took is the level of a trailer that names an agent.
-func took(a *Agent) level {
-	if a.Suggests {
+// took is the level of a trailer that names an agent. On an automation's commit there is
+// no person who could have been assisted.
+func (k *classifier) took(a *Agent) level {
+	switch {
+	case k.byAutomation:
+		return levelAgent
+	case a.Suggests:
 		return levelSuggestion
 	}
 	return levelAssist
@@ -285,7 +294,7 @@ func (k *classifier) coAuthor(id *Identity, m *Commit) {
 	if text == "" {
 		text = accountText(id.Account)
 	}
-	k.add("trailer", StrengthClaimed, agent, k.at(m), coAuthorKey+": "+id.Name+" <"+text+">", took(agent))
+	k.add("trailer", StrengthClaimed, agent, k.at(m), coAuthorKey+": "+id.Name+" <"+text+">", k.took(agent))
 }
 
 // signature looks at who signed: an agent's key, or GitHub for an agent's account.
@@ -314,9 +323,9 @@ func (k *classifier) trailer(t *Trailer, m *Commit) {
 	case known.session != nil:
 		k.session(foundText{agent: known.session, text: known.text}, k.at(m))
 	case known.agent != nil && t.Key == "":
-		k.add("trailer", StrengthClaimed, known.agent, k.at(m), known.text, levelAssist)
+		k.add("trailer", StrengthClaimed, known.agent, k.at(m), known.text, k.took(known.agent))
 	case known.agent != nil:
-		k.add("trailer", StrengthClaimed, known.agent, k.at(m), known.text, took(known.agent))
+		k.add("trailer", StrengthClaimed, known.agent, k.at(m), known.text, k.took(known.agent))
 	case known.coAuthor:
 		k.people++
 	}
@@ -329,7 +338,7 @@ func (k *classifier) trailer(t *Trailer, m *Commit) {
 // shows that the person worked with it; a hosted agent's, that the agent did the work.
 func (k *classifier) session(s foundText, where string) {
 	l := levelAgent
-	if s.agent.Local {
+	if s.agent.Local && !k.byAutomation {
 		l = levelAssist
 	}
 	k.add("session", StrengthLinked, s.agent, where, s.text, l)
@@ -450,12 +459,11 @@ func (k *classifier) class() Class {
 			weak[h.Kind] = true
 		}
 	}
-	assisted := has[levelAssist] || has[levelMerge] || weak["body"]
-	byAutomation := k.openedByAutomation || has[levelAutomation] && k.people == 0
+	assisted := has[levelAssist] || weak["body"]
 	switch {
-	case has[levelAgent], len(weak) > 1, has[levelMerge] && k.people == 0:
+	case has[levelAgent], len(weak) > 1:
 		return ClassAgent
-	case byAutomation && (assisted || has[levelSuggestion]):
+	case k.openedByAutomation && (assisted || has[levelSuggestion]):
 		return ClassAgent // no person's account to have been assisted
 	case assisted:
 		return ClassAssisted

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -63,6 +64,20 @@ func ParseTrailers(message string) []Trailer {
 			trailers = append(trailers, Trailer{Key: key, Value: cut(value, maxTrailerBytes)})
 		} else if n := len(trailers); n > 0 && i > 0 && final[i-1] && isContinuation(line) && trailers[n-1].Key != "" {
 			trailers[n-1].Value = cut(trailers[n-1].Value+" "+strings.TrimSpace(line), maxTrailerBytes)
+		}
+	}
+	return trailers
+}
+
+// MessageTrailers returns the trailers of a message, and with empty keys those of its lines
+// that Markers would keep of a body: a squash merge carries the body of its pull request.
+func MessageTrailers(c *Catalogue, message string) []Trailer {
+	trailers := ParseTrailers(message)
+	_, body, _ := strings.Cut(message, "\n")
+	for _, line := range Markers(c, body) {
+		bare := Trailer{Value: line}
+		if !slices.Contains(trailers, bare) {
+			trailers = append(trailers, bare)
 		}
 	}
 	return trailers
