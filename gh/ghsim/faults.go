@@ -36,7 +36,7 @@ type Fault struct {
 	// AfterDoing lets the request take effect before the fault answers: a write that is done
 	// and reported lost. It goes with Status and Drop.
 	AfterDoing bool
-	Drop       bool // closes the connection without an answer
+	Drop       bool // breaks the connection instead of answering
 	Malformed  bool // the body is not JSON
 	CutBody    bool // the connection breaks in the middle of the body
 	NoLink     bool // a list says nothing of its further pages
@@ -162,7 +162,7 @@ func (a *activeFault) answer(s *Sim, x *exchange) {
 	f := a.failure
 	switch {
 	case f.Drop:
-		panic(http.ErrAbortHandler)
+		hangUp(x.w)
 	case f.RateLimited:
 		s.fail(x, s.rateLimited(x.viewer, f.Reset))
 	case f.Secondary:
@@ -196,11 +196,21 @@ func secondaryLimit(after time.Duration) *apiError {
 	return e
 }
 
+// hangUp breaks the connection in the middle of the status line. Closing it without a
+// byte would not do: Go's client then repeats a GET by itself, and nobody sees the fault.
+func hangUp(w http.ResponseWriter) {
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		conn.Write([]byte("HTTP/1.1 "))
+		conn.Close()
+	}
+	panic(http.ErrAbortHandler)
+}
+
 // send writes a success, or what the fault makes of it.
 func (a *activeFault) send(w http.ResponseWriter, status int, body []byte) {
 	switch {
 	case a.failure != nil && a.failure.Drop:
-		panic(http.ErrAbortHandler)
+		hangUp(w)
 	case a.failure != nil:
 		status, body = a.failure.Status, []byte(`{"message":"Server Error"}`)
 	case a.malformed:

@@ -2,7 +2,6 @@ package ghsim
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -379,8 +378,5 @@ func TestFnmatch(t *testing.T) {
 		if got := fnmatch(c.pattern, c.name); got != c.want {
 			t.Errorf("fnmatch(%q, %q): got %v", c.pattern, c.name, got)
 		}
-	}
-	if !slices.Contains(passes, "neutral") {
-		t.Error("neutral does not pass")
 	}
 }
