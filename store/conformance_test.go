@@ -38,6 +38,9 @@ func conformance(t *testing.T, open opener) {
 		{"lanes", testLanes},
 		{"publishing", testPublish},
 		{"publishing is superseded", testSuperseded},
+		{"confirming what was found", testConfirm},
+		{"marks by base", testMarkBases},
+		{"running again as time passes", testRunAgain},
 		{"tenants are apart", testTenants},
 		{"first permission wins", testPermissions},
 		{"sealing observations", testSeal},
@@ -782,6 +785,108 @@ func testSuperseded(t *testing.T, open opener) {
 	ok(t, n.BeginPublish(t.Context(), job, third.RecordID))
 	ok(t, n.Published(t.Context(), job, Published{RecordID: third.RecordID, GitHubID: 3, Status: "completed"}))
 	claimNone(t, s)
+	verifyLog(t, s)
+}
+
+func testConfirm(t *testing.T, open opener) {
+	c := newClock()
+	s := open(t, Options{Now: c.Now})
+	n := s.Tenant(acme)
+	key := publishKey("h", "countersign")
+	first := decide(t, s, acme, 1, "h", "fail", 2)
+	lost := claimOne(t, s, KindPublish, key)
+	ok(t, n.BeginPublish(t.Context(), lost, first.RecordID))
+	receive(t, s, arrival("d2", acme, 1, "h"))
+	second, err := n.Record(t.Context(), decision(claimOne(t, s, KindEvaluate, evaluateKey(1)), "h", "pass", 0))
+	ok(t, err)
+	c.advance(time.Hour)
+	job := claimOne(t, s, KindPublish, key)
+	found := Published{RecordID: first.RecordID, GitHubID: 4711, Status: "completed", Conclusion: "failure"}
+	if err := n.Confirm(t.Context(), lost, found); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("the dead publisher confirmed: %v", err)
+	}
+	if err := n.Confirm(t.Context(), job, Published{RecordID: first.RecordID}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("confirmed without an id: got %v, want ErrInvalid", err)
+	}
+	ok(t, n.Confirm(t.Context(), job, found))
+	ok(t, n.Confirm(t.Context(), job, found)) // done but reported lost
+	p := must(n.Publication(t.Context(), repo, "h", "countersign"))
+	if p.Attempting != "" || p.GitHubID != 4711 || p.PublishedRecordID != first.RecordID || p.Wanted.RecordID != second.RecordID {
+		t.Errorf("got %+v, want the first published and the second wanted", p)
+	}
+	// The lease is still held, for what is wanted by now.
+	ok(t, n.BeginPublish(t.Context(), job, second.RecordID))
+	ok(t, n.Published(t.Context(), job, Published{RecordID: second.RecordID, GitHubID: 4712, Status: "completed"}))
+	claimNone(t, s)
+	verifyLog(t, s)
+}
+
+func testMarkBases(t *testing.T, open opener) {
+	s := open(t, Options{Now: newClock().Now})
+	for number, base := range map[int]string{1: "main", 2: "dev", 3: "main", 4: "main"} {
+		a := arrival(fmt.Sprint("d", number), acme, number, "h")
+		a.Changes[0].BaseRef, a.Changes[0].Open, a.Marks = base, number != 4, nil
+		receive(t, s, a)
+	}
+	receive(t, s, arrival("elsewhere", other, 1, "h"))
+	for id, c := range map[string]struct {
+		base string
+		want int
+	}{"b1": {"main", 2}, "b2": {"dev", 1}, "b3": {"", 3}, "b4": {"release", 0}} {
+		a := Arrival{DeliveryID: id, Event: "push", OrgID: acme, RepoID: repo, MarkBases: []BaseMark{
+			{OrgID: acme, InstallationID: 5, RepoID: repo, Repository: "acme/app", BaseRef: c.base}}}
+		if got := receive(t, s, a); got.Marked != c.want || got.Undecodable != "" {
+			t.Errorf("base %q: got %+v, want %d marked", c.base, got, c.want)
+		}
+	}
+	if got := receive(t, s, Arrival{DeliveryID: "b5", MarkBases: []BaseMark{{OrgID: acme}}}); got.Undecodable == "" {
+		t.Errorf("base of no repository: got %+v", got)
+	}
+	verifyLog(t, s)
+}
+
+func testRunAgain(t *testing.T, open opener) {
+	c := newClock()
+	s := open(t, Options{Now: c.Now})
+	at := c.Now().Add(time.Hour)
+	again := func(r *Record) { r.RunAgainAt = at }
+	next := func(want time.Time) {
+		t.Helper()
+		if got := must(s.NextRun(t.Context())); !got.Equal(want) {
+			t.Errorf("next run: got %s, want %s", got, want)
+		}
+	}
+	decide(t, s, acme, 1, "h", "waiting", 1, again)
+	publish(t, s, acme, "h", 9)
+	claimNone(t, s)
+	next(at)
+	c.advance(time.Hour)
+	job := claimOne(t, s, KindEvaluate, evaluateKey(1))
+	if !job.EnqueuedAt.Equal(at) {
+		t.Errorf("enqueued at %s, want %s", job.EnqueuedAt, at)
+	}
+	ok(t, s.Finish(t.Context(), job))
+	next(time.Time{})
+	// An event comes first: it is served at once, waited from its own time, and the run that
+	// was planned is not made unless the new decision asks for it.
+	at = c.Now().Add(time.Hour)
+	decide(t, s, acme, 1, "h", "waiting", 1, again)
+	publish(t, s, acme, "h", 9)
+	c.advance(time.Minute)
+	receive(t, s, arrival("early", acme, 1, "h"))
+	job = claimOne(t, s, KindEvaluate, evaluateKey(1))
+	if !job.EnqueuedAt.Equal(c.Now()) {
+		t.Errorf("enqueued at %s, want %s", job.EnqueuedAt, c.Now())
+	}
+	// Marked during the run: that is served first.
+	receive(t, s, arrival("during", acme, 1, "h"))
+	r := decision(job, "h", "waiting", 1)
+	again(&r)
+	_, err := s.Tenant(acme).Record(t.Context(), r)
+	ok(t, err)
+	ok(t, s.Finish(t.Context(), claim(t, s, acme, KindEvaluate, evaluateKey(1))))
+	publish(t, s, acme, "h", 9)
+	next(time.Time{})
 	verifyLog(t, s)
 }
 

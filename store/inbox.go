@@ -342,6 +342,11 @@ func (a Arrival) problem() string {
 			return "a head to evaluate lacks organisation, repository or SHA"
 		}
 	}
+	for _, m := range a.MarkBases {
+		if m.OrgID <= 0 || m.RepoID <= 0 {
+			return "a base to evaluate lacks organisation or repository"
+		}
+	}
 	return ""
 }
 

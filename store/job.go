@@ -100,7 +100,8 @@ func (j *schedule) mark(now, noisy int64) {
 	case j.dead:
 		j.runAt = due
 	default:
-		j.runAt = min(j.runAt, due)
+		// enqueuedAt lies ahead if nobody but Record.RunAgainAt asked for this run.
+		j.enqueuedAt, j.runAt = min(j.enqueuedAt, now), min(j.runAt, due)
 	}
 	j.runAt = max(j.runAt, j.holdUntil)
 	j.wanted++

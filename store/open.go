@@ -64,13 +64,44 @@ type Store struct {
 // Open opens the database, makes it if it is missing and brings it to this program's version.
 // It returns ErrNewerDatabase, with a hint, for a database that a newer program has migrated.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	path, ok := strings.CutPrefix(o.URL, "sqlite:")
-	if !ok || path == "" || strings.HasPrefix(path, ":memory:") {
-		return nil, fmt.Errorf("%w: database %q\nhint: write sqlite: and the path of a file, for example sqlite:countersign.db", ErrInvalid, redact(o.URL))
+	path, err := filePath(o.URL)
+	if err != nil {
+		return nil, err
 	}
 	if err := create(path); err != nil {
 		return nil, err
 	}
+	return open(ctx, path, o)
+}
+
+// OpenExisting is Open for commands that look at what is there: a database that is missing is
+// not made, but gives ErrNotFound.
+func OpenExisting(ctx context.Context, o Options) (*Store, error) {
+	path, err := filePath(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%w: there is no database at %s\nhint: name the file that the server uses, as sqlite:PATH", ErrNotFound, path)
+	case err != nil:
+		return nil, fmt.Errorf("store: open database: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%w: %s is not a file", ErrInvalid, path)
+	}
+	return open(ctx, path, o)
+}
+
+// filePath returns the path in a database URL.
+func filePath(u string) (string, error) {
+	path, ok := strings.CutPrefix(u, "sqlite:")
+	if !ok || path == "" || strings.HasPrefix(path, ":memory:") {
+		return "", fmt.Errorf("%w: database %q\nhint: write sqlite: and the path of a file, for example sqlite:countersign.db", ErrInvalid, redact(u))
+	}
+	return path, nil
+}
+
+func open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := migrateFile(ctx, path); err != nil {
 		return nil, err
 	}

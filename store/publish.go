@@ -107,11 +107,8 @@ type Published struct {
 // record is wanted by now, the job is given back instead and runs again at once. ErrLeaseLost
 // if the lease is not held: the next holder finds the write through Publication.Attempting.
 func (n Tenant) Published(ctx context.Context, job Job, p Published) error {
-	if err := n.checkPublish(job, p.RecordID); err != nil {
+	if err := n.checkPublished(job, p); err != nil {
 		return err
-	}
-	if p.GitHubID <= 0 || p.Status == "" {
-		return fmt.Errorf("%w: published %s as check run %d with status %q", ErrInvalid, job.Key, p.GitHubID, p.Status)
 	}
 	return n.s.write(ctx, "published "+job.Key, func(t *txn) error {
 		h, err := hold(t, job)
@@ -138,7 +135,7 @@ func (n Tenant) Published(ctx context.Context, job Job, p Published) error {
 // confirmed. The job stays claimed, to write what is wanted by now. ErrLeaseLost if the lease
 // is not held.
 func (n Tenant) Confirm(ctx context.Context, job Job, p Published) error {
-	if err := n.checkPublish(job, p.RecordID); err != nil {
+	if err := n.checkPublished(job, p); err != nil {
 		return err
 	}
 	return n.s.write(ctx, "confirm "+job.Key, func(t *txn) error {
@@ -158,6 +155,13 @@ func (n Tenant) wanted(t *txn, job Job) (string, error) {
 		err = ErrNotFound
 	}
 	return wanted, err
+}
+
+func (n Tenant) checkPublished(job Job, p Published) error {
+	if p.GitHubID <= 0 || p.Status == "" {
+		return fmt.Errorf("%w: published %s as check run %d with status %q", ErrInvalid, job.Key, p.GitHubID, p.Status)
+	}
+	return n.checkPublish(job, p.RecordID)
 }
 
 func (n Tenant) checkPublish(job Job, recordID string) error {

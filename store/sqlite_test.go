@@ -65,6 +65,27 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+func TestOpenExisting(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "test.db")
+	if _, err := OpenExisting(t.Context(), Options{URL: "sqlite:" + path}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("missing: got %v, want ErrNotFound", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it was made: %v", err)
+	}
+	for _, u := range []string{"", "sqlite:" + dir} {
+		if _, err := OpenExisting(t.Context(), Options{URL: u}); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q: got %v, want ErrInvalid", u, err)
+		}
+	}
+	ok(t, openSQLite(t, Options{URL: "sqlite:" + path}).Close())
+	s, err := OpenExisting(t.Context(), Options{URL: "sqlite:" + path})
+	ok(t, err)
+	verifyLog(t, s)
+	ok(t, s.Close())
+}
+
 func TestOpenMakesAPrivateDurableFile(t *testing.T) {
 	// A name that would end the path if it were not escaped.
 	path := filepath.Join(t.TempDir(), "a?b #c%20d.db")
@@ -357,9 +378,6 @@ func TestAnotherWriter(t *testing.T) {
 	}
 	for range 2 {
 		ok(t, <-done)
-	}
-	if obs := must(a.Tenant(acme).HeadObservations(t.Context(), repo, "h")); len(obs) != 0 {
-		t.Errorf("pull request events are observations on a head: %d", len(obs))
 	}
 	verifyLog(t, b)
 }
