@@ -85,6 +85,8 @@ func newJudgement(p *Policy, cat *Catalogue, f *Facts, lane Enrolment) *judgemen
 type ruling struct {
 	RuleResult
 	title string
+	// causes are why nothing could be decided.
+	causes []string
 }
 
 // decide applies the rules to an empty decision.
@@ -146,11 +148,9 @@ func verdict(rulings []ruling) (v Verdict, title, cause string) {
 	case len(unknown) > 0:
 		var causes []string
 		for _, r := range unknown {
-			if !contains(causes, r.Reason) {
-				causes = append(causes, r.Reason)
-			}
+			causes = append(causes, r.causes...)
 		}
-		return VerdictUndecided, "Could not decide: " + first(unknown).title, strings.Join(causes, " ")
+		return VerdictUndecided, "Could not decide: " + first(unknown).title, strings.Join(unique(causes), " ")
 	case len(failed) > 0:
 		return VerdictFail, more(first(failed).title, len(failed)-1), ""
 	case len(pending) > 0:
@@ -202,10 +202,10 @@ func incomplete[T any](l List[T], what string) string {
 }
 
 // undecidable is the result of a rule whose facts are missing.
-func undecidable(r RuleResult, reason, title string) ruling {
-	r.Outcome, r.Unknown, r.Reason = OutcomeFail, true, reason
+func undecidable(r RuleResult, causes []string, title string) ruling {
+	r.Outcome, r.Unknown, r.Reason = OutcomeFail, true, strings.Join(causes, " ")
 	if r.Remedy == "" {
-		r.Remedy = "Countersign tries again with the next event; if it stays, an administrator looks at why GitHub does not tell."
+		r.Remedy = "It is tried again with the next event. A change that is too large for GitHub to tell of whole must be split; anything else is for an administrator."
 	}
-	return ruling{r, title}
+	return ruling{r, title, causes}
 }

@@ -168,16 +168,16 @@ func (j *judgement) judgeDismissal(r *judgedReview, independent, member answer) 
 		r.why = "was taken back by its author"
 		return
 	}
-	dismisser, _ := j.independent(by)
+	dismisser, whyNot := j.independent(by)
 	switch {
 	case dismisser == yes:
 		r.why = was
 	case dismisser == no:
 		r.blocks = true
-		r.why = "requested changes; the dismissal by " + orSomebody(by.Login) + " does not count, because they are not independent of this change"
+		r.why = fmt.Sprintf("requested changes; the dismissal by %s does not count: %s", orSomebody(by.Login), whyNot)
 		if before == "" {
 			r.blockUnknown = true
-			r.why = was + ", who is not independent of this change; what it said is not known"
+			r.why = fmt.Sprintf("%s, which does not count (%s); what the review said is not known", was, whyNot)
 		}
 	default:
 		r.blocks, r.blockUnknown = true, true
@@ -220,20 +220,23 @@ func (j *judgement) independent(a Actor) (is answer, why string) {
 
 // behind says how an account is behind the change, "" when it is not.
 func (j *judgement) behind(a Actor) string {
-	for i := range j.who.Authors {
-		if j.who.Authors[i].Is(a) {
-			return "is behind this change (" + roles(j.who.Authors[i]) + ")"
-		}
-	}
+	var ways []string
 	for i := range j.who.Initiators {
 		if j.who.Initiators[i].Is(a) {
-			return "asked for this change (" + roles(j.who.Initiators[i]) + ")"
+			ways = append(ways, "asked for this change ("+roles(j.who.Initiators[i])+")")
+			break
 		}
 	}
-	if last := j.lastPush(); last != nil && a.ID != 0 && last.Pusher.ID == a.ID {
+	for i := range j.who.Authors {
+		if j.who.Authors[i].Is(a) {
+			ways = append(ways, "is behind this change ("+roles(j.who.Authors[i])+")")
+			break
+		}
+	}
+	if last := j.lastPush(); len(ways) == 0 && last != nil && a.ID != 0 && last.Pusher.ID == a.ID {
 		return "pushed the newest commit"
 	}
-	return ""
+	return strings.Join(ways, " and ")
 }
 
 func roles(m Member) string {

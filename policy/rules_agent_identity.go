@@ -22,7 +22,7 @@ func (j *judgement) agentIdentity() ruling {
 		Facts: []string{"change.author", "pushes", "commits"},
 	}
 	if why := incomplete(j.f.Commits, "commits"); why != "" {
-		return undecidable(r, why, "whether an agent wrote this is not known")
+		return undecidable(r, []string{why}, "whether an agent wrote this is not known")
 	}
 	switch j.who.Class {
 	case ClassAgent:
@@ -34,7 +34,7 @@ func (j *judgement) agentIdentity() ruling {
 	case ClassSuggestion, ClassUndetected:
 		r.Reason = "No agent indicator found."
 	default:
-		return undecidable(r, "What kind of author the change has is not known.", "whether an agent wrote this is not known")
+		return undecidable(r, []string{"What kind of author the change has is not known."}, "whether an agent wrote this is not known")
 	}
 	r.Outcome = OutcomeNotApplicable
 	return ruling{RuleResult: r}
@@ -57,7 +57,7 @@ func (j *judgement) ownAccount(r RuleResult) ruling {
 	r.Outcome = OutcomeFail
 	r.Reason = strings.TrimSpace("An agent wrote this under the account of a person, " + orSomebody(j.f.Change.Author.Login) + ".")
 	r.Remedy = "Let the agent work through its GitHub App, or register the account in the policy under agents if it is a machine's."
-	return ruling{r, "The agent must use an account of its own, not a person's"}
+	return ruling{RuleResult: r, title: "The agent must use an account of its own, not a person's"}
 }
 
 // machine reports whether an account is a bot's or a registered machine user's.

@@ -59,10 +59,10 @@ func (j *judgement) branchProtection() ruling {
 		Facts: []string{"protection", "app", "change.governing_ref"},
 	}
 	if why := j.protectionUnknown(); why != "" {
-		return undecidable(r, why, "the protection of the branch could not be read")
+		return undecidable(r, []string{why}, "the protection of the branch could not be read")
 	}
 	if j.f.App.ID == 0 {
-		return undecidable(r, "It is not known which App posts our check run.", "our own App is not known")
+		return undecidable(r, []string{"It is not known which App posts our check run."}, "our own App is not known")
 	}
 	var missing, remedies, unreadable, title []string
 	for _, g := range j.guards() {
@@ -76,6 +76,9 @@ func (j *judgement) branchProtection() ruling {
 				why = g.missing
 				title = append(title, g.title)
 				remedies = append(remedies, g.remedy)
+			} else if why == adminsNotBound {
+				title = append(title, "Administrators must be bound by the protection of "+j.f.Change.GoverningRef)
+				remedies = append(remedies, "Turn on \"Do not allow bypassing the above settings\" in the branch protection rule.")
 			} else {
 				title = append(title, "Nobody may bypass the protection of "+j.f.Change.GoverningRef)
 				remedies = append(remedies, "Take them off the bypass list, or allow them under protection.allow_bypass in "+Path+".")
@@ -93,7 +96,7 @@ func (j *judgement) branchProtection() ruling {
 		r.Outcome = OutcomeFail
 		r.Reason = fmt.Sprintf("The branch %s can be changed in other ways: %s.", j.f.Change.GoverningRef, strings.Join(missing, "; "))
 		r.Remedy = "An administrator of the repository changes this. " + strings.Join(remedies, " ")
-		return ruling{r, more(title[0], len(unique(title))-1)}
+		return ruling{RuleResult: r, title: more(title[0], len(unique(title))-1)}
 	}
 	r.Outcome = OutcomePass
 	r.Reason = fmt.Sprintf("The branch %s can only be changed by a pull request that passes this check.", j.f.Change.GoverningRef)
@@ -223,11 +226,13 @@ func rulesetName(r *Rule) string {
 	return fmt.Sprintf("%d of %s", r.RulesetID, shorten(r.Source, 100))
 }
 
+const adminsNotBound = "administrators are not bound by classic branch protection"
+
 // classicLeak says who passes classic protection by.
 func (j *judgement) classicLeak(c *ClassicProtection) (leak, string) {
 	const source = "classic branch protection"
 	if !c.AdminsBound {
-		return leakOpen, "administrators are not bound by " + source + " (turn on \"Do not allow bypassing the above settings\")"
+		return leakOpen, adminsNotBound
 	}
 	if !c.AllowancesComplete {
 		return leakUnreadable, "the bypass list of " + source + " could not be read whole"
@@ -293,6 +298,9 @@ func actorName(a *BypassActor) string {
 	if a.Name != "" {
 		s += " " + shorten(a.Name, 100)
 	}
+	if role := standardRole(a.ID); a.Type == "RepositoryRole" && role != "" {
+		return "the role " + role + ", " + shorten(a.Mode, 40)
+	}
 	if a.ID != 0 {
 		s += fmt.Sprintf(" (id %d)", a.ID)
 	}
@@ -300,6 +308,19 @@ func actorName(a *BypassActor) string {
 		s += ", " + shorten(a.Mode, 40)
 	}
 	return s
+}
+
+// standardRole is the name of a repository role that every repository has.
+func standardRole(id int64) string {
+	switch id {
+	case 2:
+		return "maintain"
+	case 4:
+		return "write"
+	case 5:
+		return "admin"
+	}
+	return ""
 }
 
 // allowed reports whether the policy allows a bypass actor. Its mode may be the allowed

@@ -20,8 +20,8 @@ func (j *judgement) freshReview() ruling {
 		Rule: RuleFreshReview, Revision: revisionFreshReview, Control: "CC8.1",
 		Facts: []string{"reviews", "change.head_sha"},
 	}
-	if why := j.peopleUnknown(); why != "" {
-		return undecidable(r, why, "who is behind this change is not known")
+	if why := j.peopleUnknown(); len(why) > 0 {
+		return undecidable(r, why, "who wrote or reviewed this could not all be read")
 	}
 	required, _ := j.requiredApprovals()
 	if required == 0 {
@@ -47,7 +47,7 @@ func (j *judgement) freshReview() ruling {
 	if len(stale) > 0 {
 		r.Reason += " Not for it: " + listed(stale, 5) + "."
 		r.Remedy = "Those who approved look at what is new and approve again."
-		title = fmt.Sprintf("Needs %s of the newest commit: earlier approvals were for older ones", count(max(1, required-have), "approval"))
+		title = fmt.Sprintf("Needs %s of the newest commit: earlier ones do not cover it", count(max(1, required-have), "approval"))
 	}
-	return ruling{r, title}
+	return ruling{RuleResult: r, title: title}
 }

@@ -29,8 +29,8 @@ func (j *judgement) humanReview() ruling {
 		Rule: RuleHumanReview, Revision: revisionHumanReview, Control: "CC8.1",
 		Facts: []string{"reviews", "change.author", "commits", "pushes", "assignments", "teams"},
 	}
-	if why := j.peopleUnknown(); why != "" {
-		return undecidable(r, why, "who is behind this change is not known")
+	if why := j.peopleUnknown(); len(why) > 0 {
+		return undecidable(r, why, "who wrote or reviewed this could not all be read")
 	}
 	if blocked, ok := j.blocked(r); ok {
 		return blocked
@@ -53,14 +53,13 @@ func (j *judgement) humanReview() ruling {
 	}
 	r.Outcome = OutcomePending
 	r.Reason = strings.TrimSpace(fmt.Sprintf("%s needed, %d given by people who did not write or request this. %s%s", count(required, "approval"), len(names), why, j.seenAndNotCounted()))
-	r.Remedy = "Ask for a review: " + j.approvers()
-	return ruling{r, j.approvalTitle(required)}
+	r.Remedy = "Ask somebody who did not write, push or request this change for a review."
+	return ruling{RuleResult: r, title: j.approvalTitle(required)}
 }
 
 // peopleUnknown says which list is not whole that tells who is behind the change, or
-// who reviewed it; "" when all are.
-func (j *judgement) peopleUnknown() string {
-	var why []string
+// who reviewed it; none when all are.
+func (j *judgement) peopleUnknown() (why []string) {
 	for _, s := range []string{
 		incomplete(j.f.Commits, "commits"), incomplete(j.f.Reviews, "reviews"), incomplete(j.f.Assignments, "assignments"),
 	} {
@@ -85,7 +84,7 @@ func (j *judgement) peopleUnknown() string {
 			why = append(why, fmt.Sprintf("The members of the team %s could not all be read.", name))
 		}
 	}
-	return strings.Join(why, " ")
+	return why
 }
 
 // blocked is the ruling when changes are requested.
@@ -105,10 +104,10 @@ func (j *judgement) blocked(r RuleResult) (ruling, bool) {
 		r.Reason = "Changes were requested and that still stands. " + listed(sure, 5) + "."
 		r.Remedy = "Settle it with the reviewer, who then approves or takes the review back."
 		who, _, _ := strings.Cut(sure[0], ":")
-		return ruling{r, fmt.Sprintf("Settle the changes that %s requested", who)}, true
+		return ruling{RuleResult: r, title: fmt.Sprintf("Settle the changes that %s requested", who)}, true
 	case len(maybe) > 0:
 		r.Remedy = "The reviewer reviews again, so that their opinion is known."
-		return undecidable(r, "A review may ask for changes. "+listed(maybe, 5)+".", "whether changes were requested is not known"), true
+		return undecidable(r, []string{"A review may ask for changes. " + listed(maybe, 5) + "."}, "whether changes were requested is not known"), true
 	}
 	return ruling{}, false
 }
@@ -137,17 +136,17 @@ func (j *judgement) requiredApprovals() (n int, why string) {
 	if !j.who.InitiatorKnown {
 		if extra := numberOr(review.UnknownInitiator, 1); extra > 0 {
 			n += extra
-			reasons = append(reasons, fmt.Sprintf("%d more because nobody knows who asked the agent", extra))
+			reasons = append(reasons, fmt.Sprintf("%d because nobody knows who asked the agent", extra))
 		}
 	}
 	if !j.pushersKnown() {
 		n++
-		reasons = append(reasons, "1 more because not every push to this pull request was seen, so a reviewer may be its author")
+		reasons = append(reasons, "1 because not every push to this pull request was seen, so a reviewer may be its author")
 	}
 	if len(reasons) == 0 {
 		return n, ""
 	}
-	return n, "Among them " + strings.Join(reasons, ", and ") + ". "
+	return n, "That includes " + strings.Join(reasons, ", and ") + ". "
 }
 
 // numberOr is the number, or otherwise when it is missing or negative.

@@ -28,7 +28,7 @@ func (j *judgement) independentValidation() ruling {
 		Rule: RuleIndependentValidation, Revision: revisionIndependentValidation, Control: "PI1.1",
 		Facts: []string{"validations", "files", "commits", "reviews", "teams"},
 	}
-	if why := j.independenceUnknown(); why != "" {
+	if why := j.independenceUnknown(); len(why) > 0 {
 		return undecidable(r, why, "what validated this change is not known")
 	}
 	var dependent []string
@@ -45,11 +45,11 @@ func (j *judgement) independentValidation() ruling {
 		r.Outcome = OutcomeFail
 		r.Reason = "A validation is not independent of who wrote the change: " + listed(dependent, 5) + "."
 		r.Remedy = "Let something validate the change that the agent and the people behind it do not control, for example a job of the repository's own workflows."
-		return ruling{r, "Needs a validation that the author of the change does not control"}
+		return ruling{RuleResult: r, title: "Needs a validation that the author of the change does not control"}
 	}
 	touched, ok := j.protectedFiles()
 	if !ok {
-		return undecidable(r, "A changed file has no path, or a glob of validation.protect cannot be used.", "which files changed is not known")
+		return undecidable(r, []string{"A changed file has no path, or a glob of validation.protect cannot be used."}, "which files changed is not known")
 	}
 	if len(touched) > 0 {
 		return j.ownersApproval(r, touched)
@@ -64,19 +64,17 @@ func (j *judgement) independentValidation() ruling {
 }
 
 // independenceUnknown says which list is not whole.
-func (j *judgement) independenceUnknown() string {
-	var why []string
-	for _, s := range []string{j.validationsUnknown(), incomplete(j.f.Files, "changed files"), j.peopleUnknown()} {
-		if s != "" {
-			why = append(why, s)
-		}
+func (j *judgement) independenceUnknown() []string {
+	why := append(j.validationsUnknown(), j.peopleUnknown()...)
+	if s := incomplete(j.f.Files, "changed files"); s != "" {
+		why = append(why, s)
 	}
 	for _, name := range j.p.Validation.Owners {
 		if team := j.team(name); team == nil || !team.Members.Complete {
 			why = append(why, fmt.Sprintf("The members of the team %s could not all be read.", name))
 		}
 	}
-	return strings.Join(why, " ")
+	return why
 }
 
 // dependent says how a validation depends on who wrote the change, "" when it does not.
@@ -192,7 +190,7 @@ func (j *judgement) ownersApproval(r RuleResult, touched []string) ruling {
 	r.Outcome = OutcomePending
 	r.Reason = fmt.Sprintf("The change touches files that validate changes, and no owner of them has approved it yet: %s.", files)
 	r.Remedy = "An approval of the newest commit is needed from " + j.owners() + ", who did not write or request this."
-	return ruling{r, "Needs the approval of an owner: files that validate changes are changed"}
+	return ruling{RuleResult: r, title: "Needs the approval of an owner: files that validate changes are changed"}
 }
 
 func shortenAll(list []string, n int) []string {

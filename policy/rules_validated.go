@@ -28,14 +28,14 @@ func (j *judgement) validated() ruling {
 		Rule: RuleValidated, Revision: revisionValidated, Control: "PI1.1",
 		Facts: []string{"validations", "change.head_sha", "pushes"},
 	}
-	if why := j.validationsUnknown(); why != "" {
+	if why := j.validationsUnknown(); len(why) > 0 {
 		return undecidable(r, why, "which validations ran is not known")
 	}
 	if len(j.checks) == 0 {
 		r.Outcome = OutcomeFail
 		r.Reason = "No validation is required: the policy names none, and the branch requires none but our own check."
 		r.Remedy = "Name at least one under validation.required in " + Path + ", or require one on the branch " + j.f.Change.GoverningRef + "."
-		return ruling{r, "Name at least one validation in the policy"}
+		return ruling{RuleResult: r, title: "Name at least one validation in the policy"}
 	}
 	var failed, pending, fine []judgedCheck
 	for _, c := range j.checks {
@@ -53,12 +53,12 @@ func (j *judgement) validated() ruling {
 		r.Outcome = OutcomeFail
 		r.Reason = said(failed)
 		r.Remedy = remedies(failed)
-		return ruling{r, validationTitle(failed)}
+		return ruling{RuleResult: r, title: validationTitle(failed)}
 	case len(pending) > 0:
 		r.Outcome = OutcomePending
 		r.Reason = said(pending)
 		r.Remedy = "Nothing to do: this is updated when they finish."
-		return ruling{r, "Waiting for " + checkIDs(pending)}
+		return ruling{RuleResult: r, title: "Waiting for " + checkIDs(pending)}
 	}
 	r.Outcome = OutcomePass
 	r.Reason = fmt.Sprintf("%s succeeded on this commit: %s.", count(len(fine), "validation"), checkIDs(fine))
@@ -66,12 +66,12 @@ func (j *judgement) validated() ruling {
 }
 
 // validationsUnknown says why it is not known what ran, or what should have.
-func (j *judgement) validationsUnknown() string {
-	why := incomplete(j.f.Validations, "check runs and statuses")
-	if len(j.p.Validation.Required) == 0 {
-		if p := j.protectionUnknown(); p != "" {
-			why = strings.TrimSpace(why + " " + p)
-		}
+func (j *judgement) validationsUnknown() (why []string) {
+	if s := incomplete(j.f.Validations, "check runs and statuses"); s != "" {
+		why = append(why, s)
+	}
+	if s := j.protectionUnknown(); s != "" && len(j.p.Validation.Required) == 0 {
+		why = append(why, s)
 	}
 	return why
 }
