@@ -223,11 +223,7 @@ func (c caller) get(path string) map[string]any { return c.do("GET", path, nil, 
 func TestEveryRoute(t *testing.T) {
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusAccepted) }))
 	t.Cleanup(hook.Close)
-	sim := ghsim.New(ghsim.Options{})
-	if err := sim.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sim.Close() })
+	sim := start(t)
 	recorder := contract.Check(t, sim)
 	st := tell(t, sim, hook.URL)
 
