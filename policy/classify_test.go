@@ -269,7 +269,7 @@ func FuzzClassify(f *testing.F) {
 			t.Fatalf("class %s with agents %v", got.Class, got.Agents)
 		}
 		for _, s := range got.Signals {
-			if len(s.Value) > maxValueBytes+3 || s.Agent == "" || s.Where == "" {
+			if len(s.Value) > maxValueBytes || s.Agent == "" || s.Where == "" {
 				t.Fatalf("signal %+v", s)
 			}
 		}

@@ -169,11 +169,20 @@ func isBareTrace(line string) bool {
 
 // cut shortens text to at most n bytes of valid UTF-8.
 func cut(s string, n int) string {
-	if len(s) > n {
-		for n > 0 && !utf8.RuneStart(s[n]) {
-			n--
-		}
-		s = s[:n]
+	s = cutRune(s, n)
+	if !utf8.ValidString(s) {
+		s = cutRune(strings.ToValidUTF8(s, "\uFFFD"), n) // the replacement is longer
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return s
+}
+
+// cutRune shortens text to at most n bytes, not inside a character.
+func cutRune(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
