@@ -3,6 +3,7 @@
 package countersign_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
@@ -72,8 +73,9 @@ func packages(t *testing.T) map[string]listed {
 		if err := dec.Decode(&p); err != nil {
 			t.Fatal(err)
 		}
-		if name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/"); name != "" && len(p.GoFiles) > 0 {
-			all[name] = p
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		if len(p.GoFiles) > 0 {
+			all[cmp.Or(name, ".")] = p
 		}
 	}
 	return all

@@ -46,7 +46,7 @@ func runServe(ctx context.Context, args []string, env environment) error {
 		return err
 	}
 	log := zerolog.New(env.stderr).Level(level).With().Timestamp().Logger()
-	srv, err := newServer(ctx, cfg, log)
+	srv, err := newServer(ctx, cfg, log, pace{now: time.Now})
 	if err != nil {
 		return err
 	}
@@ -62,8 +62,15 @@ type server struct {
 	log      zerolog.Logger
 }
 
+// pace is the server's clock and haste.
+type pace struct {
+	now func() time.Time
+	// noisy is the least time between two evaluations in a burst; zero: the store's default.
+	noisy time.Duration
+}
+
 // newServer opens everything that the App needs and listens; nothing is served yet.
-func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*server, error) {
+func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pace) (*server, error) {
 	intake, err := gh.NewIntake(cfg.GitHub.App.WebhookSecrets)
 	if err != nil {
 		return nil, err
@@ -79,7 +86,9 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*se
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, store.Options{URL: cfg.DatabaseURL, Signer: key, Origin: cfg.LogOrigin()})
+	st, err := store.Open(ctx, store.Options{
+		URL: cfg.DatabaseURL, Signer: key, Origin: cfg.LogOrigin(), Now: p.now, NoisyInterval: p.noisy,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -87,12 +96,12 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*se
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w\n  hint: set COUNTERSIGN_LISTEN to an address that is free", err), st.Close())
 	}
-	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: time.Now}
+	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now}
 	return &server{
 		store: st,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
-			Log: log, Owner: processName(), Parallel: cfg.Workers,
+			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now,
 		}),
 		http: &http.Server{
 			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,

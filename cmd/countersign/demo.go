@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/gh/ghsim/published"
+)
+
+const demoHelp = `countersign demo starts a simulated GitHub and the real server on SQLite in a temporary
+folder, tells the story of the organisation acme, and keeps running so that you can act in
+it: approve, push, fail a check, merge. It needs npm once, to fetch GitHub's own schema.
+
+With --once it tells the story at full speed, checks that everything came out as told, and
+exits; --json then prints one object per scenario.
+
+example:
+  countersign demo
+  countersign demo --once --json`
+
+// errNotAsTold is a story that came out differently; what differs has been printed.
+var errNotAsTold = errors.New("demo: not everything came out as told")
+
+func runDemo(ctx context.Context, args []string, env environment) error {
+	flags := newFlags("demo", env.stderr, demoHelp)
+	once := flags.Bool("once", false, "tell the story at full speed, check it and exit")
+	asJSON := flags.Bool("json", false, "with --once: print one JSON object per scenario")
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	if *asJSON && !*once {
+		fmt.Fprintln(env.stderr, "countersign demo: --json goes with --once")
+		return errUsage
+	}
+	teller := narrator{out: env.stdout, slow: !*once, silent: *asJSON}
+	return playDemo(ctx, env, teller, *once, *asJSON)
+}
+
+func playDemo(ctx context.Context, env environment, tell narrator, once, asJSON bool) error {
+	cache, err := published.CacheDir()
+	if err != nil {
+		return err
+	}
+	schema, err := published.Load(ctx, cache, published.GraphQLSchema)
+	if err != nil {
+		return fmt.Errorf("demo: the simulated GitHub runs queries over GitHub's own schema: %w", err)
+	}
+	folder, err := os.MkdirTemp("", "countersign-demo-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	world, err := newAcme(ctx, schema, folder)
+	if err != nil {
+		return err
+	}
+	err = tellStory(ctx, world, env, tell, asJSON)
+	if err == nil && !once {
+		tell.whereToLook(world)
+		<-ctx.Done()
+	}
+	return errors.Join(err, world.close())
+}
+
+// tellStory plays every scenario, compares it with what was told, and checks the log.
+func tellStory(ctx context.Context, world *acme, env environment, tell narrator, asJSON bool) error {
+	tell.intro(world)
+	different := 0
+	for _, s := range story() {
+		tell.scenario(ctx, s)
+		pr := s.play(world)
+		got, err := world.outcome(ctx, s.name, pr)
+		if err != nil {
+			return fmt.Errorf("demo: %s: %w", s.name, err)
+		}
+		if diff := s.want.differs(got); diff != "" {
+			different++
+			fmt.Fprintf(env.stderr, "demo: %s: %s\n", s.name, diff)
+		}
+		tell.outcome(ctx, world, pr, got)
+		if asJSON {
+			if err := json.NewEncoder(env.stdout).Encode(got.result); err != nil {
+				return err
+			}
+		}
+	}
+	if err := tell.ledger(ctx, world); err != nil {
+		return err
+	}
+	if different > 0 {
+		return errNotAsTold
+	}
+	return nil
+}
+
+// narrator prints the story for a person.
+type narrator struct {
+	out io.Writer
+	// slow gives the reader time; silent prints nothing.
+	slow, silent bool
+}
+
+func (n narrator) say(format string, args ...any) {
+	if !n.silent {
+		fmt.Fprintf(n.out, format+"\n", args...)
+	}
+}
+
+// pause gives the reader time for what was just said.
+func (n narrator) pause(ctx context.Context, d time.Duration) {
+	if !n.slow {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func (n narrator) intro(w *acme) {
+	n.say(`
+The organisation acme lets agents write code. Its policy: what an agent wrote needs the
+approval of a person who neither wrote nor requested it, and tests that the agent does not
+control. alice asks agents for work; bob and carol may approve.
+
+GitHub (simulated) is at %s, Countersign at http://%s.
+`, w.sim.URL(), w.server.listener.Addr())
+}
+
+func (n narrator) scenario(ctx context.Context, s scenario) {
+	n.say("── %s", s.name)
+	n.say("   %s", strings.ReplaceAll(s.told, "\n", "\n   "))
+	n.pause(ctx, 1500*time.Millisecond)
+}
+
+func (n narrator) outcome(ctx context.Context, w *acme, pr pull, got outcome) {
+	n.say("   %s %s#%d: %s", sign(got.Conclusion), got.Repository, got.Number, got.title)
+	if blockers := pr.Blockers(); len(blockers) > 0 {
+		n.say("     GitHub does not merge it: %s", blockers[0])
+	} else {
+		n.say("     GitHub would merge it now.")
+	}
+	n.say("")
+	n.pause(ctx, 1500*time.Millisecond)
+}
+
+func sign(conclusion string) string {
+	switch conclusion {
+	case "success":
+		return "✔ released"
+	case "in_progress":
+		return "… held"
+	}
+	return "✘ held"
+}
+
+func (n narrator) ledger(ctx context.Context, w *acme) error {
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	report, err := w.server.store.Tenant(w.org.ID()).CheckLedger(ctx, func(int64, int64) {})
+	if err != nil {
+		return err
+	}
+	if report.FirstBad != nil {
+		return fmt.Errorf("demo: the log does not hold at leaf %d: %s", report.FirstBad.Index, report.FirstBad.What)
+	}
+	n.say("Every decision is in the log of acme: %d leaves, re-hashed just now, root %s.", report.Size, report.Root)
+	return nil
+}
+
+func (n narrator) whereToLook(w *acme) {
+	n.say(`
+Now it is yours. Open %s in a browser: approve as somebody, push as an agent, fail
+a check, try to merge, and watch the check run change. Ctrl-C ends it; nothing is kept.
+`, w.sim.URL())
+}

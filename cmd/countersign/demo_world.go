@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/config"
+	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/handlers"
+	"github.com/countersign/countersign/policy"
+)
+
+// pull is a pull request of the simulated GitHub.
+type pull = *ghsim.PullRequest
+
+// acme is the demo's world: a simulated GitHub with one organisation, and the real server.
+type acme struct {
+	sim                                  *ghsim.Sim
+	org                                  *ghsim.Org
+	shop, robots, sandbox, legacy        *ghsim.Repo
+	alice, bob, carol, dave              *ghsim.User
+	copilot, devin, dependabot, reviewer *ghsim.App
+	app                                  *ghsim.App
+
+	server  *server
+	stopped chan error
+	stop    context.CancelFunc
+	// ahead is how far the server's clock was moved, in nanoseconds.
+	ahead atomic.Int64
+}
+
+const hookSecret = "only-for-the-demo"
+
+// shopPolicy is the policy of a repository in which everything is as it should be.
+const shopPolicy = `version: 1
+mode: enforce
+branches: [main]
+review:
+  agent: {approvals: 1}       # by somebody who neither wrote nor requested it
+  automation: {approvals: 1}
+  human: {approvals: 1}
+validation:
+  required:
+    - {id: tests, kind: test, app: github-actions, workflow: .github/workflows/ci.yml, job: test}
+`
+
+// robotsPolicy counts a validation that the agent itself posts.
+const robotsPolicy = `version: 1
+mode: enforce
+branches: [main]
+validation:
+  required:
+    - {id: self-check, kind: test, app: devin-ai-integration, check: devin self-check}
+`
+
+// newAcme starts the simulated GitHub and the server, with their data in folder.
+func newAcme(ctx context.Context, schema []byte, folder string) (*acme, error) {
+	w := &acme{sim: ghsim.New(ghsim.Options{Schema: schema}), stopped: make(chan error, 1)}
+	if err := w.sim.Start(); err != nil {
+		return nil, err
+	}
+	manifest, err := countersign.ReadManifest()
+	if err != nil {
+		return nil, err
+	}
+	w.app = w.sim.App(ghsim.AppSpec{Slug: "countersign", Permissions: manifest.Permissions, Events: manifest.Events})
+	if err := w.startServer(ctx, folder); err != nil {
+		return nil, errors.Join(err, w.sim.Close())
+	}
+	w.app.Hook("http://"+w.server.listener.Addr().String()+handlers.HookPath, hookSecret)
+	w.people()
+	w.repositories()
+	return w, nil
+}
+
+func (w *acme) startServer(ctx context.Context, folder string) error {
+	key, err := w.app.PrivateKey()
+	if err != nil {
+		return err
+	}
+	settings := map[string]string{
+		"COUNTERSIGN_LISTEN":           "127.0.0.1:0",
+		"COUNTERSIGN_PUBLIC_URL":       "http://countersign.demo",
+		"COUNTERSIGN_DATABASE_URL":     "sqlite:" + filepath.Join(folder, "countersign.db"),
+		"COUNTERSIGN_SIGNING_KEY_FILE": filepath.Join(folder, "countersign.key"),
+		"GITHUB_WEB_URL":               w.sim.URL(),
+		"GITHUB_V3_API_URL":            w.sim.URL() + "/api/v3/",
+		"GITHUB_V4_API_URL":            w.sim.URL() + "/api/graphql",
+		"GITHUB_APP_INTEGRATION_ID":    fmt.Sprint(w.app.ID()),
+		"GITHUB_APP_WEBHOOK_SECRET":    hookSecret,
+		"GITHUB_APP_PRIVATE_KEY":       string(key),
+	}
+	cfg, err := config.Load("", func(name string) string { return settings[name] }, nil)
+	if err != nil {
+		return err
+	}
+	now := func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+	w.server, err = newServer(ctx, cfg, zerolog.Nop(), pace{now: now, noisy: 20 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w.stop = stop
+	go func() { w.stopped <- w.server.run(running) }()
+	return nil
+}
+
+func (w *acme) people() {
+	w.org = w.sim.Org("acme")
+	w.alice, w.bob, w.carol, w.dave = w.sim.User("alice"), w.sim.User("bob"), w.sim.User("carol"), w.sim.User("dave")
+	w.org.Owner(w.carol).Member(w.alice, w.bob, w.dave)
+	w.copilot = w.sim.App(ghsim.AppSpec{Slug: "copilot-swe-agent", UserID: 198982749, BotLogin: "Copilot"})
+	w.devin = w.sim.App(ghsim.AppSpec{Slug: "devin-ai-integration", UserID: 158243242})
+	w.dependabot = w.sim.App(ghsim.AppSpec{Slug: "dependabot", UserID: 49699333})
+	w.reviewer = w.sim.App(ghsim.AppSpec{Slug: "copilot-pull-request-reviewer", UserID: 175728472})
+	for _, app := range []*ghsim.App{w.app, w.copilot, w.devin, w.dependabot, w.reviewer} {
+		app.Install(w.org)
+	}
+}
+
+func (w *acme) repositories() {
+	pinned := ghsim.Required{Name: "countersign", App: w.app}
+	protected := ghsim.Protection{Approvals: 1, Checks: []ghsim.Required{pinned}, EnforceAdmins: true}
+	anySource := protected
+	anySource.Checks = []ghsim.Required{{Name: "countersign"}}
+
+	w.shop = w.repository("shop", shopPolicy)
+	w.shop.Protect("main", w.carol, protected)
+	w.robots = w.repository("robots", robotsPolicy)
+	w.robots.Protect("main", w.carol, protected)
+	w.sandbox = w.repository("sandbox", shopPolicy)
+	w.legacy = w.repository("legacy", shopPolicy)
+	w.legacy.Protect("main", w.carol, anySource)
+}
+
+func (w *acme) repository(name, policyFile string) *ghsim.Repo {
+	r := w.org.Repo(name, ghsim.RepoSpec{By: w.carol, Files: map[string]string{
+		"README.md":                "# " + name + "\n",
+		policy.Path:                policyFile,
+		".github/workflows/ci.yml": "name: ci\non: pull_request\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps: [{run: make test}]\n",
+	}})
+	for _, u := range []*ghsim.User{w.alice, w.bob, w.dave} {
+		r.Collaborator(u, "write")
+	}
+	for _, a := range []*ghsim.App{w.copilot, w.devin, w.dependabot, w.reviewer} {
+		r.Collaborator(a, "write")
+	}
+	return r.Collaborator(w.carol, "admin")
+}
+
+// close stops the server and the simulated GitHub.
+func (w *acme) close() error {
+	w.stop()
+	return errors.Join(<-w.stopped, w.sim.Close())
+}
+
+// later moves the server's clock.
+func (w *acme) later(d time.Duration) { w.ahead.Add(int64(d)) }
+
+// result is what --json prints of a scenario.
+type result struct {
+	Scenario    string       `json:"scenario"`
+	Repository  string       `json:"repository"`
+	Number      int          `json:"number"`
+	Class       policy.Class `json:"class"`
+	Conclusion  string       `json:"conclusion"`
+	Unmet       []string     `json:"unmet"`
+	HeadSHA     string       `json:"head_sha"`
+	LedgerIndex int64        `json:"ledger_index"`
+}
+
+// outcome is a result with the title that a person reads.
+type outcome struct {
+	result
+	title string
+}
+
+// outcome waits until everything that happened was decided and published, and reads what
+// is on the pull request: the conclusion from GitHub, the rest from the record behind it.
+func (w *acme) outcome(ctx context.Context, name string, pr pull) (outcome, error) {
+	if err := w.settle(ctx); err != nil {
+		return outcome{}, err
+	}
+	head := pr.HeadSHA()
+	check := pr.Repo().CheckRun(w.app, head, "countersign")
+	if check == nil {
+		return outcome{}, fmt.Errorf("there is no check run on %s", head)
+	}
+	state := check.State()
+	row, err := w.server.store.Tenant(w.org.ID()).Decision(ctx, state.ExternalID)
+	if err != nil {
+		return outcome{}, err
+	}
+	var d policy.Decision
+	if err := json.Unmarshal(row.Decision, &d); err != nil {
+		return outcome{}, err
+	}
+	got := outcome{title: state.Title, result: result{
+		Scenario: name, Repository: d.Repository, Number: d.Number, Class: d.Authorship.Class, Conclusion: state.Conclusion,
+		Unmet: unmet(d), HeadSHA: state.HeadSHA, LedgerIndex: row.LeafIndex,
+	}}
+	if state.Status != "completed" {
+		got.Conclusion = state.Status
+	}
+	return got, nil
+}
+
+func unmet(d policy.Decision) []string {
+	list := []string{}
+	for _, r := range d.Rules {
+		if r.Outcome == policy.OutcomeFail || r.Outcome == policy.OutcomePending {
+			list = append(list, r.Rule)
+		}
+	}
+	return list
+}
+
+// settle waits until every delivery was answered and nothing is left to do, leaving aside
+// what only time will change.
+func (w *acme) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if err := w.sim.Drain(ctx); err != nil {
+			return err
+		}
+		idle, err := w.idle(ctx)
+		if err != nil || idle {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case err := <-w.stopped:
+			w.stopped <- err
+			return fmt.Errorf("the server stopped: %w", err)
+		}
+	}
+}
+
+func (w *acme) idle(ctx context.Context) (bool, error) {
+	stats, err := w.server.store.QueueStats(ctx)
+	if err != nil {
+		return false, err
+	}
+	if stats.Dead > 0 {
+		dead, err := w.server.store.DeadJobs(ctx)
+		return false, errors.Join(err, fmt.Errorf("%d jobs are dead: %+v", stats.Dead, dead))
+	}
+	if stats.Ready > 0 || stats.Leased > 0 {
+		return false, nil
+	}
+	next, err := w.server.store.NextRun(ctx)
+	soon := time.Now().Add(time.Duration(w.ahead.Load()) + time.Minute)
+	return next.IsZero() || next.After(soon), err
+}
+
+// differs says in what an outcome is not as told.
+func (want told) differs(got outcome) string {
+	if want.class == got.Class && want.conclusion == got.Conclusion && slices.Equal(want.unmet, got.Unmet) {
+		return ""
+	}
+	return fmt.Sprintf("told class %s, conclusion %s, unmet %v; got class %s, conclusion %s, unmet %v (%s)",
+		want.class, want.conclusion, want.unmet, got.Class, got.Conclusion, got.Unmet, got.title)
+}

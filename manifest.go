@@ -1,0 +1,29 @@
+// Package countersign holds the GitHub App manifest: what the App asks an organisation
+// for, and why. The program is in cmd/countersign.
+package countersign
+
+import (
+	_ "embed"
+	"fmt"
+
+	"go.yaml.in/yaml/v4"
+)
+
+//go:embed app.yml
+var appManifest []byte
+
+// Manifest is the part of app.yml that says what the App may do and hears of.
+type Manifest struct {
+	// Permissions are levels ("read", "write") by GitHub's names of permissions.
+	Permissions map[string]string `yaml:"default_permissions"`
+	Events      []string          `yaml:"default_events"`
+}
+
+// ReadManifest parses app.yml.
+func ReadManifest() (Manifest, error) {
+	var m Manifest
+	if err := yaml.Unmarshal(appManifest, &m); err != nil {
+		return Manifest{}, fmt.Errorf("app.yml: %w", err)
+	}
+	return m, nil
+}
