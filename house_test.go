@@ -44,6 +44,7 @@ var rooms = map[string]room{
 	"gh/ghsim":                 {may: []string{"gh/ghsim/published"}},
 	"gh/ghsim/published":       {},
 	"gh/ghsim/published/fetch": {may: []string{"gh/ghsim/published"}},
+	"gh/ghsim/contract":        {may: []string{"gh/ghsim", "gh/ghsim/published"}},
 	"facts":                    {may: []string{"policy", "gh"}},
 	"store":                    {may: []string{"policy", "ledger"}, never: []string{"net/http"}},
 	"worker":                   {may: []string{"policy", "facts", "gh", "store"}},
