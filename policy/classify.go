@@ -24,13 +24,16 @@ type Traces struct {
 
 	// markers are the lines that Markers kept; they take the place of Body.
 	markers []string
+	// pullRequest: these are the traces of a pull request, so somebody opened it even if
+	// Author is not known. Commits of a clone may have no pull request.
+	pullRequest bool
 }
 
 // TracesOf returns the traces that facts hold.
 func TracesOf(f *Facts) Traces {
 	return Traces{
 		Author: f.Change.Author, HeadRef: f.Change.HeadRef, Title: f.Change.Title, Labels: f.Change.Labels,
-		Commits: f.Commits.Items, Pushes: f.Pushes, markers: f.Change.Markers,
+		Commits: f.Commits.Items, Pushes: f.Pushes, markers: f.Change.Markers, pullRequest: true,
 	}
 }
 
@@ -76,7 +79,8 @@ const (
 //     beginning of a line of the body. A branch, title or label alone is recorded and
 //     decides nothing: people work on branches called codex/ and cursor/ too.
 //   - suggestion: only trailers of review products, whose suggestion somebody accepted.
-//   - automation: a known automation, and nobody else, made and pushed every commit.
+//   - automation: a known automation, and nobody else, opened the change and made and
+//     pushed every commit.
 //   - platform: the same of GitHub's own accounts.
 //   - undetected: no agent indicator found. That is not a claim that a person wrote it.
 //
@@ -113,6 +117,8 @@ type classifier struct {
 	// openedByAutomation and openedByPerson: whom GitHub asserts as the author of the
 	// change; neither when that is not known.
 	openedByAutomation, openedByPerson bool
+	// unopened: nothing is known of a pull request.
+	unopened bool
 	// byAutomation: the author of the commit at hand is an automation.
 	byAutomation bool
 	// place is "commit <sha>" of the commit at hand, made when it is needed.
@@ -153,6 +159,9 @@ func (k *classifier) account(t Traces) {
 		k.add("app", StrengthAsserted, agent, "pull request", t.App.Slug, made(agent))
 	}
 	k.openedByPerson = k.people > 0
+	if k.unopened = t.Author == (Actor{}) && !t.pullRequest; t.Author == (Actor{}) && t.pullRequest {
+		k.people++ // an account that was deleted, perhaps: not surely an automation's
+	}
 	if agent, asserted := k.ofActor(t.Author); asserted && agent.Kind == KindAutomation {
 		k.openedByAutomation = true
 	}
@@ -246,7 +255,8 @@ func (k *classifier) identity(id *Identity, role string, author *Agent, m *Commi
 		// The address is a person's: the tool added itself to the name.
 		k.add(name, StrengthClaimed, known.byName, k.at(m), id.Name, levelAssist)
 	}
-	if known.agent() == nil {
+	// Who merges by rebasing becomes the committer; on a pull request it is who made the commit.
+	if known.agent() == nil && !(role == "committer" && k.unopened) {
 		k.people++
 	}
 	return known.agent()

@@ -209,12 +209,21 @@ func TestMarkersSayWhatTheBodySays(t *testing.T) {
 		facts := Facts{Change: Change{Author: whole.Author, HeadRef: whole.HeadRef, Title: whole.Title, Labels: whole.Labels}}
 		facts.Change.Markers = Markers(Builtin(), whole.Body)
 		facts.Commits.Items, facts.Pushes = whole.Commits, whole.Pushes
-		if whole.App != (App{}) {
-			continue // facts do not know the App
+		if whole.App != (App{}) || whole.Author == (Actor{}) {
+			continue // facts do not know the App, and always know that somebody opened it
 		}
 		if got, want := Classify(Builtin(), TracesOf(&facts)), Classify(Builtin(), whole); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.Case, got, want)
 		}
+	}
+}
+
+// Commits alone make no automation of a pull request whose author is not known: anybody
+// can write an automation's address.
+func TestUnknownAuthorIsNoAutomation(t *testing.T) {
+	facts := Facts{Commits: List[Commit]{Items: []Commit{{SHA: "a", Author: Identity{Name: "dependabot[bot]", Email: "49699333+dependabot[bot]@users.noreply.github.com"}}}}}
+	if got := AuthorshipOf(Builtin(), &facts).Class; got != ClassUndetected {
+		t.Errorf("got %s, want %s", got, ClassUndetected)
 	}
 }
 
