@@ -1,0 +1,131 @@
+package contract_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/gh/ghsim/contract"
+)
+
+// TestEveryRequestOfOurClient calls every method of the client that the product uses,
+// over the story. GitHub's description allows every request that comes out of it.
+func TestEveryRequestOfOurClient(t *testing.T) {
+	sim := start(t)
+	st := tell(t, sim, "")
+	recorder := contract.Check(t, sim)
+	key, err := st.gate.PrivateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection, err := gh.Connect(gh.Settings{V3URL: sim.URL() + "/api/v3/", V4URL: sim.URL() + "/api/graphql", AppID: st.gate.ID(), PrivateKey: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	if self, err := connection.Self(ctx); err != nil || self.ID != st.gate.ID() {
+		t.Errorf("Self: got %+v, %v", self, err)
+	}
+	client, err := connection.Installation(st.installation.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range clientCalls(st) {
+		if err := call(ctx, client); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// A method that is added to the client has to be added here too.
+	for method := range reflect.TypeOf(client).Methods() {
+		if clientCalls(st)[method.Name] == nil {
+			t.Errorf("the method %s is not called here", method.Name)
+		}
+	}
+	for route, counter := range sim.RequestCounts() {
+		if strings.Contains(route, "no such route") || counter.Failed > 0 && !strings.Contains(route, "/contents/") {
+			t.Errorf("%s: %+v", route, counter)
+		}
+	}
+	if exchanges, _ := recorder.Compared(); exchanges < 20 {
+		t.Errorf("only %d exchanges were compared", exchanges)
+	}
+}
+
+// clientCalls calls each method of the client, by its name. An answer that has nothing in
+// it is an error, since it would say nothing.
+func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
+	repo := gh.Repo{Owner: "acme", Name: "shop"}
+	number, head := st.first.Number(), st.first.HeadSHA()
+	write := gh.CheckRunWrite{
+		Name: "countersign", HeadSHA: head, ExternalID: "1f", DetailsURL: "https://example.com/1f", Status: "in_progress",
+		Title: "Waiting for tests", Summary: "…", Text: "…",
+	}
+	return map[string]func(context.Context, *gh.Client) error{
+		"GraphQL": func(ctx context.Context, c *gh.Client) error {
+			var into struct{ RateLimit struct{ Cost int } }
+			return c.GraphQL(ctx, "{ rateLimit { cost } }", nil, &into)
+		},
+		"PullRequestStack": func(ctx context.Context, c *gh.Client) error {
+			base, err := c.PullRequestStack(ctx, gh.Repo{Owner: "acme", Name: "laboratory"}, 6)
+			return errors.Join(err, some(len(base)))
+		},
+		"PullRequestFiles":   func(ctx context.Context, c *gh.Client) error { return count(c.PullRequestFiles(ctx, repo, number)) },
+		"PullRequestCommits": func(ctx context.Context, c *gh.Client) error { return count(c.PullRequestCommits(ctx, repo, number)) },
+		"OpenPullRequests":   func(ctx context.Context, c *gh.Client) error { return count(c.OpenPullRequests(ctx, repo)) },
+		"CheckRuns":          func(ctx context.Context, c *gh.Client) error { return count(c.CheckRuns(ctx, repo, head)) },
+		"CheckRunsNamed": func(ctx context.Context, c *gh.Client) error {
+			return count(c.CheckRunsNamed(ctx, repo, head, "countersign", st.gate.ID()))
+		},
+		"Statuses":     func(ctx context.Context, c *gh.Client) error { return count(c.Statuses(ctx, repo, head)) },
+		"WorkflowRuns": func(ctx context.Context, c *gh.Client) error { return count(c.WorkflowRuns(ctx, repo, head)) },
+		"Jobs":         func(ctx context.Context, c *gh.Client) error { return count(c.Jobs(ctx, repo, st.workflow.ID())) },
+		"Content": func(ctx context.Context, c *gh.Client) error {
+			_, gone := c.Content(ctx, repo, "gone", "main")
+			if !errors.Is(gone, gh.ErrNotFound) {
+				return fmt.Errorf("a file that is not there: got %v", gone)
+			}
+			content, err := c.Content(ctx, repo, ".github/countersign.yml", "refs/heads/main")
+			return errors.Join(err, some(len(content.Bytes)))
+		},
+		"BranchRules": func(ctx context.Context, c *gh.Client) error { return count(c.BranchRules(ctx, repo, "main")) },
+		"Ruleset": func(ctx context.Context, c *gh.Client) error {
+			set, err := c.Ruleset(ctx, repo, st.ruleset.ID())
+			return errors.Join(err, some(len(set.BypassActors)))
+		},
+		"Permission": func(ctx context.Context, c *gh.Client) error {
+			p, err := c.Permission(ctx, repo, "bob")
+			return errors.Join(err, some(len(p.Role)))
+		},
+		"TeamMembers": func(ctx context.Context, c *gh.Client) error { return count(c.TeamMembers(ctx, "acme", "reviewers")) },
+		"CreateCheckRun": func(ctx context.Context, c *gh.Client) error {
+			_, err := c.CreateCheckRun(ctx, repo, write)
+			return err
+		},
+		"UpdateCheckRun": func(ctx context.Context, c *gh.Client) error {
+			run, err := c.CreateCheckRun(ctx, repo, write)
+			if err != nil {
+				return err
+			}
+			done := write
+			done.Status, done.Conclusion, done.CompletedAt = "completed", "failure", time.Now()
+			done.Actions = []gh.CheckRunAction{{Label: "Re-evaluate", Description: "Look at the change again", Identifier: "re-evaluate"}}
+			_, err = c.UpdateCheckRun(ctx, repo, run.ID, done)
+			return err
+		},
+	}
+}
+
+// count says whether a list was read and has something in it.
+func count[T any](list []T, err error) error { return errors.Join(err, some(len(list))) }
+
+func some(n int) error {
+	if n == 0 {
+		return errors.New("nothing came back")
+	}
+	return nil
+}
