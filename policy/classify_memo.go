@@ -15,7 +15,10 @@ type reader struct {
 type resolved struct {
 	id                     Identity
 	account, email, byName *Agent
-	used                   bool
+	// coAuthor is the agent that the identity is in a co-author trailer; coAuthorRead is
+	// true once that was looked up.
+	coAuthor           *Agent
+	used, coAuthorRead bool
 }
 
 // agent returns who the identity is, by its address first: an address can say more than
@@ -108,8 +111,12 @@ func (r *reader) read(e *readTrailer) {
 
 // coAuthor returns the agent that a co-author is, nil when it is none.
 func (r *reader) coAuthor(id *Identity) *Agent {
-	if agent := r.inTrailer(coAuthorKey, id.Name, id.Email); agent != nil {
-		return agent
+	e := r.identity(id)
+	if !e.coAuthorRead {
+		e.coAuthorRead = true
+		if e.coAuthor = r.inTrailer(coAuthorKey, id.Name, id.Email); e.coAuthor == nil {
+			e.coAuthor = e.account
+		}
 	}
-	return r.identity(id).account
+	return e.coAuthor
 }
