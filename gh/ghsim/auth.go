@@ -32,7 +32,7 @@ func (s *Sim) authenticate(r *http.Request) (*viewer, error) {
 		return s.authenticateApp(secret)
 	}
 	t := s.tokens[secret]
-	if t == nil || (!t.expiresAt.IsZero() && s.now().After(t.expiresAt)) {
+	if t == nil || (!t.expiresAt.IsZero() && time.Now().After(t.expiresAt)) {
 		return nil, errBadToken
 	}
 	if t.installation != nil {
@@ -62,7 +62,7 @@ func (s *Sim) authenticateApp(raw string) (*viewer, error) {
 	if err != nil {
 		return nil, errNeedsJWT
 	}
-	now := s.now()
+	now := time.Now()
 	if !claims.VerifyExpiresAt(now.Unix(), true) {
 		return nil, &apiError{status: 401, message: "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires"}
 	}
@@ -92,7 +92,7 @@ func (s *Sim) newToken(i *installation, permissions map[string]string, selected 
 	if permissions == nil {
 		permissions = i.permissions
 	}
-	t := &token{value: s.secret("ghs_"), installation: i, permissions: permissions, selected: selected, expiresAt: s.now().Add(time.Hour)}
+	t := &token{value: s.secret("ghs_"), installation: i, permissions: permissions, selected: selected, expiresAt: time.Now().Add(time.Hour)}
 	s.tokens[t.value] = t
 	return t
 }

@@ -134,7 +134,7 @@ func (s *Sim) Org(login string) *Org {
 		return &Org{s, s.orgs[a.id]}
 	}
 	a := s.addAccount(0, login, "", "", "Organization")
-	s.orgs[a.id] = &org{account: a, members: map[int64]string{}}
+	s.orgs[a.id] = &org{account: a, members: map[int64]string{}, roles: map[string]string{}}
 	return &Org{s, s.orgs[a.id]}
 }
 
@@ -156,6 +156,14 @@ func (o *Org) join(role string, users []*User) *Org {
 	for _, u := range users {
 		o.o.members[u.a.id] = role
 	}
+	return o
+}
+
+// CustomRole defines a repository role of the organisation that stands on a built-in one.
+func (o *Org) CustomRole(name, base string) *Org {
+	o.s.mu.Lock()
+	defer o.s.mu.Unlock()
+	o.o.roles[name] = base
 	return o
 }
 
@@ -364,6 +372,44 @@ func (i *Installation) Grant(permission, level string) {
 	}
 	i.i.updatedAt = i.s.now()
 	i.s.emitInstallation(i.i, "new_permissions_accepted", i.i.target)
+}
+
+// AddRepositories and RemoveRepositories change which repositories are selected.
+func (i *Installation) AddRepositories(repos ...*Repo) { i.selectRepos("added", repos) }
+
+// RemoveRepositories takes repositories out of the selection.
+func (i *Installation) RemoveRepositories(repos ...*Repo) { i.selectRepos("removed", repos) }
+
+func (i *Installation) selectRepos(action string, repos []*Repo) {
+	i.s.mu.Lock()
+	defer i.s.mu.Unlock()
+	selected := map[int64]bool{} // a new map: tokens and answers may hold the old one
+	for _, r := range i.s.reposOf(i.i.target) {
+		selected[r.id] = i.i.covers(r)
+	}
+	lists := map[string][]obj{"added": {}, "removed": {}}
+	for _, r := range repos {
+		selected[r.r.id] = action == "added"
+		lists[action] = append(lists[action], i.s.renderInstalledRepo(r.r))
+	}
+	i.i.selected, i.i.updatedAt = selected, i.s.now()
+	i.s.emit(event{name: "installation_repositories", action: action, target: i.i.target, only: i.i.app, sender: i.i.target, body: func() obj {
+		return obj{"installation": i.s.renderInstallation(i.i), "repository_selection": "selected", "requester": nil,
+			"repositories_added": lists["added"], "repositories_removed": lists["removed"]}
+	}})
+}
+
+// Remove uninstalls the App: its tokens end, and nothing is visible any more.
+func (i *Installation) Remove() {
+	i.s.mu.Lock()
+	defer i.s.mu.Unlock()
+	i.s.emitInstallation(i.i, "deleted", i.i.target)
+	delete(i.s.installs, i.i.id)
+	for value, t := range i.s.tokens {
+		if t.installation == i.i {
+			delete(i.s.tokens, value)
+		}
+	}
 }
 
 // Suspend suspends the installation: nothing is visible and no events come.

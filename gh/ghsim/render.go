@@ -79,10 +79,14 @@ func (s *Sim) installedRepos(i *installation) []obj {
 	out := []obj{}
 	for _, r := range s.reposOf(i.target) {
 		if i.covers(r) {
-			out = append(out, obj{"id": r.id, "node_id": nodeID("Repository", r.id), "name": r.name, "full_name": r.fullName(), "private": r.private})
+			out = append(out, s.renderInstalledRepo(r))
 		}
 	}
 	return out
+}
+
+func (s *Sim) renderInstalledRepo(r *repo) obj {
+	return obj{"id": r.id, "node_id": nodeID("Repository", r.id), "name": r.name, "full_name": r.fullName(), "private": r.private}
 }
 
 // reposOf lists the account's repositories, oldest first.

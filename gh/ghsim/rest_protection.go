@@ -73,6 +73,6 @@ func getPermission(c *call) (*answer, error) {
 	level := rank[role]
 	user["permissions"] = obj{"admin": level >= rank["admin"], "maintain": level >= rank["maintain"], "push": level >= rank["write"],
 		"triage": level >= rank["triage"], "pull": level >= rank["read"]}
-	user["role_name"] = role
-	return &answer{body: obj{"permission": permission, "role_name": role, "user": user}}, nil
+	user["role_name"] = c.s.roleName(c.repo, a)
+	return &answer{body: obj{"permission": permission, "role_name": user["role_name"], "user": user}}, nil
 }

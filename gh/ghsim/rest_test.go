@@ -448,3 +448,35 @@ func TestFaults(t *testing.T) {
 		}
 	})
 }
+
+func TestCustomRolesAndInstallationChanges(t *testing.T) {
+	w := newWorld(t)
+	e := w.listen()
+	w.org.CustomRole("reviewer", "write")
+	w.repo.Collaborator(w.User("dora"), "reviewer")
+	var p struct {
+		Permission string
+		RoleName   string `json:"role_name"`
+	}
+	w.read("/repos/acme/shop/collaborators/dora/permission", &p)
+	if p.Permission != "write" || p.RoleName != "reviewer" {
+		t.Errorf("got %+v", p)
+	}
+	i := w.us.Install(w.org)
+	i.RemoveRepositories(w.repo)
+	if got := w.get("/repos/acme/shop").status; got != 404 {
+		t.Errorf("not selected any more: got %d", got)
+	}
+	i.AddRepositories(w.repo)
+	if got := w.get("/repos/acme/shop").status; got != 200 {
+		t.Errorf("selected again: got %d", got)
+	}
+	i.Remove()
+	if got := w.get("/repos/acme/shop").status; got != 401 {
+		t.Errorf("uninstalled: got %d", got)
+	}
+	w.drain()
+	if got := strings.Join(e.said(), " "); got != "installation_repositories.removed installation_repositories.added installation.deleted" {
+		t.Errorf("told %s", got)
+	}
+}

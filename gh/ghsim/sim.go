@@ -18,7 +18,8 @@ type Options struct {
 	Schema []byte
 	// Clock tells the time. Nil: the real clock. Whatever it says, the simulator's time
 	// advances by at least a microsecond at each reading, so that no two changes of the
-	// world happen at the same instant.
+	// world happen at the same instant. Credentials go by the real clock, because the
+	// clients that compare them with the time have no other.
 	Clock func() time.Time
 	// Seed moves the numeric ids and the generated tokens. Two simulators with equal seeds
 	// and equal calls hand out equal ids.

@@ -30,8 +30,9 @@ type org struct {
 	account  *account
 	repos    []*repo
 	teams    []*team
-	members  map[int64]string // account id -> "admin" (owner) or "member"
-	rulesets []*ruleset       // of the organisation level
+	members  map[int64]string  // account id -> "admin" (owner) or "member"
+	rulesets []*ruleset        // of the organisation level
+	roles    map[string]string // custom repository roles: name -> built-in role that it stands on
 }
 
 // team is a team of an organisation.
@@ -176,7 +177,11 @@ func (s *Sim) role(r *repo, a *account) string {
 	if a == r.owner {
 		raise("admin")
 	}
-	raise(r.collaborators[a.id])
+	if o := s.orgs[r.owner.id]; o == nil || o.roles[r.collaborators[a.id]] == "" {
+		raise(r.collaborators[a.id])
+	} else {
+		raise(o.roles[r.collaborators[a.id]])
+	}
 	if o := s.orgs[r.owner.id]; o != nil {
 		switch o.members[a.id] {
 		case "admin":
@@ -198,6 +203,15 @@ func (s *Sim) role(r *repo, a *account) string {
 		}
 	}
 	return best
+}
+
+// roleName is role, or the name of the custom role that gives it.
+func (s *Sim) roleName(r *repo, a *account) string {
+	role := s.role(r, a)
+	if o := s.orgs[r.owner.id]; o != nil && o.roles[r.collaborators[a.id]] == role {
+		return r.collaborators[a.id]
+	}
+	return role
 }
 
 // has says whether the account is a member of the team.
