@@ -288,24 +288,3 @@ func (r *Repo) Archive(by Actor) {
 	r.r.archived = true
 	r.s.emitRepository(r.r, "archived", by.actsAs(), obj{})
 }
-
-// Issue is an issue.
-type Issue struct {
-	s *Sim
-	r *repo
-	i *issue
-}
-
-// OpenIssue opens an issue.
-func (r *Repo) OpenIssue(by Actor, title, body string) *Issue {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	r.r.nextNumber++
-	i := &issue{id: r.s.nextID(), number: r.r.nextNumber, title: title, body: body, state: "open", author: by.actsAs(), createdAt: r.s.now()}
-	i.updatedAt = i.createdAt
-	r.r.issues = append(r.r.issues, i)
-	return &Issue{r.s, r.r, i}
-}
-
-// Number is the issue's number.
-func (i *Issue) Number() int { return i.i.number }

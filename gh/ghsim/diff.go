@@ -34,18 +34,15 @@ func (s *Sim) baseTip(p *pull) string {
 	return p.baseSHA
 }
 
-// diffKey names a comparison of two trees in gitStore.diffs.
-type diffKey struct{ base, head string }
-
 // compare lists what changed from one commit to another, by path. Renames are found
 // when a removed and an added file share at least half of their lines.
 func (g *gitStore) compare(base, head string) []fileChange {
-	var key diffKey
+	var key pair
 	if c := g.commits[base]; c != nil {
-		key.base = c.tree
+		key.from = c.tree
 	}
 	if c := g.commits[head]; c != nil {
-		key.head = c.tree
+		key.to = c.tree
 	}
 	if list, ok := g.diffs[key]; ok {
 		return list

@@ -21,12 +21,19 @@ type gitStore struct {
 	trees   map[string]map[string]string // tree SHA -> path -> blob SHA, of the whole tree
 	subtree map[string]map[string]string // tree SHA -> directory path -> tree SHA
 	commits map[string]*commit
-	diffs   map[diffKey][]fileChange // comparisons made before; objects never change
+	// What was worked out before, by pairs of names. Objects never change, so none of it
+	// goes stale.
+	diffs  map[pair][]fileChange // of two trees
+	bases  map[pair]string       // merge bases of two commits
+	ranges map[pair][]*commit    // commits from one to another
 }
+
+// pair names two objects.
+type pair struct{ from, to string }
 
 func newGitStore() *gitStore {
 	return &gitStore{blobs: map[string][]byte{}, trees: map[string]map[string]string{},
-		subtree: map[string]map[string]string{}, commits: map[string]*commit{}, diffs: map[diffKey][]fileChange{}}
+		subtree: map[string]map[string]string{}, commits: map[string]*commit{}, diffs: map[pair][]fileChange{}, bases: map[pair]string{}, ranges: map[pair][]*commit{}}
 }
 
 // identity is an author or a committer: what git has, and the account that GitHub links
@@ -188,6 +195,15 @@ func (g *gitStore) reaches(sha, ancestor string) bool { return g.ancestors(sha)[
 
 // mergeBase is the best common ancestor of a and b, "" when there is none.
 func (g *gitStore) mergeBase(a, b string) string {
+	base, known := g.bases[pair{a, b}]
+	if !known {
+		base = g.findMergeBase(a, b)
+		g.bases[pair{a, b}] = base
+	}
+	return base
+}
+
+func (g *gitStore) findMergeBase(a, b string) string {
 	common := g.ancestors(a)
 	seen, todo := map[string]bool{}, []string{b}
 	for len(todo) > 0 { // breadth first from b: the nearest common commit
@@ -206,6 +222,15 @@ func (g *gitStore) mergeBase(a, b string) string {
 
 // between lists the commits reachable from head and not from base, oldest first.
 func (g *gitStore) between(base, head string) []*commit {
+	list, known := g.ranges[pair{base, head}]
+	if !known {
+		list = g.walk(base, head)
+		g.ranges[pair{base, head}] = list
+	}
+	return list
+}
+
+func (g *gitStore) walk(base, head string) []*commit {
 	hidden := g.ancestors(base)
 	var list []*commit
 	seen := map[string]bool{}

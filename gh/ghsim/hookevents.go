@@ -123,6 +123,14 @@ func (s *Sim) emitComment(p *pull, c *comment, action string, by *account, extra
 	}})
 }
 
+func (s *Sim) emitIssue(r *repo, i *issue, action string, by *account, extra obj) {
+	s.emit(event{name: "issues", action: action, repo: r, sender: by, body: func() obj {
+		body := obj{"issue": s.renderIssue(r, i)}
+		maps.Copy(body, extra)
+		return body
+	}})
+}
+
 func (s *Sim) emitProtection(r *repo, p *protection, action string, by *account) {
 	s.emit(event{name: "branch_protection_rule", action: action, repo: r, sender: by, body: func() obj {
 		return obj{"rule": s.renderHookProtection(r, p)}

@@ -37,7 +37,7 @@ func (w *world) listen() *ear {
 	server := httptest.NewServer(e)
 	w.t.Cleanup(server.Close)
 	w.us.Hook(server.URL, secret, "pull_request", "pull_request_review", "check_run", "check_suite", "status", "workflow_run", "push", "create",
-		"delete", "merge_group", "issue_comment", "branch_protection_rule", "repository_ruleset", "repository")
+		"delete", "merge_group", "issue_comment", "issues", "branch_protection_rule", "repository_ruleset", "repository")
 	return e
 }
 
@@ -88,6 +88,11 @@ func TestWhatIsTold(t *testing.T) {
 		{"assign", func() { pr.Assign(w.alice, w.devin) }, "pull_request.assigned"},
 		{"draft", func() { pr.Draft(w.alice); pr.Ready(w.alice) }, "pull_request.converted_to_draft pull_request.ready_for_review"},
 		{"comment", func() { pr.Comment(w.alice, "hello").Edit(w.bob, "bye") }, "issue_comment.created issue_comment.edited"},
+		{"issue", func() {
+			i := w.repo.OpenIssue(w.alice, "Please", "")
+			i.Assign(w.alice, w.devin)
+			i.Close(w.alice)
+		}, "issues.opened issues.assigned issues.closed"},
 		{"title", func() { pr.Edit(w.alice, "Better", "") }, "pull_request.edited"},
 		{"other App's check", func() { w.repo.PostCheckRun(w.devin, pr.HeadSHA(), "scan", "success") }, "check_run.created check_run.completed check_suite.completed"},
 		{"its rerun is not ours", func() { w.repo.CheckRun(w.devin, pr.HeadSHA(), "scan").Rerequest(w.alice) }, ""},

@@ -109,6 +109,20 @@ func (s *Sim) markMerged(p *pull, by *account, sha string) {
 	s.note(p, timelineEvent{kind: "MergedEvent", actor: by, commit: sha, ref: p.baseRef})
 	s.note(p, timelineEvent{kind: "ClosedEvent", actor: by})
 	s.emitPull(p, "closed", by, nil)
+	if p.baseRef == p.repo.defaultBranch {
+		s.closeIssues(p, by)
+	}
+}
+
+// closeIssues closes the issues that the pull request said it would.
+func (s *Sim) closeIssues(p *pull, by *account) {
+	for _, i := range p.closes {
+		if i.state == "open" {
+			i.state, i.closedAt = "closed", s.now()
+			i.updatedAt = i.closedAt
+			s.emitIssue(p.repo, i, "closed", by, nil)
+		}
+	}
 }
 
 // updateBranch merges the base into the head branch: GitHub's "Update branch" button.

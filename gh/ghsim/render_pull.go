@@ -149,14 +149,27 @@ func (s *Sim) renderReview(p *pull, v *review) obj {
 
 // renderPullAsIssue is the pull request as issue events carry it.
 func (s *Sim) renderPullAsIssue(p *pull) obj {
-	u := s.repoAPI(p.repo) + "/issues/" + decimal(p.number)
-	return obj{"url": u, "repository_url": s.repoAPI(p.repo), "labels_url": u + "/labels{/name}", "comments_url": u + "/comments", "events_url": u + "/events",
-		"html_url": s.pullHTML(p), "id": p.id, "node_id": nodeID("PullRequest", p.id), "number": p.number, "title": p.title, "user": s.renderUser(p.author),
-		"labels": render(p.labels, func(l *label) obj { return s.renderLabel(p.repo, l) }), "state": p.state, "locked": p.locked, "assignee": nil,
-		"assignees": s.renderUsers(p.assignees), "milestone": nil, "comments": len(p.comments), "created_at": stamp(p.createdAt), "updated_at": stamp(p.updatedAt),
-		"closed_at": stamp(p.closedAt), "author_association": s.association(p.repo, p.author), "active_lock_reason": nil, "draft": p.draft, "body": orNull(p.body),
-		"reactions":    s.reactions(u),
-		"pull_request": obj{"url": s.pullAPI(p), "html_url": s.pullHTML(p), "diff_url": s.pullHTML(p) + ".diff", "patch_url": s.pullHTML(p) + ".patch", "merged_at": stamp(p.mergedAt)}}
+	o := s.renderIssue(p.repo, &issue{id: p.id, number: p.number, title: p.title, body: p.body, state: p.state, author: p.author,
+		createdAt: p.createdAt, updatedAt: p.updatedAt, closedAt: p.closedAt, assignees: p.assignees})
+	html := s.pullHTML(p)
+	maps.Copy(o, obj{"html_url": html, "node_id": nodeID("PullRequest", p.id), "locked": p.locked, "comments": len(p.comments), "draft": p.draft,
+		"labels":       render(p.labels, func(l *label) obj { return s.renderLabel(p.repo, l) }),
+		"pull_request": obj{"url": s.pullAPI(p), "html_url": html, "diff_url": html + ".diff", "patch_url": html + ".patch", "merged_at": stamp(p.mergedAt)}})
+	return o
+}
+
+// renderIssue is an issue.
+func (s *Sim) renderIssue(r *repo, i *issue) obj {
+	u := s.repoAPI(r) + "/issues/" + decimal(i.number)
+	o := obj{"url": u, "repository_url": s.repoAPI(r), "labels_url": u + "/labels{/name}", "comments_url": u + "/comments", "events_url": u + "/events",
+		"html_url": s.html(r) + "/issues/" + decimal(i.number), "id": i.id, "node_id": nodeID("Issue", i.id), "number": i.number, "title": i.title,
+		"user": s.renderUser(i.author), "labels": []obj{}, "state": i.state, "locked": false, "assignee": nil, "assignees": s.renderUsers(i.assignees), "milestone": nil,
+		"comments": 0, "created_at": stamp(i.createdAt), "updated_at": stamp(i.updatedAt), "closed_at": stamp(i.closedAt),
+		"author_association": s.association(r, i.author), "active_lock_reason": nil, "body": orNull(i.body), "reactions": s.reactions(u), "state_reason": nil}
+	if len(i.assignees) > 0 {
+		o["assignee"] = s.renderUser(i.assignees[0])
+	}
+	return o
 }
 
 func (s *Sim) reactions(u string) obj {

@@ -67,8 +67,6 @@ type issue struct {
 	updatedAt time.Time
 	closedAt  time.Time
 	assignees []*account
-	labels    []*label
-	comments  []*comment
 }
 
 // comment is a comment on an issue or on the conversation of a pull request.
