@@ -341,7 +341,7 @@ func details(d Decision, proof Proof) string {
 		p.line("Checkpoint of the ledger at the time of writing:")
 		p.line("")
 		for _, l := range strings.Split(strings.TrimSpace(proof.Checkpoint), "\n") {
-			p.line("    " + plain(l, maxCell))
+			p.line("    " + literal(plain(l, maxCell)))
 		}
 	}
 	return p.b.String()

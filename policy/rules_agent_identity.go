@@ -1,12 +1,15 @@
 package policy
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // RuleAgentIdentity says: an agent acts under an account of its own, not a person's.
 //
-// A change of the class agent passes when GitHub itself asserts the agent's account (an
-// App's, or a registered machine user's) as the pull request's author or as a pusher.
-// An agent's work that was opened and pushed by a person's account fails: what the agent
+// A change of the class agent passes when GitHub itself asserts an agent's account (an
+// App's, or a registered machine user's) as the pull request's author, or, on a person's
+// pull request, that of every agent that wrote something as a pusher. An agent's work that was opened and pushed by a person's account fails: what the agent
 // may do, and what it did, could not be told from what the person may do and did.
 //
 // A change of the class assisted is a person's, who used a tool; the rule does not apply
@@ -40,24 +43,61 @@ func (j *judgement) agentIdentity() ruling {
 	return ruling{RuleResult: r}
 }
 
-// ownAccount looks for the agent's own account among those that GitHub asserts.
+// ownAccount looks for the accounts of the agents among those that GitHub asserts.
 func (j *judgement) ownAccount(r RuleResult) ruling {
-	if j.machine(j.f.Change.Author) {
+	author := j.f.Change.Author
+	if j.machine(author) {
 		r.Outcome = OutcomePass
-		r.Reason = "The agent opened the pull request as " + j.f.Change.Author.Login + ", an account of its own."
+		r.Reason = "The agent opened the pull request as " + orSomebody(author.Login) + ", an account of its own."
 		return ruling{RuleResult: r}
 	}
-	for i := range j.f.Pushes {
-		if a := j.f.Pushes[i].Pusher; j.machine(a) {
-			r.Outcome = OutcomePass
-			r.Reason = "The agent pushed as " + a.Login + ", an account of its own."
-			return ruling{RuleResult: r}
-		}
+	pushed, hidden := j.agentsOfPerson()
+	if len(pushed) > 0 && len(hidden) == 0 {
+		r.Outcome = OutcomePass
+		r.Reason = "The agent pushed under an account of its own: " + listed(pushed, 5) + "."
+		return ruling{RuleResult: r}
 	}
 	r.Outcome = OutcomeFail
-	r.Reason = strings.TrimSpace("An agent wrote this under the account of a person, " + orSomebody(j.f.Change.Author.Login) + ".")
+	r.Reason = fmt.Sprintf("An agent (%s) wrote this under the account of a person, %s.", listed(hidden, 5), orSomebody(author.Login))
 	r.Remedy = "Let the agent work through its GitHub App, or register the account in the policy under agents if it is a machine's."
 	return ruling{RuleResult: r, title: "The agent must use an account of its own, not a person's"}
+}
+
+// agentsOfPerson tells, of the agents in a person's pull request, those that pushed
+// under an account of their own from those that wrote something and did not. A trailer
+// or a line of the body alone is a tool's, whose user answers for it.
+func (j *judgement) agentsOfPerson() (pushed, hidden []string) {
+	for _, s := range j.who.Signals {
+		if a := j.cat.Named(s.Agent); s.Strength == StrengthAsserted && (a == nil || a.Kind == KindAgent) {
+			pushed = append(pushed, s.Agent)
+		}
+	}
+	pushed = unique(pushed)
+	weak := map[string]bool{}
+	var weakly []string
+	for _, s := range j.who.Signals {
+		a := j.cat.Named(s.Agent)
+		if contains(pushed, s.Agent) || a != nil && a.Kind != KindAgent {
+			continue
+		}
+		switch {
+		case s.Strength == StrengthWeak:
+			weak[s.Kind] = true
+			weakly = append(weakly, s.Agent)
+		case s.Strength == StrengthClaimed && (s.Kind == "trailer" || s.Kind == "author-name" || strings.HasPrefix(s.Kind, "committer-")):
+		case s.Strength == StrengthLinked && a != nil && a.Local:
+		default:
+			hidden = append(hidden, s.Agent)
+		}
+	}
+	// Two weak signals of different kinds make an agent, see Classify.
+	if len(weak) > 1 {
+		hidden = append(hidden, weakly...)
+	}
+	if hidden = unique(hidden); len(hidden) == 0 && len(pushed) == 0 {
+		hidden = j.who.Agents
+	}
+	return pushed, hidden
 }
 
 // machine reports whether an account is a bot's or a registered machine user's.

@@ -52,7 +52,8 @@ const breaker = "\u200b"
 
 // escape makes text from anywhere safe to show in GitHub's Markdown, inside a table or
 // outside, and as HTML: it can open no tag, entity, link, image, mention, reference,
-// emphasis, code, formula or cell. At most maxCell runes.
+// emphasis, code, formula or cell. At most maxCell runes. (A commit's SHA may still
+// become a link to that commit of the same repository, which helps.)
 //
 // Special characters become numeric character references. GitHub's Markdown never
 // takes one for structure (https://github.github.com/gfm/#entity-and-numeric-character-references).
@@ -60,16 +61,7 @@ func escape(s string) string {
 	s = plain(s, maxCell)
 	var b strings.Builder
 	b.Grow(len(s) + len(s)/8)
-	hex := 0 // length of the run of hexadecimal digits: GitHub links commits
 	for i, r := range s {
-		if hexDigit(r) {
-			if hex++; hex == 7 {
-				b.WriteString(breaker)
-				hex = 1
-			}
-		} else {
-			hex = 0
-		}
 		switch r {
 		case '&', '<', '>', '"', '\'', '`', '*', '_', '[', ']', '!', '|', '~', '\\', '$', '^':
 			fmt.Fprintf(&b, "&#%d;", r)
@@ -101,22 +93,18 @@ func escape(s string) string {
 	return b.String()
 }
 
-func hexDigit(r rune) bool {
-	return r >= '0' && r <= '9' || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F'
-}
-
 // code shows a short text in a code span, where GitHub makes no links and mentions.
 // What could end the span or a table cell is left out.
 func code(s string) string {
 	s = plain(s, 200)
-	s = strings.Map(func(r rune) rune {
-		if r == '`' || r == '|' || r == '<' || r == '>' || r == '&' {
-			return '·'
-		}
-		return r
-	}, s)
-	if strings.TrimSpace(s) == "" {
+	if s = literal(s); strings.TrimSpace(s) == "" {
 		return "(none)"
 	}
 	return "`" + s + "`"
+}
+
+// literal is text for a code span or block: what could end one, or a table cell, is
+// replaced, because Markdown takes no references there.
+func literal(s string) string {
+	return strings.NewReplacer("`", "·", "|", "·", "<", "·", ">", "·", "&", "·", "@", "@"+breaker).Replace(s)
 }
