@@ -252,13 +252,13 @@ func (q *sender) push(url string, d *delivery) {
 
 // enqueue needs q.mu.
 func (q *sender) enqueue(item queued) {
+	if q.stopped {
+		return
+	}
 	if len(q.queue) == 0 && !q.busy {
 		q.idle = make(chan struct{})
 	}
 	q.queue = append(q.queue, item)
-	if q.stopped {
-		return
-	}
 	select {
 	case q.wake <- struct{}{}:
 	default: // already poked
@@ -296,7 +296,7 @@ func (q *sender) next() (item queued, delay time.Duration, ok bool) {
 	return item, q.delay, true
 }
 
-// attempt posts one delivery.
+// attempt posts one delivery. As with GitHub, an answer that takes ten seconds is none.
 func (q *sender) attempt(item queued) outcome {
 	o := outcome{at: time.Now(), status: "failed to connect"}
 	if item.url == "" {
