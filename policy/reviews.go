@@ -27,7 +27,10 @@ const (
 // judgedReview is one review and what it amounts to.
 type judgedReview struct {
 	review *Review
-	// stands is true for a person's latest opinion; earlier ones are superseded.
+	// valid is true for a person's latest opinion, and, when that is an approval, for
+	// the approvals right before it: approving again takes nothing back.
+	valid bool
+	// stands is true for the one valid review of a person that is counted or listed.
 	stands bool
 	// eligible says whether an approval by this person counts: whether they are human,
 	// independent, permitted and in the teams asked for.
@@ -40,7 +43,7 @@ type judgedReview struct {
 	why                  string
 }
 
-// approves reports whether the review is an approval that stands, by someone eligible.
+// approves reports whether the review is the approval of somebody eligible.
 func (r judgedReview) approves() bool {
 	return r.stands && r.review.State == reviewApproved && r.eligible == yes
 }
@@ -48,34 +51,70 @@ func (r judgedReview) approves() bool {
 // counts reports whether the approval also covers the head.
 func (r judgedReview) counts() bool { return r.approves() && r.fresh }
 
+// quality orders a person's valid approvals: of several, the best is the one that stands.
+func (r judgedReview) quality() int {
+	switch {
+	case r.eligible == yes && r.fresh:
+		return 2
+	case r.eligible == yes:
+		return 1
+	}
+	return 0
+}
+
 // judgeReviews judges every review that expresses an opinion, in the order of their
 // ids. GitHub assigns ids; times are not used, because they are equal or wrong in
 // imported and replayed reviews.
 func (j *judgement) judgeReviews() []judgedReview {
 	var out []judgedReview
-	items := j.f.Reviews.Items
-	order := make([]int, 0, len(items))
-	for i := range items {
-		if s := items[i].State; s != reviewCommented && s != reviewPending {
-			order = append(order, i)
+	for i := range j.f.Reviews.Items {
+		if r := &j.f.Reviews.Items[i]; r.State != reviewCommented && r.State != reviewPending {
+			out = append(out, judgedReview{review: r})
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		if items[a].ID != items[b].ID {
-			return compareInt64(items[a].ID, items[b].ID)
+	slices.SortStableFunc(out, func(a, b judgedReview) int {
+		if a.review.ID != b.review.ID {
+			return compareInt64(a.review.ID, b.review.ID)
 		}
-		return strings.Compare(items[a].State, items[b].State)
+		return strings.Compare(a.review.State, b.review.State)
 	})
-	latest := make(map[int64]int, len(order))
-	for n, i := range order {
-		latest[items[i].Actor.ID] = n
+	// From the newest to the oldest: which person has been seen, whether something that
+	// is no approval was among it, and which of their reviews stands.
+	type person struct {
+		closed bool
+		stands int
 	}
-	for n, i := range order {
-		r := judgedReview{review: &items[i]}
+	people := map[int64]person{}
+	for n, r := range slices.Backward(out) {
+		id := r.review.Actor.ID
+		p, seen := people[id]
 		// An account without an id may be anybody, so no opinion of it supersedes another.
-		r.stands = items[i].Actor.ID == 0 || latest[items[i].Actor.ID] == n
-		j.judge(&r)
-		out = append(out, r)
+		if id == 0 || !seen || !p.closed && r.review.State == reviewApproved {
+			r.valid = true
+			j.judge(&r)
+		} else {
+			r.eligible, r.why = no, "superseded by a later review of the same person"
+		}
+		out[n] = r
+		switch {
+		case id == 0:
+			out[n].stands = true
+			continue
+		case !seen:
+			p.stands = n
+		case r.valid && r.quality() > out[p.stands].quality():
+			p.stands = n
+		}
+		p.closed = p.closed || r.review.State != reviewApproved
+		people[id] = p
+	}
+	for _, p := range people {
+		out[p.stands].stands = true
+	}
+	for n := range out {
+		if out[n].valid && !out[n].stands {
+			out[n].why = "another approval of the same person is looked at"
+		}
 	}
 	return out
 }
@@ -92,10 +131,6 @@ func compareInt64(a, b int64) int {
 
 // judge fills in what one review amounts to.
 func (j *judgement) judge(r *judgedReview) {
-	if !r.stands {
-		r.eligible, r.why = no, "superseded by a later review of the same person"
-		return
-	}
 	independent, whyNot := j.independent(r.review.Actor)
 	permitted, whyNotPermitted := j.permitted(r.review)
 	member, whyNotMember := j.inTeams(r.review.Actor, j.p.Review.From.Teams)
@@ -160,6 +195,12 @@ func (j *judgement) judgeDismissal(r *judgedReview, independent, member answer) 
 		was += " by " + by.Login
 	}
 	permitted := j.roleAnswer(r.review.Permission)
+	if r.review.Actor.ID == 0 && r.review.Actor.Type != TypeGhost {
+		// Whose opinion it was is not known: perhaps it ended an approval that we count.
+		r.blocks, r.blockUnknown = true, true
+		r.why = was + ", and whose review it was is not known"
+		return
+	}
 	if before == reviewApproved || before == reviewCommented || independent == no || permitted == no || member == no {
 		r.why = was
 		return

@@ -181,7 +181,7 @@ func (j *judgement) protectedFiles() (touched []string, ok bool) {
 func (j *judgement) ownersApproval(r RuleResult, touched []string) ruling {
 	files := listed(shortenAll(touched, 150), 5)
 	for _, review := range j.reviews {
-		if review.counts() && j.owns(review.review) {
+		if review.valid && review.review.State == reviewApproved && review.eligible == yes && review.fresh && j.owns(review.review) {
 			r.Outcome = OutcomePass
 			r.Reason = fmt.Sprintf("The change touches files that validate changes (%s), and %s, an owner, approved it.", files, orSomebody(review.review.Actor.Login))
 			return ruling{RuleResult: r}
