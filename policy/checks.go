@@ -112,13 +112,17 @@ func (j *judgement) judgeCheck(s sought) judgedCheck {
 		out.Why = "the branch requires it from any source, so any account with write access could set it"
 		return out
 	}
-	var named, forged *Validation
+	var named, forged, doubtful *Validation
 	newest := map[string]*Validation{}
 	var groups []string
 	earlier := 0
 	for i := range j.f.Validations.Items {
 		v := &j.f.Validations.Items[i]
-		switch j.match(s, v) {
+		m := j.match(s, v)
+		if m == matchForged || m == matchName && v.sourceUnknown() {
+			doubtful = later64(doubtful, v)
+		}
+		switch m {
 		case matchRight:
 			out.Attempts = append(out.Attempts, v.ID)
 			key := v.group()
@@ -144,6 +148,7 @@ func (j *judgement) judgeCheck(s sought) judgedCheck {
 	switch {
 	case len(out.counted) > 0:
 		j.judgeAttempts(&out, earlier)
+		j.judgeDoubt(&out, doubtful)
 	case forged != nil && forged.Status != statusCompleted:
 		out.State, out.pending = stateRunning, true
 		out.Why = "a run has appeared and its job is not visible yet"
@@ -157,6 +162,36 @@ func (j *judgement) judgeCheck(s sought) judgedCheck {
 		j.judgeMissing(&out, s)
 	}
 	return out
+}
+
+// judgeDoubt takes a newer run of the right name into account whose source is not known:
+// it may be the newest attempt, whose job GitHub does not show yet or any more. It
+// cannot make anything succeed, and it is believed when it says that it did not.
+func (j *judgement) judgeDoubt(out *judgedCheck, doubtful *Validation) {
+	if doubtful == nil || out.State != stateSuccess {
+		return
+	}
+	for _, v := range out.counted {
+		if v.ID > doubtful.ID {
+			return
+		}
+	}
+	switch state := j.state(doubtful); {
+	case state == stateRunning:
+		out.State, out.pending = stateRunning, true
+		out.Why = "a newer run has not finished, and its job is not visible yet"
+	case doubtful.Conclusion != stateSuccess:
+		out.State = state
+		out.Why = fmt.Sprintf("a newer run, %d, whose source is not known ended with the conclusion %q", doubtful.ID, shorten(doubtful.Conclusion, 40))
+	}
+}
+
+// sourceUnknown reports whether GitHub did not say who posted a validation.
+func (v *Validation) sourceUnknown() bool {
+	if v.Kind == KindStatus {
+		return v.Creator.ID == 0
+	}
+	return v.Kind != KindCheckRun || v.App == App{}
 }
 
 // later64 is the validation with the higher id.
@@ -333,7 +368,9 @@ func (j *judgement) matchJob(want *RequiredValidation, v *Validation) match {
 // post check runs of any name as GitHub Actions itself; those have no job. A job that
 // waits or was skipped has no steps, so steps are asked for only of a success.
 func (v *Validation) genuine() bool {
-	return v.Job != nil && v.Job.ID == v.ID && v.Job.ID != 0 && v.Job.RunID != 0 && v.Job.Attempt > 0
+	job := v.Job
+	return job != nil && job.ID == v.ID && job.ID != 0 && job.RunID != 0 && job.Attempt > 0 &&
+		job.Name != "" && job.Path != "" && job.Repository != "" && job.Event != ""
 }
 
 // actions reports whether the validation is a job of GitHub Actions.

@@ -173,6 +173,10 @@ func TestOrderOfListsDoesNotMatter(t *testing.T) {
 	}
 }
 
+// forged reports whether a run of GitHub Actions has no job of its own: without it, or
+// with less of it, the change is as it would be without the forgery.
+func forged(v Validation) bool { return v.App.isActions() && !v.genuine() }
+
 // change is one way to know less, or to have less that speaks for a change.
 type change struct {
 	name  string
@@ -209,7 +213,11 @@ func losses(f *Facts) []change {
 		}
 		add(func(f *Facts) { f.Validations.Items[i].Conclusion = "" }, "conclusion of %d not known", v.ID)
 		add(func(f *Facts) { f.Validations.Items[i].Status = "" }, "status of %d not known", v.ID)
-		if v.Conclusion == stateSuccess {
+		if v.Job != nil {
+			add(func(f *Facts) { job := *f.Validations.Items[i].Job; job.Path = ""; f.Validations.Items[i].Job = &job }, "workflow of %d not known", v.ID)
+			add(func(f *Facts) { job := *f.Validations.Items[i].Job; job.Event = ""; f.Validations.Items[i].Job = &job }, "event of %d not known", v.ID)
+		}
+		if !forged(v) {
 			add(func(f *Facts) { f.Validations.Items[i].Job = nil }, "job of %d not known", v.ID)
 			add(func(f *Facts) { f.Validations.Items[i].App = App{} }, "App of %d not known", v.ID)
 			add(func(f *Facts) { f.Validations.Items[i].HeadSHA = "" }, "head of %d not known", v.ID)
