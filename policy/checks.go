@@ -149,6 +149,9 @@ func (j *judgement) judgeCheck(s sought) judgedCheck {
 	case len(out.counted) > 0:
 		j.judgeAttempts(&out, earlier)
 		j.judgeDoubt(&out, doubtful)
+		if forged != nil && forged.Conclusion == stateSuccess {
+			out.Why += fmt.Sprintf("; check run %d of this name is from no job that counts, and was not counted", forged.ID)
+		}
 	case forged != nil && forged.Status != statusCompleted:
 		out.State, out.pending = stateRunning, true
 		out.Why = "a run has appeared and its job is not visible yet"
