@@ -32,7 +32,7 @@ func (r *policyReader) say(n *yaml.Node, path, message, hint string) {
 // It returns nil when there is nothing to walk.
 func (r *policyReader) document(src []byte) *yaml.Node {
 	if len(src) > MaxPolicyBytes {
-		r.say(nil, "", fmt.Sprintf("the file has %d bytes, at most %d are allowed", len(src), MaxPolicyBytes), "")
+		r.say(nil, "", fmt.Sprintf("the file is larger than %d bytes", MaxPolicyBytes), "")
 		return nil
 	}
 	if i := invalidUTF8(src); i >= 0 {
