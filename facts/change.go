@@ -59,7 +59,7 @@ func state(pr *gqlChange) string {
 
 // commits joins what GraphQL says of each commit with the accounts that only REST
 // gives: GraphQL types a commit's author as a user, so a bot comes back as null.
-func (r *firstReading) commits() policy.List[policy.Commit] {
+func (r *firstReading) commits(catalogue *policy.Catalogue) policy.List[policy.Commit] {
 	list := r.answer.Repository.PullRequest.Commits
 	out := policy.List[policy.Commit]{Complete: list.whole() && r.commitsErr == nil, Total: list.TotalCount}
 	accounts := map[string]gh.PullCommit{}
@@ -71,7 +71,7 @@ func (r *firstReading) commits() policy.List[policy.Commit] {
 		if !ok {
 			out.Complete = false
 		}
-		out.Items = append(out.Items, commit(node.Commit, rest))
+		out.Items = append(out.Items, commit(catalogue, node.Commit, rest))
 	}
 	if !out.Complete {
 		out.Why = fmt.Sprintf("GitHub lists %d commits; %d could be read with their accounts, and no more than %d ever are", list.TotalCount, len(r.commitIDs), maxCommits)
@@ -79,10 +79,10 @@ func (r *firstReading) commits() policy.List[policy.Commit] {
 	return out
 }
 
-func commit(c gqlCommit, rest gh.PullCommit) policy.Commit {
+func commit(catalogue *policy.Catalogue, c gqlCommit, rest gh.PullCommit) policy.Commit {
 	headline, _, _ := strings.Cut(c.Message, "\n")
 	out := policy.Commit{
-		SHA: c.OID, Tree: c.Tree.OID, Headline: cut(headline, 200), Trailers: policy.ParseTrailers(c.Message),
+		SHA: c.OID, Tree: c.Tree.OID, Headline: cut(headline, 200), Trailers: policy.MessageTrailers(catalogue, c.Message),
 		Author: identity(c.Author, rest.Author), Committer: identity(c.Committer, rest.Committer),
 		CoAuthorsComplete: len(c.Authors.Nodes) == c.Authors.TotalCount,
 	}

@@ -119,7 +119,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		App:         req.App,
 		Repository:  first.repository(req),
 		Change:      first.change(catalogue),
-		Commits:     first.commits(),
+		Commits:     first.commits(catalogue),
 		Pushes:      req.Known.Pushes,
 		Assignments: first.assignments(),
 		Validations: validations(req, first, second),

@@ -317,9 +317,18 @@ func (n Tenant) blob(ctx context.Context, sha256 string) ([]byte, error) {
 // Decision returns a recorded decision; ErrNotFound if there is none with this id. Its bytes
 // were checked against their digests.
 func (n Tenant) Decision(ctx context.Context, recordID string) (Decided, error) {
-	d, err := n.decisionRow(ctx, selectDecision, recordID)
+	return n.decided(ctx, selectDecision, recordID)
+}
+
+// DecisionAt is Decision by leaf index; ErrNotFound if the leaf is of another kind.
+func (n Tenant) DecisionAt(ctx context.Context, leaf int64) (Decided, error) {
+	return n.decided(ctx, selectDecisionAt, leaf)
+}
+
+func (n Tenant) decided(ctx context.Context, query string, key any) (Decided, error) {
+	d, err := n.decisionRow(ctx, query, key)
 	if err != nil {
-		return Decided{}, fmt.Errorf("store: decision %s: %w", recordID, err)
+		return Decided{}, fmt.Errorf("store: decision %v: %w", key, err)
 	}
 	out := Decided{
 		RecordID: d.RecordID, LeafIndex: d.leafIndex, RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number,
@@ -328,14 +337,14 @@ func (n Tenant) Decision(ctx context.Context, recordID string) (Decided, error) 
 		Decision: d.decision, DecisionSHA256: d.DecisionSHA256, Note: d.Note, RecordedAt: fromMicros(d.recordedAt),
 	}
 	if hexSHA256(d.decision) != d.DecisionSHA256 {
-		return Decided{}, fmt.Errorf("store: decision %s: its bytes have another digest", recordID)
+		return Decided{}, fmt.Errorf("store: decision %v: its bytes have another digest", key)
 	}
 	for _, b := range []struct {
 		sha256 string
 		into   *[]byte
 	}{{d.FactsSHA256, &out.Facts}, {d.PolicySHA256, &out.Policy}, {d.CatalogueSHA256, &out.Catalogue}} {
 		if *b.into, err = n.blob(ctx, b.sha256); err != nil {
-			return Decided{}, fmt.Errorf("store: decision %s: %w", recordID, err)
+			return Decided{}, fmt.Errorf("store: decision %v: %w", key, err)
 		}
 	}
 	return out, nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/gh/ghsim/published"
 )
 
@@ -23,6 +24,9 @@ exits; --json then prints one object per scenario.
 example:
   countersign demo
   countersign demo --once --json`
+
+// demoNoisy lets the story go on quickly; the server's own pace is in package store.
+const demoNoisy = 20 * time.Millisecond
 
 // errNotAsTold is a story that came out differently; what differs has been printed.
 var errNotAsTold = errors.New("demo: not everything came out as told")
@@ -56,7 +60,7 @@ func playDemo(ctx context.Context, env environment, tell narrator, once, asJSON 
 		return err
 	}
 	defer os.RemoveAll(folder)
-	world, err := newAcme(ctx, schema, folder)
+	world, err := newAcme(ctx, ghsim.New(ghsim.Options{Schema: schema}), folder, demoNoisy)
 	if err != nil {
 		return err
 	}
@@ -75,6 +79,12 @@ func tellStory(ctx context.Context, world *acme, env environment, tell narrator,
 	for _, s := range story() {
 		tell.scenario(ctx, s)
 		pr := s.play(world)
+		if s.later > 0 {
+			if err := world.settle(ctx); err != nil {
+				return fmt.Errorf("demo: %s: %w", s.name, err)
+			}
+			world.later(s.later)
+		}
 		got, err := world.outcome(ctx, s.name, pr)
 		if err != nil {
 			return fmt.Errorf("demo: %s: %w", s.name, err)

@@ -13,7 +13,9 @@ type scenario struct {
 	name string
 	told string
 	play func(w *acme) pull
-	want told
+	// later is how far the server's clock is moved once everything was decided.
+	later time.Duration
+	want  told
 }
 
 // told is what must come of a scenario.
@@ -34,28 +36,28 @@ func story() []scenario {
 	return []scenario{
 		{"agent-no-review", "alice assigns Copilot. It opens a pull request, and the tests pass.\nNobody has looked at it.",
 			func(w *acme) pull { return w.copilotPull("add retries to checkout") },
-			told{policy.ClassAgent, held, []string{policy.RuleHumanReview, policy.RuleFreshReview}}},
+			0, told{policy.ClassAgent, held, []string{policy.RuleHumanReview, policy.RuleFreshReview}}},
 
 		{"agent-approved-by-requester", "alice assigns Copilot and approves what it made for her.\nShe asked for it, so she is not independent of it.",
 			func(w *acme) pull {
 				pr := w.copilotPull("cache the price list")
 				pr.Approve(w.alice)
 				return pr
-			}, told{policy.ClassAgent, held, []string{policy.RuleHumanReview, policy.RuleFreshReview}}},
+			}, 0, told{policy.ClassAgent, held, []string{policy.RuleHumanReview, policy.RuleFreshReview}}},
 
 		{"agent-approved-by-bot", "A review bot approves. GitHub counts that; Countersign lists it and does not.",
 			func(w *acme) pull {
 				pr := w.copilotPull("rename the basket service")
 				pr.Approve(w.reviewer)
 				return pr
-			}, told{policy.ClassAgent, held, []string{policy.RuleHumanReview, policy.RuleFreshReview}}},
+			}, 0, told{policy.ClassAgent, held, []string{policy.RuleHumanReview, policy.RuleFreshReview}}},
 
 		{"agent-approved-by-independent-human", "bob neither wrote nor requested it, and he approves.",
 			func(w *acme) pull {
 				pr := w.copilotPull("validate postal codes")
 				pr.Approve(w.bob)
 				return pr
-			}, told{policy.ClassAgent, released, []string{}}},
+			}, 0, told{policy.ClassAgent, released, []string{}}},
 
 		{"agent-approved-then-pushed", "bob approves, then Copilot pushes once more.\nHis approval was for what he saw, not for this.",
 			func(w *acme) pull {
@@ -64,7 +66,7 @@ func story() []scenario {
 				pr.Push(w.copilot, ghsim.Commit{Message: "also log card numbers" + w.requestedBy(w.alice), Files: map[string]string{"pay.go": "package pay // more\n"}})
 				w.test(pr, "success")
 				return pr
-			}, told{policy.ClassAgent, held, []string{policy.RuleFreshReview}}},
+			}, 0, told{policy.ClassAgent, held, []string{policy.RuleFreshReview}}},
 
 		{"assisted-under-human-account", "dave commits with Claude Code: his account, the agent's trace in a trailer.\nIt needs the same independent approval, and bob gives it.",
 			func(w *acme) pull {
@@ -73,7 +75,7 @@ func story() []scenario {
 				w.test(pr, "success")
 				pr.Approve(w.bob)
 				return pr
-			}, told{policy.ClassAssisted, released, []string{}}},
+			}, 0, told{policy.ClassAssisted, released, []string{}}},
 
 		{"validation-failed", "bob approves, but the tests fail.",
 			func(w *acme) pull {
@@ -81,15 +83,14 @@ func story() []scenario {
 				w.test(pr, "failure")
 				pr.Approve(w.bob)
 				return pr
-			}, told{policy.ClassAgent, failed, []string{policy.RuleValidated}}},
+			}, 0, told{policy.ClassAgent, failed, []string{policy.RuleValidated}}},
 
 		{"validation-missing", "bob approves, but the tests never ran on this head.\n(Ten minutes pass: the server's clock is moved.)",
 			func(w *acme) pull {
 				pr := w.untested("drop the old coupon table")
 				pr.Approve(w.bob)
-				w.later(11 * time.Minute)
 				return pr
-			}, told{policy.ClassAgent, failed, []string{policy.RuleValidated}}},
+			}, 11 * time.Minute, told{policy.ClassAgent, failed, []string{policy.RuleValidated}}},
 
 		{"validation-forged", "A workflow posts a green check run named like the tests, as GitHub Actions.\nThere is no job behind it.",
 			func(w *acme) pull {
@@ -98,7 +99,7 @@ func story() []scenario {
 				w.shop.ForgeActionsRun(pr.HeadSHA(), "test", "success")
 				pr.Approve(w.bob)
 				return pr
-			}, told{policy.ClassAgent, failed, []string{policy.RuleValidated}}},
+			}, 0, told{policy.ClassAgent, failed, []string{policy.RuleValidated}}},
 
 		{"validation-by-the-agent-itself", "In acme/robots the check that counts is posted by Devin, and Devin wrote the change.",
 			func(w *acme) pull {
@@ -106,21 +107,21 @@ func story() []scenario {
 				w.robots.PostCheckRun(w.devin, pr.HeadSHA(), "devin self-check", "success")
 				pr.Approve(w.bob)
 				return pr
-			}, told{policy.ClassAgent, failed, []string{policy.RuleIndependentValidation}}},
+			}, 0, told{policy.ClassAgent, failed, []string{policy.RuleIndependentValidation}}},
 
 		{"branch-unprotected", "In acme/sandbox nothing protects main: whoever wants to can push past every check.",
 			func(w *acme) pull {
 				pr := w.copilotPullIn(w.sandbox, "try a new layout")
 				pr.Approve(w.bob)
 				return pr
-			}, told{policy.ClassAgent, failed, []string{policy.RuleBranchProtection}}},
+			}, 0, told{policy.ClassAgent, failed, []string{policy.RuleBranchProtection}}},
 
 		{"check-not-pinned", "In acme/legacy the check \"countersign\" is required from any source,\nso anybody with write access could post it.",
 			func(w *acme) pull {
 				pr := w.copilotPullIn(w.legacy, "patch the importer")
 				pr.Approve(w.bob)
 				return pr
-			}, told{policy.ClassAgent, failed, []string{policy.RuleBranchProtection}}},
+			}, 0, told{policy.ClassAgent, failed, []string{policy.RuleBranchProtection}}},
 
 		{"human-change-approved", "dave writes, no agent indicator is found, bob approves.",
 			func(w *acme) pull {
@@ -129,7 +130,7 @@ func story() []scenario {
 				w.test(pr, "success")
 				pr.Approve(w.bob)
 				return pr
-			}, told{policy.ClassUndetected, released, []string{}}},
+			}, 0, told{policy.ClassUndetected, released, []string{}}},
 
 		{"dependency-bot", "Dependabot updates a library; it is automation, not an agent. carol approves.",
 			func(w *acme) pull {
@@ -138,7 +139,7 @@ func story() []scenario {
 				w.test(pr, "success")
 				pr.Approve(w.carol)
 				return pr
-			}, told{policy.ClassAutomation, released, []string{}}},
+			}, 0, told{policy.ClassAutomation, released, []string{}}},
 	}
 }
 

@@ -31,8 +31,10 @@ type acme struct {
 	copilot, devin, dependabot, reviewer *ghsim.App
 	app                                  *ghsim.App
 
+	folder  string
+	noisy   time.Duration
 	server  *server
-	stopped chan error
+	stopped chan error // what the server ended with
 	stop    context.CancelFunc
 	// ahead is how far the server's clock was moved, in nanoseconds.
 	ahead atomic.Int64
@@ -62,18 +64,19 @@ validation:
     - {id: self-check, kind: test, app: devin-ai-integration, check: devin self-check}
 `
 
-// newAcme starts the simulated GitHub and the server, with their data in folder.
-func newAcme(ctx context.Context, schema []byte, folder string) (*acme, error) {
-	w := &acme{sim: ghsim.New(ghsim.Options{Schema: schema}), stopped: make(chan error, 1)}
+// newAcme starts the simulated GitHub and the server, with the server's data in folder,
+// and makes the organisation. noisy is the server's pace in a burst of events.
+func newAcme(ctx context.Context, sim *ghsim.Sim, folder string, noisy time.Duration) (*acme, error) {
+	w := &acme{sim: sim, folder: folder, noisy: noisy}
 	if err := w.sim.Start(); err != nil {
 		return nil, err
 	}
 	manifest, err := countersign.ReadManifest()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, w.sim.Close())
 	}
 	w.app = w.sim.App(ghsim.AppSpec{Slug: "countersign", Permissions: manifest.Permissions, Events: manifest.Events})
-	if err := w.startServer(ctx, folder); err != nil {
+	if err := w.startServer(ctx); err != nil {
 		return nil, errors.Join(err, w.sim.Close())
 	}
 	w.app.Hook("http://"+w.server.listener.Addr().String()+handlers.HookPath, hookSecret)
@@ -82,37 +85,48 @@ func newAcme(ctx context.Context, schema []byte, folder string) (*acme, error) {
 	return w, nil
 }
 
-func (w *acme) startServer(ctx context.Context, folder string) error {
+// settings are the environment of the server.
+func (w *acme) settings() (map[string]string, error) {
 	key, err := w.app.PrivateKey()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	settings := map[string]string{
+	return map[string]string{
 		"COUNTERSIGN_LISTEN":           "127.0.0.1:0",
 		"COUNTERSIGN_PUBLIC_URL":       "http://countersign.demo",
-		"COUNTERSIGN_DATABASE_URL":     "sqlite:" + filepath.Join(folder, "countersign.db"),
-		"COUNTERSIGN_SIGNING_KEY_FILE": filepath.Join(folder, "countersign.key"),
+		"COUNTERSIGN_DATABASE_URL":     "sqlite:" + filepath.Join(w.folder, "countersign.db"),
+		"COUNTERSIGN_SIGNING_KEY_FILE": filepath.Join(w.folder, "countersign.key"),
 		"GITHUB_WEB_URL":               w.sim.URL(),
 		"GITHUB_V3_API_URL":            w.sim.URL() + "/api/v3/",
 		"GITHUB_V4_API_URL":            w.sim.URL() + "/api/graphql",
 		"GITHUB_APP_INTEGRATION_ID":    fmt.Sprint(w.app.ID()),
 		"GITHUB_APP_WEBHOOK_SECRET":    hookSecret,
 		"GITHUB_APP_PRIVATE_KEY":       string(key),
+	}, nil
+}
+
+// startServer starts the server, again after a stop on the same data.
+func (w *acme) startServer(ctx context.Context) error {
+	settings, err := w.settings()
+	if err != nil {
+		return err
 	}
 	cfg, err := config.Load("", func(name string) string { return settings[name] }, nil)
 	if err != nil {
 		return err
 	}
-	now := func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
-	w.server, err = newServer(ctx, cfg, zerolog.Nop(), pace{now: now, noisy: 20 * time.Millisecond})
+	w.server, err = newServer(ctx, cfg, zerolog.Nop(), pace{now: w.now, noisy: w.noisy})
 	if err != nil {
 		return err
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	w.stop = stop
-	go func() { w.stopped <- w.server.run(running) }()
+	w.stop, w.stopped = stop, make(chan error, 1)
+	go func(s *server, ended chan<- error) { ended <- s.run(running) }(w.server, w.stopped)
 	return nil
 }
+
+// now is the server's clock.
+func (w *acme) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
 func (w *acme) people() {
 	w.org = w.sim.Org("acme")
@@ -261,8 +275,7 @@ func (w *acme) idle(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	next, err := w.server.store.NextRun(ctx)
-	soon := time.Now().Add(time.Duration(w.ahead.Load()) + time.Minute)
-	return next.IsZero() || next.After(soon), err
+	return next.IsZero() || next.After(w.now().Add(time.Minute)), err
 }
 
 // differs says in what an outcome is not as told.

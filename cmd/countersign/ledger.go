@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -46,20 +45,14 @@ func runLedger(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	st, err := openExisting(ctx, store.Options{URL: *database, Signer: signer})
+	st, err := store.OpenExisting(ctx, store.Options{URL: *database, Signer: signer})
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w\n  hint: --database names it, for example sqlite:countersign.db", err)
+	}
 	if err != nil {
 		return err
 	}
 	return errors.Join(checkLogs(ctx, st, *asJSON, env), st.Close())
-}
-
-// openExisting opens a database that must be there: a check that made an empty one would
-// find nothing wrong with it.
-func openExisting(ctx context.Context, o store.Options) (*store.Store, error) {
-	if _, err := os.Stat(strings.TrimPrefix(o.URL, "sqlite:")); err != nil {
-		return nil, fmt.Errorf("database: %w\n  hint: --database names it, for example sqlite:countersign.db", err)
-	}
-	return store.Open(ctx, o)
 }
 
 func readKey(file string) (note.Signer, error) {

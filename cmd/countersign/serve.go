@@ -77,7 +77,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	}
 	connection, err := gh.Connect(gh.Settings{
 		V3URL: cfg.GitHub.V3APIURL, V4URL: cfg.GitHub.V4APIURL, AppID: cfg.GitHub.App.IntegrationID,
-		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version,
+		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: p.now,
 	})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,594 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/gh/ghsim/contract"
+	"github.com/countersign/countersign/gh/ghsim/published"
+	"github.com/countersign/countersign/handlers"
+	"github.com/countersign/countersign/policy"
+)
+
+// startAcme starts the world of the demo for a test: real server, real SQLite, the
+// simulated GitHub over HTTP.
+func startAcme(t testing.TB, noisy time.Duration) *acme {
+	t.Helper()
+	sim := newSim(t)
+	w, err := newAcme(t.Context(), sim, t.TempDir(), noisy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func newSim(t testing.TB) *ghsim.Sim {
+	t.Helper()
+	dir, err := published.CacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := published.Load(t.Context(), dir, published.GraphQLSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ghsim.New(ghsim.Options{Schema: schema})
+}
+
+// fast is the pace of tests that do not look at bursts.
+const fast = 10 * time.Millisecond
+
+func (w *acme) mustSettle(t testing.TB) {
+	t.Helper()
+	if err := w.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// check is the newest check run of ours on the pull request's head; the zero value: none.
+func (w *acme) check(pr pull, name string) ghsim.CheckRunState {
+	if c := pr.Repo().CheckRun(w.app, pr.HeadSHA(), name); c != nil {
+		return c.State()
+	}
+	return ghsim.CheckRunState{}
+}
+
+// wantCheck waits until everything is decided and compares.
+func (w *acme) wantCheck(t testing.TB, pr pull, want string) ghsim.CheckRunState {
+	t.Helper()
+	w.mustSettle(t)
+	got := w.check(pr, "countersign")
+	state := got.Conclusion
+	if got.Status != "completed" {
+		state = got.Status
+	}
+	if state != want {
+		t.Fatalf("%s#%d: got %s (%s), want %s\n%s", pr.Repo().FullName(), pr.Number(), state, got.Title, want, got.Summary)
+	}
+	return got
+}
+
+// greenPull is a pull request of Copilot's that bob approved.
+func (w *acme) greenPull(t testing.TB, what string) pull {
+	t.Helper()
+	pr := w.copilotPull(what)
+	pr.Approve(w.bob)
+	w.wantCheck(t, pr, released)
+	return pr
+}
+
+func (w *acme) leaves(t testing.TB) int64 {
+	t.Helper()
+	orgs, err := w.server.store.Orgs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return orgs[0].Leaves
+}
+
+// decisions counts the decisions about a pull request.
+func (w *acme) decisions(t testing.TB) int64 {
+	t.Helper()
+	report, err := w.server.store.Tenant(w.org.ID()).CheckLedger(t.Context(), func(int64, int64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.FirstBad != nil {
+		t.Fatalf("the log does not hold: %+v", report.FirstBad)
+	}
+	return report.Kinds["decision"]
+}
+
+// The whole story, with every request, response and webhook held against GitHub's
+// published description.
+func TestStory(t *testing.T) {
+	sim := newSim(t)
+	recorded := contract.Check(t, sim)
+	w, err := newAcme(t.Context(), sim, t.TempDir(), demoNoisy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	env := environment{stdout: &out, stderr: &errs}
+	if err := tellStory(t.Context(), w, env, narrator{out: &out, silent: true}, true); err != nil {
+		t.Errorf("%v\n%s", err, errs.String())
+	}
+	if err := w.close(); err != nil {
+		t.Error(err)
+	}
+	if exchanges, hooks := recorded.Compared(); exchanges < 100 || hooks < 50 {
+		t.Errorf("only %d exchanges and %d webhooks were compared", exchanges, hooks)
+	}
+	var names []string
+	for dec := json.NewDecoder(&out); dec.More(); {
+		var r result
+		if err := dec.Decode(&r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Number == 0 || r.HeadSHA == "" || r.Repository == "" {
+			t.Errorf("incomplete result %+v", r)
+		}
+		names = append(names, r.Scenario)
+	}
+	for _, s := range story() {
+		if !slices.Contains(names, s.name) {
+			t.Errorf("no result for %s", s.name)
+		}
+	}
+}
+
+// Fifty check events on one head are at most three evaluations, and one write.
+func TestBurstIsCoalesced(t *testing.T) {
+	w := startAcme(t, 0)
+	pr := w.copilotPull("burst")
+	w.mustSettle(t)
+	before := w.decisions(t)
+	w.sim.ResetRequests()
+	ci := w.sim.App(ghsim.AppSpec{Slug: "buildbot"})
+	for i := range 50 {
+		w.shop.PostCheckRun(ci, pr.HeadSHA(), fmt.Sprintf("shard %d", i), "success")
+	}
+	w.mustSettle(t)
+	if got := w.decisions(t) - before; got < 1 || got > 3 {
+		t.Errorf("50 events made %d evaluations, want 1 to 3", got)
+	}
+	if n := writes(w.sim); n > 1 {
+		t.Errorf("%d check runs written, though nothing changed that a reader would see", n)
+	}
+}
+
+func writes(sim *ghsim.Sim) int {
+	n := 0
+	for route, c := range sim.RequestCounts() {
+		if strings.Contains(route, "/check-runs") && !strings.HasPrefix(route, "GET ") {
+			n += c.Requests
+		}
+	}
+	return n
+}
+
+func TestOurOwnCheckRunsMakeNothingDirty(t *testing.T) {
+	w := startAcme(t, fast)
+	pr := w.greenPull(t, "quiet")
+	before := w.decisions(t)
+	for _, d := range w.app.Deliveries() {
+		if d.Event == "check_run" {
+			if err := w.app.Redeliver(d.GUID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.mustSettle(t)
+	if got := w.decisions(t); got != before {
+		t.Errorf("our own check runs made %d evaluations", got-before)
+	}
+	// A person who presses the button is heard.
+	w.shop.CheckRun(w.app, pr.HeadSHA(), "countersign").Press(w.dave, "re-evaluate")
+	w.mustSettle(t)
+	if got := w.decisions(t); got != before+1 {
+		t.Errorf("the button made %d evaluations, want 1", got-before)
+	}
+}
+
+// A warm evaluation costs one query; everything beside it answers 304.
+func TestBudgetOfAWarmEvaluation(t *testing.T) {
+	w := startAcme(t, fast)
+	pr := w.greenPull(t, "warm")
+	// Our own check run is part of what is read, so the first look after a write is not warm.
+	w.shop.CheckRun(w.app, pr.HeadSHA(), "countersign").Press(w.dave, "re-evaluate")
+	w.mustSettle(t)
+	w.sim.ResetRequests()
+	w.shop.CheckRun(w.app, pr.HeadSHA(), "countersign").Press(w.dave, "re-evaluate")
+	w.mustSettle(t)
+	for route, c := range w.sim.RequestCounts() {
+		if c.Billable > 0 && route != "POST /graphql" {
+			t.Errorf("%s: %d billable requests", route, c.Billable)
+		}
+		if route == "POST /graphql" && c.Requests != 1 {
+			t.Errorf("%d queries, want 1", c.Requests)
+		}
+	}
+}
+
+// The webhook ahead of the API: the old head's state is never decided on for the new one.
+func TestWebhookAheadOfTheAPI(t *testing.T) {
+	w := startAcme(t, fast)
+	pr := w.greenPull(t, "stale")
+	old := pr.HeadSHA()
+	repair := w.sim.Faults.Add(ghsim.Fault{StaleHeads: 1})
+	before := len(w.shop.CheckRuns(old))
+	pr.Push(w.copilot, ghsim.Commit{Message: "more" + w.requestedBy(w.alice), Files: map[string]string{"x.go": "package x\n"}})
+	w.test(pr, "success")
+	if err := w.sim.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.waitForAttempts(t, "POST /graphql", 3)
+	if got := w.check(pr, "countersign"); got.Conclusion != "" {
+		t.Errorf("decided %q while the API was behind", got.Conclusion)
+	}
+	repair()
+	w.later(time.Minute)
+	w.wantCheck(t, pr, held)
+	if got := len(w.shop.CheckRuns(old)); got != before {
+		t.Errorf("the old head got %d more check runs", got-before)
+	}
+}
+
+// waitForAttempts waits until a route was asked at least n times since the last reset.
+func (w *acme) waitForAttempts(t testing.TB, route string, n int) {
+	t.Helper()
+	w.sim.ResetRequests()
+	w.waitUntil(t, func() bool { return w.sim.RequestCounts()[route].Requests >= n })
+}
+
+func (w *acme) waitUntil(t testing.TB, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("waited 30 seconds in vain")
+		}
+	}
+}
+
+// A write that GitHub did and reported lost is found again, not repeated.
+func TestAmbiguousWriteIsReadBack(t *testing.T) {
+	w := startAcme(t, fast)
+	for _, fault := range []ghsim.Fault{
+		{Route: "POST /repos/{owner}/{repo}/check-runs", Times: 1, Status: 502, AfterDoing: true},
+		{Route: "POST /repos/{owner}/{repo}/check-runs", Times: 1, Drop: true, AfterDoing: true},
+		{Route: "POST /repos/{owner}/{repo}/check-runs", Times: 1, Status: 502},
+	} {
+		w.sim.Faults.Add(fault)
+		pr := w.untested(fmt.Sprintf("ambiguous %d %t %t", fault.Status, fault.Drop, fault.AfterDoing))
+		w.waitUntil(t, func() bool { return writes(w.sim) > 0 })
+		w.later(time.Minute)
+		w.mustSettle(t)
+		ours := 0
+		for _, c := range w.shop.CheckRuns(pr.HeadSHA()) {
+			if c.AppID == w.app.ID() {
+				ours++
+			}
+		}
+		if ours != 1 {
+			t.Errorf("%+v: %d check runs of ours, want 1", fault, ours)
+		}
+		w.sim.ResetRequests()
+	}
+}
+
+// Whatever the API does wrong at any read: never green before, right after.
+func TestEveryReadFailing(t *testing.T) {
+	w := startAcme(t, fast)
+	pr := w.greenPull(t, "faults")
+	w.sim.ResetRequests()
+	w.shop.CheckRun(w.app, pr.HeadSHA(), "countersign").Press(w.dave, "re-evaluate")
+	w.mustSettle(t)
+	var routes []string
+	for route := range w.sim.RequestCounts() {
+		if strings.HasPrefix(route, "GET ") || route == "POST /graphql" {
+			routes = append(routes, route)
+		}
+	}
+	slices.Sort(routes)
+	if len(routes) < 8 {
+		t.Fatalf("only %d routes are read: %v", len(routes), routes)
+	}
+	for _, route := range routes {
+		for kind, fault := range map[string]ghsim.Fault{
+			"500": {Status: 500}, "403": {Status: 403}, "401": {Status: 401}, "drop": {Drop: true},
+			"malformed": {Malformed: true}, "cut": {CutBody: true}, "secondary": {Secondary: true},
+		} {
+			t.Run(route+" "+kind, func(t *testing.T) {
+				fault.Route = route
+				repair := w.sim.Faults.Add(fault)
+				pr := w.copilotPull("with " + route + " " + kind)
+				w.waitUntil(t, func() bool { return w.sim.RequestCounts()[route].Failed > 0 || fault.CutBody || fault.Malformed })
+				pr.Approve(w.bob)
+				if err := w.sim.Drain(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if got := w.check(pr, "countersign"); got.Conclusion == "success" {
+					t.Errorf("green while %s answers %s", route, kind)
+				}
+				repair()
+				w.later(2 * time.Hour)
+				w.wantCheck(t, pr, released)
+				w.sim.ResetRequests()
+			})
+		}
+	}
+}
+
+// A long outage is told on the check run: waiting first, then failure with the cause.
+func TestOutageIsTold(t *testing.T) {
+	w := startAcme(t, fast)
+	pr := w.greenPull(t, "outage")
+	repair := w.sim.Faults.Add(ghsim.Fault{Route: "POST /graphql", Status: 502})
+	w.test(pr, "failure")
+	w.waitUntil(t, func() bool {
+		w.later(10 * time.Second)
+		return w.check(pr, "countersign").Status == "in_progress"
+	})
+	w.waitUntil(t, func() bool {
+		w.later(10 * time.Second)
+		return w.check(pr, "countersign").Conclusion == failed
+	})
+	if got := w.check(pr, "countersign"); !strings.Contains(got.Summary+got.Title, "did not answer") {
+		t.Errorf("the check run does not say why: %s\n%s", got.Title, got.Summary)
+	}
+	repair()
+	w.later(time.Hour)
+	got := w.wantCheck(t, pr, failed)
+	if !strings.Contains(got.Title, "tests") {
+		t.Errorf("after the outage: %q, want it to name the failed tests", got.Title)
+	}
+}
+
+func TestRateLimitIsToldAndWaitedFor(t *testing.T) {
+	w := startAcme(t, fast)
+	pr := w.greenPull(t, "limited")
+	reset := time.Now().Add(time.Second)
+	repair := w.sim.Faults.Add(ghsim.Fault{Route: "POST /graphql", RateLimited: true, Reset: reset})
+	pr.Label(w.dave, "again")
+	w.waitUntil(t, func() bool { return w.check(pr, "countersign").Status == "in_progress" })
+	if got := w.check(pr, "countersign"); !strings.Contains(got.Title+got.Summary, "rate limit") {
+		t.Errorf("the check run does not name the rate limit: %s\n%s", got.Title, got.Summary)
+	}
+	repair()
+	w.later(2 * time.Hour)
+	w.waitUntil(t, func() bool { return w.check(pr, "countersign").Conclusion == released })
+}
+
+// Duplicated and reordered deliveries come to the same end.
+func TestDuplicatesAndReordering(t *testing.T) {
+	w := startAcme(t, fast)
+	w.mustSettle(t)
+	hooks := w.app.Hooks()
+	hooks.Hold()
+	green, stale := w.copilotPull("reordered"), w.copilotPull("reordered and pushed")
+	green.Approve(w.bob)
+	stale.Approve(w.bob)
+	stale.Push(w.copilot, ghsim.Commit{Message: "late" + w.requestedBy(w.alice), Files: map[string]string{"late.go": "package late\n"}})
+	w.test(stale, "success")
+	hooks.ReleaseReversed()
+	if err := w.sim.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.later(2 * time.Minute)
+	w.wantCheck(t, green, released)
+	w.wantCheck(t, stale, held)
+	for _, d := range w.app.Deliveries() {
+		if err := w.app.Redeliver(d.GUID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.wantCheck(t, green, released)
+	w.wantCheck(t, stale, held)
+}
+
+// A second pull request on the same head shows the worse of the two.
+func TestSharedHeadShowsTheWorst(t *testing.T) {
+	w := startAcme(t, fast)
+	pr := w.greenPull(t, "shared")
+	w.shop.PushTo("copilot/second", pr.HeadSHA(), w.copilot)
+	second := w.shop.OpenPullRequest(ghsim.PullSpec{Title: "The same commits again", Head: "copilot/second", Author: w.copilot})
+	second.Assign(w.alice, w.copilot)
+	w.wantCheck(t, second, held)
+	second.Close(w.alice)
+	w.wantCheck(t, pr, released)
+}
+
+// Without app.yml's permission for it, nothing is decided from what is missing.
+func TestEveryPermissionMissing(t *testing.T) {
+	w := startAcme(t, fast)
+	w.mustSettle(t)
+	install := w.app.Install(w.org)
+	for _, permission := range []string{"pull_requests", "contents", "actions", "administration", "statuses"} {
+		t.Run(permission, func(t *testing.T) {
+			level := w.permissions(t)[permission]
+			install.Grant(permission, "")
+			w.restart(t) // tokens keep what they had for an hour
+			pr := w.copilotPull("without " + permission)
+			pr.Approve(w.bob)
+			if err := w.sim.Drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.waitUntil(t, func() bool { return w.failures() > 0 })
+			if got := w.check(pr, "countersign"); got.Conclusion == "success" {
+				t.Errorf("green without %s", permission)
+			}
+			install.Grant(permission, level)
+			w.restart(t)
+			w.later(time.Hour)
+			pr.Label(w.dave, "again")
+			w.wantCheck(t, pr, released)
+			w.sim.ResetRequests()
+		})
+	}
+}
+
+func (w *acme) failures() int {
+	n := 0
+	for _, c := range w.sim.RequestCounts() {
+		n += c.Failed
+	}
+	return n
+}
+
+func (w *acme) permissions(t testing.TB) map[string]string {
+	t.Helper()
+	m, err := countersign.ReadManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Permissions
+}
+
+// restart stops the server in good order and starts it again on the same data.
+func (w *acme) restart(t testing.TB) {
+	t.Helper()
+	w.stop()
+	if err := <-w.stopped; err != nil {
+		t.Fatal(err)
+	}
+	if err := w.startServer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.app.Hook("http://"+w.server.listener.Addr().String()+handlers.HookPath, hookSecret)
+}
+
+// Text from strangers stays text.
+func TestHostileText(t *testing.T) {
+	w := startAcme(t, fast)
+	evil := "<img src=x onerror=alert(1)> | ](http://evil) @carol `x` \u202e"
+	pr := w.shop.OpenPullRequest(ghsim.PullSpec{Title: evil, Body: evil, Head: "copilot/evil-branch", Author: w.copilot,
+		Commits: []ghsim.Commit{{Message: evil + "\n\nCo-authored-by: " + evil + " <evil@example.com>", AuthorName: evil, AuthorEmail: "evil@example.com",
+			Files: map[string]string{".github/workflows/<b>|evil.yml": "x\n"}}}})
+	w.shop.PostStatus(w.dave, pr.HeadSHA(), "tests | <script>", "success")
+	got := w.wantCheck(t, pr, failedOrHeld(w, t, pr))
+	for _, bad := range []string{"<img", "<script>", "](http://evil)", "@carol", "\u202e"} {
+		if strings.Contains(got.Title+got.Summary+got.Text, bad) {
+			t.Errorf("the check run holds %q as it came", bad)
+		}
+	}
+}
+
+func failedOrHeld(w *acme, t *testing.T, pr pull) string {
+	w.mustSettle(t)
+	if got := w.check(pr, "countersign"); got.Status != "completed" {
+		return got.Status
+	}
+	return failed
+}
+
+// A policy that does not parse is said with line and column, and nothing is decided by it.
+func TestBrokenPolicy(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.repository("broken", "version: 1\nmode: enforced\nbranches: [main]\n")
+	pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "dave/x", Author: w.dave, Commits: []ghsim.Commit{{Message: "x", Files: map[string]string{"x": "x"}}}})
+	w.mustSettle(t)
+	got := w.check(pr, "countersign")
+	if got.Conclusion != "action_required" {
+		t.Fatalf("got %q, want action_required", got.Conclusion)
+	}
+	for _, want := range []string{"2", "enforced", "audit", "enforce"} {
+		if !strings.Contains(got.Summary, want) {
+			t.Errorf("the check run does not say %q:\n%s", want, got.Summary)
+		}
+	}
+}
+
+func TestNotEnrolledGetsNoCheckRun(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.org.Repo("plain", ghsim.RepoSpec{By: w.carol}).Collaborator(w.dave, "write")
+	pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "dave/x", Author: w.dave, Commits: []ghsim.Commit{{Message: "x", Files: map[string]string{"x": "x"}}}})
+	w.mustSettle(t)
+	if runs := repo.CheckRuns(pr.HeadSHA()); len(runs) != 0 {
+		t.Errorf("got %+v, want none", runs)
+	}
+}
+
+// Audit has a check name of its own, and never blocks.
+func TestAuditModeAndLanes(t *testing.T) {
+	w := startAcme(t, fast)
+	audit := strings.Replace(shopPolicy, "branches: [main]", "branches: [main]\nlanes:\n  - {name: sandbox, branches: [dev], mode: audit}", 1)
+	repo := w.repository("lanes", strings.Replace(audit, "mode: enforce\n", "mode: audit\n", 1))
+	pr := w.untestedIn(repo, "audited")
+	w.test(pr, "failure")
+	w.mustSettle(t)
+	if got := w.check(pr, "countersign (audit)"); got.Conclusion != "neutral" {
+		t.Errorf("main in audit: got %q, want neutral", got.Conclusion)
+	}
+	if got := w.check(pr, "countersign"); got.Name != "" {
+		t.Errorf("audit posted under the enforcing name: %+v", got)
+	}
+	repo.Push("dev", w.carol)
+	lane := repo.OpenPullRequest(ghsim.PullSpec{Title: "in the lane", Base: "dev", Head: "dave/lane", Author: w.dave,
+		Commits: []ghsim.Commit{{Message: "lane", Files: map[string]string{"lane": "x"}}}})
+	w.test(lane, "failure")
+	w.mustSettle(t)
+	if got := w.check(lane, "countersign (sandbox audit)"); got.Conclusion != "neutral" {
+		t.Errorf("the lane: got %q, want neutral (%s)", got.Conclusion, got.Title)
+	}
+}
+
+// Every stored decision comes out again from its stored facts, policy and catalogue.
+func TestReperformance(t *testing.T) {
+	w := startAcme(t, fast)
+	for _, s := range story() {
+		s.play(w)
+	}
+	w.mustSettle(t)
+	n, tenant := 0, w.server.store.Tenant(w.org.ID())
+	for i := range w.leaves(t) {
+		row, err := tenant.DecisionAt(t.Context(), i)
+		if err != nil {
+			continue // a leaf of another kind
+		}
+		n++
+		if len(row.Facts) == 0 {
+			continue // nothing could be decided
+		}
+		var f policy.Facts
+		if err := json.Unmarshal(row.Facts, &f); err != nil {
+			t.Fatal(err)
+		}
+		p, err := policy.Parse(row.Policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := policy.ParseCatalogue(row.Catalogue)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := json.Marshal(policy.Evaluate(p, c, &f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again, row.Decision) {
+			t.Errorf("leaf %d: evaluated again, it is another decision\n%s\n%s", i, row.Decision, again)
+		}
+	}
+	if n < len(story()) {
+		t.Errorf("only %d decisions were looked at", n)
+	}
+}
