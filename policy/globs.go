@@ -146,7 +146,7 @@ func (s *stateSet) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 func (s *stateSet) add(i int)      { s[i/64] |= 1 << (i % 64) }
 
 // enter adds state i and everything that nothing leads to from it.
-func (g pathGlob) enter(set *stateSet, i int) {
+func (g *pathGlob) enter(set *stateSet, i int) {
 	for i >= 0 && !set.has(i) {
 		set.add(i)
 		i = g.states[i].next
@@ -154,7 +154,7 @@ func (g pathGlob) enter(set *stateSet, i int) {
 }
 
 // match reports whether the glob matches the whole of name.
-func (g pathGlob) match(name string) bool {
+func (g *pathGlob) match(name string) bool {
 	if !strings.HasPrefix(name, g.literal) {
 		return false
 	}
@@ -230,8 +230,8 @@ func compileGlobs(patterns []string) (globs []pathGlob, ok bool) {
 
 // matchAny reports whether one of the globs matches.
 func matchAny(globs []pathGlob, name string) bool {
-	for _, g := range globs {
-		if g.match(name) {
+	for i := range globs {
+		if globs[i].match(name) {
 			return true
 		}
 	}

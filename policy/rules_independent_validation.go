@@ -148,20 +148,21 @@ func (j *judgement) protectedFiles() (touched []string, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	exact := map[string]bool{Path: true, "CODEOWNERS": true, ".github/CODEOWNERS": true, "docs/CODEOWNERS": true}
+	exact := []string{Path, "CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS"}
 	for _, c := range j.checks {
 		for _, v := range c.counted {
 			if v.Job != nil && strings.EqualFold(v.Job.Repository, j.f.Repository.Name) {
-				exact[v.Job.Path] = true
+				exact = append(exact, v.Job.Path)
 			}
 		}
 	}
 	for _, v := range j.p.Validation.Required {
 		if v.Workflow != "" && (v.Repository == "" || strings.EqualFold(v.Repository, j.f.Repository.Name)) {
-			exact[v.Workflow] = true
+			exact = append(exact, v.Workflow)
 		}
 	}
-	protected := func(path string) bool { return path != "" && (exact[path] || matchAny(globs, path)) }
+	exact = unique(exact)
+	protected := func(path string) bool { return path != "" && (contains(exact, path) || matchAny(globs, path)) }
 	for i := range j.f.Files.Items {
 		file := &j.f.Files.Items[i]
 		if file.Path == "" {
