@@ -88,7 +88,7 @@ const timelineFragment = `fragment Timeline on PullRequestTimelineItemsConnectio
     __typename
     ... on AssignedEvent { createdAt actor { ...Actor } assignee { ...Assignee } }
     ... on UnassignedEvent { createdAt actor { ...Actor } assignee { ...Assignee } }
-    ... on ReviewDismissedEvent { actor { ...Actor } review { fullDatabaseId } }
+    ... on ReviewDismissedEvent { actor { ...Actor } previousReviewState review { fullDatabaseId } }
   }
 }
 fragment Assignee on Assignee { __typename ... on User { databaseId login } ... on Bot { databaseId login } ... on Mannequin { databaseId login } ... on Organization { databaseId login } }
@@ -238,6 +238,7 @@ type gqlTimelineItem struct {
 	Review    *struct {
 		FullDatabaseID bigInt `json:"fullDatabaseId"`
 	} `json:"review"`
+	PreviousReviewState string `json:"previousReviewState"`
 }
 
 type gqlClassic struct {

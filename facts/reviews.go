@@ -15,11 +15,13 @@ func (r *firstReading) reviews(req Request, second *secondReading) (policy.List[
 	if !out.Complete {
 		out.Why = fmt.Sprintf("GitHub holds %d reviews, more than the %d that are read", list.TotalCount, maxReviews)
 	}
-	dismissers := r.dismissers()
+	dismissals := r.dismissals()
 	firstPermissions, shown := map[int64]string{}, map[int64]bool{}
 	for _, node := range list.Nodes {
 		review := reviewFrom(node)
-		review.DismissedBy = dismissers[review.ID]
+		if d, ok := dismissals[review.ID]; ok {
+			review.DismissedBy, review.DismissedState = d.Actor.actor(), strings.ToLower(d.PreviousReviewState)
+		}
 		review.Permission = second.roles[review.Actor.ID]
 		shown[review.ID] = true
 		if receipt, ok := req.Known.Reviews[review.ID]; ok {
@@ -53,12 +55,12 @@ func reviewFrom(node gqlReview) policy.Review {
 	return review
 }
 
-// dismissers are who dismissed which review, the last one where it happened twice.
-func (r *firstReading) dismissers() map[int64]policy.Actor {
-	by := map[int64]policy.Actor{}
+// dismissals are the dismissals by review id, the last one where it happened twice.
+func (r *firstReading) dismissals() map[int64]gqlTimelineItem {
+	by := map[int64]gqlTimelineItem{}
 	for _, item := range r.answer.Repository.PullRequest.TimelineItems.Nodes {
 		if item.Typename == "ReviewDismissedEvent" && item.Review != nil {
-			by[int64(item.Review.FullDatabaseID)] = item.Actor.actor()
+			by[int64(item.Review.FullDatabaseID)] = item
 		}
 	}
 	return by

@@ -1,6 +1,8 @@
 package gh
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +54,24 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	alwaysRevalidate(resp.Header)
 	resp.Body = &boundedBody{body: resp.Body, left: maxAnswerBytes}
+	if r.Method == http.MethodGet && resp.StatusCode == http.StatusOK {
+		return keepBrokenOut(resp)
+	}
+	return resp, nil
+}
+
+// keepBrokenOut lets only whole JSON into the cache. A broken answer with a good ETag
+// would be confirmed by every 304 from then on, long after GitHub is well again.
+func keepBrokenOut(resp *http.Response) (*http.Response, error) {
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(body) {
+		resp.Header.Set("Cache-Control", "no-store")
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
 
