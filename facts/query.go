@@ -8,17 +8,12 @@ import (
 	"github.com/countersign/countersign/policy"
 )
 
-// The page sizes keep the query at one point of GitHub's hourly budget: requests are
-// one per connection and parent, and a hundred of them are a point.
-// https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
-const (
-	firstCommits  = 30
-	firstReviews  = 30
-	firstTimeline = 100
-)
-
 // changeQuery reads the pull request, its commits, reviews and timeline, and the
 // classic protection of the branch that governs it.
+//
+// Its page sizes keep it at one point of GitHub's hourly budget: requests are one per
+// connection and parent, and a hundred of them are a point.
+// https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
 const changeQuery = `query Change($owner: String!, $name: String!, $number: Int!, $base: String!) {
   repository(owner: $owner, name: $name) {
     databaseId nameWithOwner visibility isArchived

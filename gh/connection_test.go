@@ -68,7 +68,7 @@ func TestSelfOfAnotherApp(t *testing.T) {
 func TestInstallationKeepsItsClient(t *testing.T) {
 	s := newServer(t)
 	c := s.connect(t)
-	if installation(t, c, 7) != installation(t, c, 7) {
+	if first, again := installation(t, c, 7), installation(t, c, 7); first != again {
 		t.Error("two clients for one installation")
 	}
 	if installation(t, c, 7) == installation(t, c, 8) {

@@ -2,7 +2,6 @@ package ghsim
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"sync"
 
@@ -113,7 +112,7 @@ func refuseGraphQL(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
 	body, _ := json.Marshal(map[string]string{"message": message, "documentation_url": "https://docs.github.com/graphql"})
-	io.WriteString(w, string(body))
+	w.Write(body)
 }
 
 // schemaOnce parses the schema at the first query.
@@ -184,7 +183,7 @@ func checkQuery(schema *ast.Schema, text string) (*ast.QueryDocument, []*gqlErro
 		}
 		return nil, validationErrors(list)
 	}
-	if errs := validator.Validate(schema, doc); len(errs) > 0 {
+	if errs := validator.ValidateWithRules(schema, doc, nil); len(errs) > 0 {
 		return nil, validationErrors(errs)
 	}
 	return doc, nil

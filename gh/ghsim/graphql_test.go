@@ -19,13 +19,13 @@ import (
 // small is a repository with one pull request of a bot: one approval, one check run of
 // GitHub Actions, one commit status, classic protection.
 type small struct {
-	sim                  *Sim
-	repo                 *repo
-	pull                 *pull
-	alice, bot           *account
-	suite                *checkSuite
-	installation         *installation
-	baseSHA, head, forks string
+	sim           *Sim
+	repo          *repo
+	pull          *pull
+	alice, bot    *account
+	suite         *checkSuite
+	installation  *installation
+	baseSHA, head string
 }
 
 func newSmall(t *testing.T) *small {

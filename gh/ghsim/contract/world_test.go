@@ -35,7 +35,6 @@ type story struct {
 	run          *ghsim.CheckRun    // ours
 	workflow     *ghsim.WorkflowRun
 	ruleset      *ghsim.Ruleset
-	job          int64
 }
 
 // everything is what an App may be granted.
