@@ -40,7 +40,7 @@ const (
 	commitsPage = `query CommitsPage($owner: String!, $name: String!, $number: Int!, $after: String!) {
   repository(owner: $owner, name: $name) { pullRequest(number: $number) { headRefOid commits(first: 100, after: $after) { ...Commits } } }
 }
-` + personFragment + actorFragment + commitsFragment
+` + commitsFragment
 	reviewsPage = `query ReviewsPage($owner: String!, $name: String!, $number: Int!, $after: String!) {
   repository(owner: $owner, name: $name) { pullRequest(number: $number) { headRefOid reviews(first: 100, after: $after) { ...Reviews } } }
 }
