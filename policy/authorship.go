@@ -77,10 +77,25 @@ type memberKey struct {
 type members struct {
 	at   map[memberKey]int
 	list []Member
+	// last is what was entered last: in many commits it comes again.
+	last entry
+}
+
+// entry is an account or claimed identity in a role.
+type entry struct {
+	actor       Actor
+	email, role string
 }
 
 // add enters an account, or a claimed identity, in a role.
 func (m *members) add(a Actor, email, role string) {
+	if this := (entry{a, email, role}); this != m.last {
+		m.last = this
+		m.enter(a, email, role)
+	}
+}
+
+func (m *members) enter(a Actor, email, role string) {
 	key := memberKey{id: a.ID}
 	if a.ID == 0 {
 		if email == "" && a.Login == "" {
@@ -168,7 +183,7 @@ func eachCoAuthor(r *reader, m *Commit, see func(*Identity)) {
 	}
 	for i := range m.Trailers {
 		t := r.trailer(&m.Trailers[i])
-		if !t.coAuthor || slices.ContainsFunc(m.CoAuthors, func(id Identity) bool { return strings.EqualFold(id.Email, t.address) }) {
+		if !t.coAuthor || m.hasCoAuthor(t.address) {
 			continue
 		}
 		id := Identity{Name: t.name, Email: t.address}
@@ -177,6 +192,16 @@ func eachCoAuthor(r *reader, m *Commit, see func(*Identity)) {
 		}
 		see(&id)
 	}
+}
+
+// hasCoAuthor reports whether GitHub read a co-author with this address.
+func (m *Commit) hasCoAuthor(email string) bool {
+	for i := range m.CoAuthors {
+		if strings.EqualFold(m.CoAuthors[i].Email, email) {
+			return true
+		}
+	}
+	return false
 }
 
 // initiatorsOf collects the people who asked an agent for the change. known is true when

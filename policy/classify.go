@@ -91,7 +91,7 @@ func Classify(c *Catalogue, t Traces) Classification {
 }
 
 func classify(r *reader, t Traces) Classification {
-	k := classifier{reader: r, hits: make([]hit, 0, len(t.Commits)+len(t.Pushes)+8)}
+	k := classifier{reader: r, hits: make([]hit, 0, 2*len(t.Commits)+len(t.Pushes)+16)}
 	k.account(t)
 	for i := range t.Commits {
 		k.commit(&t.Commits[i])
@@ -101,11 +101,11 @@ func classify(r *reader, t Traces) Classification {
 	return k.conclude()
 }
 
-// hit is a signal with what it argues for.
+// hit is a signal with what it argues for, and how strong it is: 0 is the strongest.
 type hit struct {
 	Signal
 	level level
-	agent *Agent
+	rank  int
 }
 
 // classifier collects hits.
@@ -123,13 +123,16 @@ type classifier struct {
 	byAutomation bool
 	// place is "commit <sha>" of the commit at hand, made when it is needed.
 	place string
+	// shown is the account that was shown last, shownText how: most often it comes again.
+	shown     Actor
+	shownText string
 }
 
 func (k *classifier) add(kind string, strength Strength, agent *Agent, where, value string, l level) {
 	if agent.Kind != KindAgent && l > levelAutomation {
 		l = levelNone // automation leaves trailers and branches too
 	}
-	k.hits = append(k.hits, hit{Signal{kind, strength, agent.Name, where, cut(value, maxValueBytes)}, l, agent})
+	k.hits = append(k.hits, hit{Signal{kind, strength, agent.Name, where, cut(value, maxValueBytes)}, l, strengthRank(strength)})
 }
 
 // made is the level of having made or pushed something.
@@ -145,11 +148,14 @@ func made(a *Agent) level {
 }
 
 // accountText shows an account.
-func accountText(a Actor) string {
+func (k *classifier) accountText(a Actor) string {
 	if a.ID == 0 {
 		return a.Login
 	}
-	return a.Login + " (" + strconv.FormatInt(a.ID, 10) + ")"
+	if a != k.shown {
+		k.shown, k.shownText = a, a.Login+" ("+strconv.FormatInt(a.ID, 10)+")"
+	}
+	return k.shownText
 }
 
 // account looks at what GitHub asserts: author, App, pushers.
@@ -175,14 +181,14 @@ func (k *classifier) actor(a Actor, kind, where string) {
 	agent, asserted := k.ofActor(a)
 	switch {
 	case agent == k.unlisted:
-		k.add("unlisted-bot", StrengthAsserted, agent, where, accountText(a), levelAgent)
+		k.add("unlisted-bot", StrengthAsserted, agent, where, k.accountText(a), levelAgent)
 	case agent != nil && asserted:
-		k.add(kind, StrengthAsserted, agent, where, accountText(a), made(agent))
+		k.add(kind, StrengthAsserted, agent, where, k.accountText(a), made(agent))
 	case agent != nil && agent.Kind == KindAgent:
-		k.add(kind, StrengthClaimed, agent, where, accountText(a), levelAgent)
+		k.add(kind, StrengthClaimed, agent, where, k.accountText(a), levelAgent)
 	case agent != nil:
 		// A login alone adds scrutiny and takes none away: it may be anybody's by now.
-		k.add(kind, StrengthClaimed, agent, where, accountText(a), levelNone)
+		k.add(kind, StrengthClaimed, agent, where, k.accountText(a), levelNone)
 		k.people++
 	case a != (Actor{}):
 		k.people++
@@ -249,7 +255,7 @@ func (k *classifier) identity(id *Identity, role string, author *Agent, m *Commi
 	}
 	note(email, known.email, id.Email)
 	if known.account != nil && known.account != known.email {
-		note(account, known.account, accountText(id.Account))
+		note(account, known.account, k.accountText(id.Account))
 	}
 	if known.byName != nil {
 		// The address is a person's: the tool added itself to the name.
@@ -302,7 +308,7 @@ func (k *classifier) coAuthor(id *Identity, m *Commit) {
 	}
 	text := id.Email
 	if text == "" {
-		text = accountText(id.Account)
+		text = k.accountText(id.Account)
 	}
 	k.add("trailer", StrengthClaimed, agent, k.at(m), coAuthorKey+": "+id.Name+" <"+text+">", k.took(agent))
 }
@@ -322,7 +328,7 @@ func (k *classifier) signature(m *Commit) {
 		}
 	}
 	if agent, asserted := k.ofActor(signer); asserted && agent.Kind == KindAgent {
-		k.add("signature", StrengthSigned, agent, k.at(m), accountText(signer), levelAgent)
+		k.add("signature", StrengthSigned, agent, k.at(m), k.accountText(signer), levelAgent)
 	}
 }
 
@@ -445,13 +451,18 @@ func (c *Catalogue) bodyOf(t *Traces) bodyTraces {
 func (k *classifier) conclude() Classification {
 	class := k.class()
 	result := Classification{Class: class, Agents: k.agents(class)}
-	slices.SortFunc(k.hits, func(a, b hit) int { return compareSignals(&a.Signal, &b.Signal) })
-	result.Signals = make([]Signal, 0, min(len(k.hits), MaxSignals))
+	// Pointers are sorted and not the hits, which are large.
+	sorted := make([]*hit, len(k.hits))
 	for i := range k.hits {
-		if i > 0 && k.hits[i].Signal == k.hits[i-1].Signal {
+		sorted[i] = &k.hits[i]
+	}
+	slices.SortFunc(sorted, compareHits)
+	result.Signals = make([]Signal, 0, min(len(sorted), MaxSignals))
+	for i, h := range sorted {
+		if i > 0 && h.Signal == sorted[i-1].Signal {
 			continue
 		}
-		if result.Signals = append(result.Signals, k.hits[i].Signal); len(result.Signals) == MaxSignals {
+		if result.Signals = append(result.Signals, h.Signal); len(result.Signals) == MaxSignals {
 			break
 		}
 	}
@@ -507,9 +518,8 @@ func (k *classifier) agents(class Class) []string {
 			if h.level < low || h.level > high {
 				continue
 			}
-			rank := strengthRank(h.Strength)
-			if held, ok := best[h.Agent]; !ok || rank < held {
-				best[h.Agent] = rank
+			if held, ok := best[h.Agent]; !ok || h.rank < held {
+				best[h.Agent] = h.rank
 			}
 		}
 	}
@@ -541,18 +551,18 @@ func strengthRank(s Strength) int {
 	return 4
 }
 
-func compareSignals(a, b *Signal) int {
-	if c := cmp.Compare(strengthRank(a.Strength), strengthRank(b.Strength)); c != 0 {
-		return c
-	}
-	if c := strings.Compare(a.Kind, b.Kind); c != 0 {
-		return c
-	}
-	if c := strings.Compare(a.Agent, b.Agent); c != 0 {
-		return c
-	}
-	if c := strings.Compare(a.Where, b.Where); c != 0 {
-		return c
+// compareHits orders hits by strength, kind, agent, place and value. Most are equal in the
+// first three, which costs less to see than to compare.
+func compareHits(a, b *hit) int {
+	switch {
+	case a.rank != b.rank:
+		return cmp.Compare(a.rank, b.rank)
+	case a.Kind != b.Kind:
+		return strings.Compare(a.Kind, b.Kind)
+	case a.Agent != b.Agent:
+		return strings.Compare(a.Agent, b.Agent)
+	case a.Where != b.Where:
+		return strings.Compare(a.Where, b.Where)
 	}
 	return strings.Compare(a.Value, b.Value)
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -101,6 +102,7 @@ func (j *judgement) decide(d Decision) Decision {
 	d.Authorship = j.who
 	d.Visibility = j.f.Repository.Visibility
 	d.Approvers = j.approvers()
+	d.Reviews = slices.Grow(d.Reviews, len(j.reviews))
 	for _, r := range j.reviews {
 		d.Reviews = append(d.Reviews, ReviewResult{
 			ID: r.review.ID, Actor: r.review.Actor, State: r.review.State, Counted: r.counts(), Blocks: r.blocks, Why: r.why,
