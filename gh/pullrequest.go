@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 )
 
@@ -16,8 +15,6 @@ const (
 	// https://docs.github.com/rest/pulls/pulls#list-commits-on-a-pull-request
 	maxGitHubFiles   = 3000
 	maxGitHubCommits = 250
-	// maxOpenPullRequests is our own limit.
-	maxOpenPullRequests = 10_000
 )
 
 // PullRequestStack returns the branch that a stacked pull request is judged against: the
@@ -144,44 +141,10 @@ func (w wirePullCommit) commit() (PullCommit, error) {
 		checkSHA("commit", w.SHA)
 }
 
-// OpenPullRequests returns the open pull requests of a repository, oldest first, at most
-// 10,000, else ErrTruncated. One that is closed during the reading may hide another.
-//
-// Source: GET /repos/{owner}/{repo}/pulls?state=open.
-func (c *Client) OpenPullRequests(ctx context.Context, r Repo) ([]OpenPullRequest, error) {
-	open, err := list(ctx, c, listing[OpenPullRequest]{
-		route: "GET /repos/{owner}/{repo}/pulls",
-		args:  []string{r.Owner, r.Name},
-		// Oldest first: one that is opened meanwhile comes at the end.
-		query:  url.Values{"state": {"open"}, "sort": {"created"}, "direction": {"asc"}},
-		limit:  maxOpenPullRequests,
-		decode: array(wireOpen.open),
-		id:     func(p OpenPullRequest) int64 { return int64(p.Number) },
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list open pull requests of %s: %w", r, err)
-	}
-	return open, nil
-}
-
-type wireOpen struct {
-	Number int      `json:"number"`
-	Head   wireHead `json:"head"`
-	Base   wireHead `json:"base"`
-}
-
 // wireHead is the head or the base of a pull request.
 type wireHead struct {
 	Ref string `json:"ref"`
 	SHA string `json:"sha"`
-}
-
-func (w wireOpen) open() (OpenPullRequest, error) {
-	if w.Number <= 0 || w.Base.Ref == "" {
-		return OpenPullRequest{}, errors.New("a pull request without a number or base")
-	}
-	return OpenPullRequest{Number: w.Number, HeadSHA: w.Head.SHA, HeadRef: w.Head.Ref, BaseRef: w.Base.Ref},
-		checkSHA("head", w.Head.SHA)
 }
 
 // String writes owner/name.

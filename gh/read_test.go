@@ -83,22 +83,6 @@ func TestRenameWithoutPreviousName(t *testing.T) {
 	}
 }
 
-func TestOpenPullRequests(t *testing.T) {
-	s := newServer(t)
-	s.rest("GET /repos/acme/shop/pulls", 200, `[{"number":4,"head":{"ref":"fix","sha":"`+head+`"},"base":{"ref":"main","sha":"`+other+`"}}]`)
-	got, err := s.client(t).OpenPullRequests(t.Context(), repo)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []gh.OpenPullRequest{{Number: 4, HeadSHA: head, HeadRef: "fix", BaseRef: "main"}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if want := []string{"GET /repos/acme/shop/pulls?direction=asc&per_page=100&sort=created&state=open"}; !slices.Equal(s.requests(), want) {
-		t.Errorf("got requests %q, want %q", s.requests(), want)
-	}
-}
-
 func TestChecksOnACommit(t *testing.T) {
 	s := newServer(t)
 	s.rest("GET /repos/acme/shop/commits/"+head+"/check-runs", 200, `{"total_count":2,"check_runs":[

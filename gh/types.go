@@ -100,14 +100,6 @@ type PullCommit struct {
 	Committer Account
 }
 
-// OpenPullRequest is an open pull request in a list.
-type OpenPullRequest struct {
-	Number  int
-	HeadSHA string
-	HeadRef string
-	BaseRef string
-}
-
 // Rule is one active rule that applies to a branch, with the parameters that we use.
 // Unknown types are kept by name.
 type Rule struct {

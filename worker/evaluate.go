@@ -51,6 +51,11 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 	case err != nil:
 		return w.failed(ctx, log, tenant, job, err)
 	}
+	if change := collected.Facts.Change; change.State != "open" {
+		// Closed or merged: there is nothing left to hold or release, and the last
+		// decision is the one that it was closed under.
+		return tenant.CloseChange(ctx, job, seen(job, change))
+	}
 	return w.record(ctx, log, tenant, job, collected)
 }
 
@@ -64,7 +69,7 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 		return fmt.Errorf("encode facts: %w", err)
 	}
 	rec.Policy, rec.Catalogue = c.PolicySource, c.Catalogue.Bytes()
-	rec.ReviewPermissions, rec.Open = c.FirstPermissions, c.Facts.Change.State == "open"
+	rec.ReviewPermissions = c.FirstPermissions
 	rec.RunAgainAt = decision.RecheckAt
 	return w.commit(ctx, log, tenant, rec, decision)
 }

@@ -55,6 +55,7 @@ func runServe(ctx context.Context, args []string, env environment) error {
 
 // server is the running App: the door for GitHub, the worker, and the store between them.
 type server struct {
+	github   *gh.Connection
 	store    *store.Store
 	worker   *worker.Worker
 	http     *http.Server
@@ -98,7 +99,8 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	}
 	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now}
 	return &server{
-		store: st,
+		github: connection,
+		store:  st,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
 			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now,
@@ -121,6 +123,7 @@ func (s *server) run(ctx context.Context) error {
 	go func() { worked <- s.worker.Run(work) }()
 	go func() { served <- s.http.Serve(s.listener) }()
 	s.log.Info().Stringer("listen", s.listener.Addr()).Str("version", version).Msg("serving")
+	go s.sayWhoWeAre(work)
 
 	var failure error
 	select {
@@ -135,6 +138,18 @@ func (s *server) run(ctx context.Context) error {
 	stopWork()
 	<-worked
 	return errors.Join(failure, stopped, s.store.Close())
+}
+
+// sayWhoWeAre asks GitHub as which App we act, so that a wrong key shows at the start and
+// not at the first pull request. Serving does not wait for it.
+func (s *server) sayWhoWeAre(ctx context.Context) {
+	app, err := s.github.Self(ctx)
+	switch {
+	case err == nil:
+		s.log.Info().Int64("app", app.ID).Str("slug", app.Slug).Msg("GitHub knows us")
+	case ctx.Err() == nil:
+		s.log.Error().Err(err).Msg("GitHub does not accept us: compare GITHUB_APP_INTEGRATION_ID and the private key with the App's settings")
+	}
 }
 
 func processName() string {

@@ -1,0 +1,130 @@
+package countersign_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/gh"
+)
+
+// needs says which permission a route or an event needs, as GitHub documents it:
+// https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps and
+// https://docs.github.com/en/webhooks/webhook-events-and-payloads. A name alone is read.
+var needs = map[string]string{
+	"GET /app": "",
+	"GET /orgs/{org}/teams/{team_slug}/members":                     "members",
+	"GET /repos/{owner}/{repo}/actions/runs":                        "actions",
+	"GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs":          "actions",
+	"GET /repos/{owner}/{repo}/collaborators/{username}/permission": "metadata",
+	"GET /repos/{owner}/{repo}/commits/{sha}/check-runs":            "checks",
+	"GET /repos/{owner}/{repo}/commits/{sha}/statuses":              "statuses",
+	"GET /repos/{owner}/{repo}/contents/{path}":                     "contents",
+	"GET /repos/{owner}/{repo}/pulls/{number}":                      "pull_requests",
+	"GET /repos/{owner}/{repo}/pulls/{number}/commits":              "pull_requests",
+	"GET /repos/{owner}/{repo}/pulls/{number}/files":                "pull_requests",
+	"GET /repos/{owner}/{repo}/rules/branches/{branch}":             "metadata",
+	"GET /repos/{owner}/{repo}/rulesets/{ruleset_id}":               "metadata",
+	"POST /repos/{owner}/{repo}/check-runs":                         "checks: write",
+	"PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}":         "checks: write",
+	"POST /graphql": "administration", // classic protection
+
+	"pull_request": "pull_requests", "pull_request_review": "pull_requests", "pull_request_review_thread": "pull_requests",
+	"issue_comment": "issues", "issues": "issues", "merge_group": "merge_queues",
+	"check_run": "checks", "check_suite": "checks", "status": "statuses", "workflow_run": "actions", "deployment_status": "deployments",
+	"push": "contents", "create": "contents", "delete": "contents",
+	"branch_protection_rule": "administration", "branch_protection_configuration": "administration", "repository_ruleset": "administration",
+	"repository": "metadata", "custom_property_values": "repository_custom_properties",
+	"member": "members", "membership": "members", "team": "members", "team_add": "members", "organization": "members",
+}
+
+// asked are permissions that no route or event needs yet; each says what will.
+var asked = map[string]string{
+	"organization_administration": "the list of Apps installed on the organisation",
+}
+
+// unlisted are events that every App gets without asking.
+var unlisted = []string{"github_app_authorization", "installation", "installation_repositories", "installation_target", "ping"}
+
+func TestManifestAsksForWhatTheCodeUses(t *testing.T) {
+	m, err := countersign.ReadManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{"metadata": true}
+	for _, subject := range slices.Concat(routesOf(t), m.Events) {
+		need, known := needs[subject]
+		if !known {
+			t.Errorf("%s: say in this test which permission it needs", subject)
+			continue
+		}
+		permission, level, _ := strings.Cut(need, ": ")
+		used[permission] = true
+		if got := m.Permissions[permission]; need != "" && (got == "" || level == "write" && got != "write") {
+			t.Errorf("%s needs %s, app.yml asks for %q", subject, need, got)
+		}
+	}
+	for permission := range m.Permissions {
+		if !used[permission] && asked[permission] == "" {
+			t.Errorf("app.yml asks for %s, which nothing uses", permission)
+		}
+	}
+}
+
+func TestManifestListsEveryHandledEvent(t *testing.T) {
+	m, err := countersign.ReadManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := slices.Sorted(slices.Values(slices.Concat(m.Events, unlisted)))
+	if handled := gh.HandledEvents(); !slices.Equal(listed, handled) {
+		t.Errorf("app.yml and what every App gets:\n%v\nhandled:\n%v", listed, handled)
+	}
+}
+
+// Each permission in app.yml is followed by its reason.
+func TestManifestGivesReasons(t *testing.T) {
+	src, err := os.ReadFile("app.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(src), "default_permissions:")
+	section, _, _ = strings.Cut(section, "default_events:")
+	for line := range strings.Lines(section) {
+		permission, reason, _ := strings.Cut(strings.TrimSpace(line), "#")
+		if permission != "" && len(strings.TrimSpace(reason)) < 20 {
+			t.Errorf("%q has no reason", strings.TrimSpace(line))
+		}
+	}
+}
+
+// routesOf finds the routes in the source of package gh.
+func routesOf(t *testing.T) []string {
+	t.Helper()
+	route := regexp.MustCompile(`"((?:GET|POST|PATCH|PUT|DELETE) /(?:app|graphql|repos|orgs)[^"]*)"`)
+	files, err := filepath.Glob("gh/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes []string
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range route.FindAllStringSubmatch(string(src), -1) {
+			routes = append(routes, m[1])
+		}
+	}
+	if len(routes) < 15 {
+		t.Fatalf("found only %d routes", len(routes))
+	}
+	return routes
+}
