@@ -1,0 +1,65 @@
+package countersign_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/policy"
+)
+
+// Every policy that a document shows is one that the parser takes.
+func TestPoliciesInDocuments(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```")
+	found := 0
+	for _, doc := range documents(t) {
+		src, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range block.FindAllStringSubmatch(string(src), -1) {
+			text := strings.ReplaceAll("\n"+m[2], "\n"+m[1], "\n")
+			if !strings.Contains(text, "version: 1") {
+				continue
+			}
+			found++
+			if _, err := policy.Parse([]byte(text)); err != nil {
+				t.Errorf("%s: %v\n%s", doc, err, text)
+			}
+		}
+	}
+	if found < 2 {
+		t.Errorf("found %d policies, want those of README and docs/policy.md", found)
+	}
+}
+
+// Every file that a document links to is there.
+func TestLinksInDocuments(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	for _, doc := range documents(t) {
+		src, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(src), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", doc, m[1], err)
+			}
+		}
+	}
+}
+
+func documents(t *testing.T) []string {
+	t.Helper()
+	docs := []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/decisions/*.md", "testdata/*/README.md"} {
+		more, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs = append(docs, more...)
+	}
+	return docs
+}
