@@ -61,6 +61,9 @@ func (h *Handlers) hook(w http.ResponseWriter, r *http.Request) {
 	arrival := h.arrival(delivery)
 	log := h.Log.With().Str("delivery", delivery.ID).Str("event", delivery.Event).Str("action", arrival.Action).
 		Int64("installation", arrival.InstallationID).Int64("repository", arrival.RepoID).Logger()
+	if o := arrival.Observation; o != nil {
+		log = log.With().Int("pr", o.Number).Str("head", o.HeadSHA).Logger()
+	}
 	received, err := h.Store.Receive(r.Context(), arrival)
 	if err != nil {
 		// Nothing is acknowledged that is not durable: GitHub lists this delivery as

@@ -35,6 +35,7 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 		return err
 	}
 	job.HeadSHA = known.head
+	log = log.With().Str("head", known.head).Logger()
 	owner, name, _ := strings.Cut(job.Repository, "/")
 	collected, err := facts.Collect(ctx, client, facts.Request{
 		Repo: gh.Repo{Owner: owner, Name: name}, RepositoryID: job.RepoID, InstallationID: job.InstallationID, Number: job.Number,
@@ -119,7 +120,7 @@ func (w *Worker) commit(ctx context.Context, log zerolog.Logger, tenant store.Te
 	if err != nil {
 		return err
 	}
-	log.Info().Str("verdict", string(d.Verdict)).Str("title", d.Title).Str("head", d.HeadSHA).Str("record", recorded.RecordID).
+	log.Info().Str("verdict", string(d.Verdict)).Str("title", d.Title).Str("decided_head", d.HeadSHA).Str("record", recorded.RecordID).
 		Int64("leaf", recorded.LeafIndex).Dur("since_event", w.Now().Sub(rec.Job.EnqueuedAt)).Msg("decided")
 	return nil
 }

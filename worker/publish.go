@@ -21,6 +21,7 @@ const ReEvaluate = "re-evaluate"
 // There is one such job per head and name, so publishing is serial.
 func (w *Worker) publish(ctx context.Context, log zerolog.Logger, client *gh.Client, job store.Job) error {
 	tenant := w.Store.Tenant(job.OrgID)
+	log = log.With().Str("head", job.HeadSHA).Logger()
 	pub, err := tenant.Publication(ctx, job.RepoID, job.HeadSHA, job.CheckName)
 	if err != nil {
 		return err

@@ -121,7 +121,7 @@ func (w *Worker) waitForWork(ctx context.Context) {
 // run runs one job under its lease.
 func (w *Worker) run(ctx context.Context, job store.Job) {
 	log := w.Log.With().Str("job", job.Kind).Str("delivery", job.DeliveryID).Int64("installation", job.InstallationID).
-		Str("repository", job.Repository).Int("pr", job.Number).Str("head", job.HeadSHA).Logger()
+		Str("repository", job.Repository).Int("pr", job.Number).Logger()
 	leased, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := w.keepLease(leased, job, cancel)
