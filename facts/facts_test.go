@@ -10,7 +10,6 @@ import (
 	"github.com/countersign/countersign/facts"
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/gh/ghsim"
-	"github.com/countersign/countersign/gh/ghsim/published"
 	"github.com/countersign/countersign/policy"
 )
 
@@ -37,15 +36,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	dir, err := published.CacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := published.Load(t.Context(), dir, published.GraphQLSchema)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{sim: ghsim.New(ghsim.Options{Schema: schema})}
+	w := &world{sim: ghsim.New(ghsim.Options{})}
 	if err := w.sim.Start(); err != nil {
 		t.Fatal(err)
 	}

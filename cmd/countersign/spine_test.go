@@ -13,7 +13,6 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/gh/ghsim/contract"
-	"github.com/countersign/countersign/gh/ghsim/published"
 	"github.com/countersign/countersign/handlers"
 	"github.com/countersign/countersign/policy"
 )
@@ -22,7 +21,7 @@ import (
 // simulated GitHub over HTTP.
 func startAcme(t testing.TB, noisy time.Duration) *acme {
 	t.Helper()
-	sim := newSim(t)
+	sim := ghsim.New(ghsim.Options{})
 	w, err := newAcme(t.Context(), sim, t.TempDir(), noisy)
 	if err != nil {
 		t.Fatal(err)
@@ -33,19 +32,6 @@ func startAcme(t testing.TB, noisy time.Duration) *acme {
 		}
 	})
 	return w
-}
-
-func newSim(t testing.TB) *ghsim.Sim {
-	t.Helper()
-	dir, err := published.CacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := published.Load(t.Context(), dir, published.GraphQLSchema)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ghsim.New(ghsim.Options{Schema: schema})
 }
 
 // fast is the pace of tests that do not look at bursts.
@@ -115,7 +101,7 @@ func (w *acme) decisions(t testing.TB) int64 {
 // The whole story, with every request, response and webhook held against GitHub's
 // published description.
 func TestStory(t *testing.T) {
-	sim := newSim(t)
+	sim := ghsim.New(ghsim.Options{})
 	recorded := contract.Check(t, sim)
 	w, err := newAcme(t.Context(), sim, t.TempDir(), demoNoisy)
 	if err != nil {
