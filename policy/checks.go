@@ -38,7 +38,7 @@ type sought struct {
 type judgedCheck struct {
 	ValidationResult
 	// counted are the newest attempts from the right source; empty when none came.
-	// There are several when jobs of different workflows have one name.
+	// There are several when several jobs have one name.
 	counted []*Validation
 	// pending is true while it may still succeed by itself.
 	pending bool
@@ -112,28 +112,18 @@ func (j *judgement) judgeCheck(s sought) judgedCheck {
 		out.Why = "the branch requires it from any source, so any account with write access could set it"
 		return out
 	}
-	var named, forged, doubtful *Validation
-	newest := map[string]*Validation{}
-	var groups []string
-	earlier := 0
+	var named, forged *Validation
+	var right, doubtful []*Validation
 	for i := range j.f.Validations.Items {
 		v := &j.f.Validations.Items[i]
 		m := j.match(s, v)
 		if m == matchForged || m == matchName && v.sourceUnknown() {
-			doubtful = later64(doubtful, v)
+			doubtful = append(doubtful, v)
 		}
 		switch m {
 		case matchRight:
 			out.Attempts = append(out.Attempts, v.ID)
-			key := v.group()
-			if newest[key] == nil {
-				groups = append(groups, key)
-			} else {
-				earlier++
-			}
-			if newest[key] == nil || v.ID > newest[key].ID {
-				newest[key] = v
-			}
+			right = append(right, v)
 		case matchForged:
 			forged = later64(forged, v)
 		case matchName:
@@ -141,13 +131,10 @@ func (j *judgement) judgeCheck(s sought) judgedCheck {
 		}
 	}
 	slices.Sort(out.Attempts)
-	slices.Sort(groups)
-	for _, key := range groups {
-		out.counted = append(out.counted, newest[key])
-	}
+	out.counted = newest(right)
 	switch {
 	case len(out.counted) > 0:
-		j.judgeAttempts(&out, earlier)
+		j.judgeAttempts(&out)
 		j.judgeDoubt(&out, doubtful)
 		if forged != nil && forged.Conclusion == stateSuccess {
 			out.Why += fmt.Sprintf("; check run %d of this name is from no job that counts, and was not counted", forged.ID)
@@ -167,26 +154,39 @@ func (j *judgement) judgeCheck(s sought) judgedCheck {
 	return out
 }
 
-// judgeDoubt takes a newer run of the right name into account whose source is not known:
-// it may be the newest attempt, whose job GitHub does not show yet or any more. It
-// cannot make anything succeed, and it is believed when it says that it did not.
-func (j *judgement) judgeDoubt(out *judgedCheck, doubtful *Validation) {
-	if doubtful == nil || out.State != stateSuccess {
-		return
-	}
-	for _, v := range out.counted {
-		if v.ID > doubtful.ID {
+// judgeDoubt takes runs of the right name into account whose source is not known: one
+// may be the newest attempt, or belong to it, and GitHub does not show its job yet or any
+// more. They cannot make anything succeed, and are believed when they say that it did not.
+func (j *judgement) judgeDoubt(out *judgedCheck, doubtful []*Validation) {
+	for _, v := range doubtful {
+		if out.State != stateSuccess {
 			return
 		}
+		if !v.mayBelongTo(out.counted) {
+			continue
+		}
+		switch state := j.state(v); {
+		case state == stateRunning:
+			out.State, out.pending = stateRunning, true
+			out.Why = "a newer run has not finished, and its job is not visible yet"
+		case v.Conclusion != stateSuccess:
+			out.State = state
+			out.Why = fmt.Sprintf("a newer run, %d, whose source is not known ended with the conclusion %q", v.ID, shorten(v.Conclusion, 40))
+		}
 	}
-	switch state := j.state(doubtful); {
-	case state == stateRunning:
-		out.State, out.pending = stateRunning, true
-		out.Why = "a newer run has not finished, and its job is not visible yet"
-	case doubtful.Conclusion != stateSuccess:
-		out.State = state
-		out.Why = fmt.Sprintf("a newer run, %d, whose source is not known ended with the conclusion %q", doubtful.ID, shorten(doubtful.Conclusion, 40))
+}
+
+// mayBelongTo reports whether a run may belong to the newest attempt: because it is newer
+// than all of it, or because its job may be one of the same attempt.
+func (v *Validation) mayBelongTo(counted []*Validation) bool {
+	newer := true
+	for _, c := range counted {
+		newer = newer && v.ID > c.ID
+		if v.Job != nil && c.Job != nil && (v.Job.RunID == 0 || v.Job.RunID == c.Job.RunID) && (v.Job.Attempt == 0 || v.Job.Attempt >= c.Job.Attempt) {
+			return true
+		}
 	}
+	return newer
 }
 
 // sourceUnknown reports whether GitHub did not say who posted a validation.
@@ -205,17 +205,65 @@ func later64(a, b *Validation) *Validation {
 	return a
 }
 
-// group keeps jobs of the same name in different workflows apart: each must succeed,
-// because GitHub itself does not say which of them a required check means.
+// group keeps jobs of the same name apart that another workflow or another event ran:
+// each must succeed. GitHub does not say which workflow a required check means, and what
+// runs on a push tests something else than what runs on a pull request.
 func (v *Validation) group() string {
 	if v.Job == nil {
 		return ""
 	}
-	return v.Job.Repository + "\x00" + v.Job.Path
+	return v.Job.Repository + "\x00" + v.Job.Path + "\x00" + v.Job.Event
+}
+
+// newest are the newest attempts in each group.
+func newest(right []*Validation) (out []*Validation) {
+	slices.SortFunc(right, func(a, b *Validation) int {
+		if c := strings.Compare(a.group(), b.group()); c != 0 {
+			return c
+		}
+		return compareInt64(a.ID, b.ID)
+	})
+	for len(right) > 0 {
+		n := 1
+		for n < len(right) && right[n].group() == right[0].group() {
+			n++
+		}
+		out = append(out, newestRun(right[:n])...)
+		right = right[n:]
+	}
+	return out
+}
+
+// newestRun is the last of a group that is sorted by id. Where one attempt of its run has
+// several jobs of the name, as a matrix can, all of them count. When only some were run
+// again it is not known which of the earlier ones they replace, so none is.
+func newestRun(group []*Validation) (out []*Validation) {
+	last := group[len(group)-1]
+	if last.Job == nil {
+		return []*Validation{last}
+	}
+	jobs := map[int]int{} // by attempt
+	whole := 0            // the newest attempt with most jobs
+	for _, v := range group {
+		if v.Job.RunID == last.Job.RunID {
+			jobs[v.Job.Attempt]++
+		}
+	}
+	for attempt, n := range jobs {
+		if n > jobs[whole] || n == jobs[whole] && attempt > whole {
+			whole = attempt
+		}
+	}
+	for _, v := range group {
+		if v.Job.RunID == last.Job.RunID && v.Job.Attempt >= whole {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // judgeAttempts takes the worst of the newest attempts.
-func (j *judgement) judgeAttempts(out *judgedCheck, earlier int) {
+func (j *judgement) judgeAttempts(out *judgedCheck) {
 	for i, v := range out.counted {
 		state := j.state(v)
 		running := state == stateRunning
@@ -237,7 +285,10 @@ func (j *judgement) judgeAttempts(out *judgedCheck, earlier int) {
 			out.Why = fmt.Sprintf("ended with the conclusion %q", shorten(v.Conclusion, 40))
 		}
 	}
-	if earlier > 0 {
+	if n := len(out.counted); n > 1 && out.State != stateSuccess {
+		out.Why += fmt.Sprintf("; %d jobs of this name count, and each must succeed", n)
+	}
+	if len(out.Attempts) > len(out.counted) {
 		out.Why += fmt.Sprintf(" (newest of %d attempts)", len(out.Attempts))
 	}
 }
@@ -313,6 +364,9 @@ func (j *judgement) match(s sought, v *Validation) match {
 			return matchName
 		case v.App.isActions() && !v.genuine():
 			return matchForged
+		case v.App.isActions() && v.Job.Event != "dynamic" && !slices.Contains(defaultEvents(), v.Job.Event):
+			// Whoever starts a run by hand chooses what it is given. The policy can name it.
+			return matchName
 		}
 		return matchRight
 	}

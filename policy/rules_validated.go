@@ -13,7 +13,8 @@ import (
 // A validation is identified by who ran it: the App, for GitHub Actions the repository,
 // workflow file, event and job with a real job behind the check run, for a commit
 // status the account. Never by name alone. Newest is the highest id, which GitHub
-// assigns. Skipped, neutral, cancelled, stale and the like are failures by name.
+// assigns; jobs of one name in one run, in several workflows or on several events count
+// all. Skipped, neutral, cancelled, stale and the like are failures by name.
 //
 // Running is pending. Not there is pending for ten minutes after the head was first
 // seen, or after something else from the same source finished, and a failure from then
