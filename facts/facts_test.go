@@ -296,10 +296,16 @@ func TestBehindItsWebhooks(t *testing.T) {
 	old := pr.HeadSHA()
 	newer := strings.Repeat("d", 40)
 	future := now.Add(time.Hour)
+	second := w.collect(t, pr).Change.UpdatedAt
 	for name, known := range map[string]facts.Known{
-		"a head":   {Heads: []facts.SeenHead{{SHA: old, UpdatedAt: now, ReceivedAt: now}, {SHA: newer, UpdatedAt: future, ReceivedAt: now}}},
-		"a review": {Reviews: map[int64]policy.ReviewReceipt{99: {Seq: 1, ReceivedAt: now}}},
-		"a check":  {Checks: map[int64]facts.SeenCheck{98: {Status: "completed", Conclusion: "failure", ReceivedAt: now}}},
+		"a head":              {Seen: []facts.Seen{{Head: old, Base: "main", UpdatedAt: second, ReceivedAt: now}, {Head: newer, Base: "main", UpdatedAt: second, ReceivedAt: now}}},
+		"a base":              {Seen: []facts.Seen{{Head: old, Base: "release", UpdatedAt: second, ReceivedAt: now}}},
+		"an update":           {Seen: []facts.Seen{{Head: old, Base: "main", UpdatedAt: future, ReceivedAt: now}}},
+		"a dismissal":         {Dismissals: map[int64]time.Time{97: now}},
+		"a check that starts": {Checks: map[int64]facts.SeenCheck{98: {Status: "queued", ReceivedAt: now}}},
+		"a status":            {Statuses: map[int64]time.Time{96: now}},
+		"a review":            {Reviews: map[int64]policy.ReviewReceipt{99: {Seq: 1, ReceivedAt: now}}},
+		"a check":             {Checks: map[int64]facts.SeenCheck{98: {Status: "completed", Conclusion: "failure", ReceivedAt: now}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req := w.request(pr)

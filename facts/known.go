@@ -14,19 +14,24 @@ const patience = time.Minute
 
 // Known is what deliveries said about one pull request, in receipt order.
 type Known struct {
-	Heads  []SeenHead
+	// Seen is the pull request as each delivery showed it.
+	Seen   []Seen
 	Pushes []policy.Push
 	// Reviews are the "submitted" deliveries by review id.
 	Reviews map[int64]policy.ReviewReceipt
+	// Dismissals are when the "dismissed" deliveries came, by review id.
+	Dismissals map[int64]time.Time
 	// Checks are the newest deliveries about check runs on the head, by check run id.
 	Checks map[int64]SeenCheck
+	// Statuses are when deliveries about commit statuses on the head came, by status id.
+	Statuses map[int64]time.Time
 	// Permissions are the reviewers' roles at first reading, by review id.
 	Permissions map[int64]string
 }
 
-// SeenHead is a head that a delivery named.
-type SeenHead struct {
-	SHA string
+// Seen is the pull request as one delivery showed it.
+type Seen struct {
+	Head, Base string
 	// UpdatedAt is GitHub's own update time of the pull request in that delivery, to
 	// the second. It is GitHub's clock, unlike the dates in commits.
 	UpdatedAt  time.Time
@@ -40,53 +45,90 @@ type SeenCheck struct {
 	ReceivedAt time.Time
 }
 
-// notBehind returns ErrBehind when a delivery told of a head, review or check result
-// that the reading does not show.
+// notBehind returns ErrBehind when a delivery told of something that the reading does not
+// show. Without it an old state could be decided on with no further event to correct it.
 func (k Known) notBehind(r *firstReading, now time.Time) error {
-	if err := k.headShown(r, now); err != nil {
-		return err
-	}
-	shown := map[int64]bool{}
-	for _, review := range r.answer.Repository.PullRequest.Reviews.Nodes {
-		shown[int64(review.FullDatabaseID)] = true
-	}
-	for id, receipt := range k.Reviews {
-		if !shown[id] && now.Sub(receipt.ReceivedAt) < patience {
-			return fmt.Errorf("%w: review %d is not visible yet", ErrBehind, id)
+	for _, compare := range []func(*firstReading, func(time.Time) bool) error{k.changeShown, k.reviewsShown, k.checksShown, k.statusesShown} {
+		if err := compare(r, func(received time.Time) bool { return now.Sub(received) < patience }); err != nil {
+			return err
 		}
 	}
-	return k.checksShown(r, now)
-}
-
-func (k Known) headShown(r *firstReading, now time.Time) error {
-	if len(k.Heads) == 0 {
-		return nil
-	}
-	last := k.Heads[len(k.Heads)-1]
-	head, updated := r.answer.Repository.PullRequest.HeadRefOid, r.answer.Repository.PullRequest.UpdatedAt
-	if head == last.SHA || updated.After(last.UpdatedAt) || now.Sub(last.ReceivedAt) >= patience {
-		return nil
-	}
-	for _, seen := range k.Heads {
-		if seen.SHA == head {
-			return fmt.Errorf("%w: head %.12s is not visible yet", ErrBehind, last.SHA)
-		}
-	}
-	// A head that no delivery named yet: the API is ahead, its delivery will come.
 	return nil
 }
 
-func (k Known) checksShown(r *firstReading, now time.Time) error {
+// changeShown compares update times first and, where a second holds more than one update,
+// head and base. A head that no delivery named yet is ahead of them: its own will come.
+func (k Known) changeShown(r *firstReading, fresh func(time.Time) bool) error {
+	pr := r.answer.Repository.PullRequest
+	named := false
+	for _, seen := range k.Seen {
+		if pr.UpdatedAt.Before(seen.UpdatedAt) && fresh(seen.ReceivedAt) {
+			return fmt.Errorf("%w: its last change is not visible yet", ErrBehind)
+		}
+		named = named || seen.Head == pr.HeadRefOid
+	}
+	if len(k.Seen) == 0 {
+		return nil
+	}
+	last := k.Seen[len(k.Seen)-1]
+	if pr.UpdatedAt.After(last.UpdatedAt) || !fresh(last.ReceivedAt) {
+		return nil
+	}
+	if named && pr.HeadRefOid != last.Head {
+		return fmt.Errorf("%w: head %.12s is not visible yet", ErrBehind, last.Head)
+	}
+	if pr.BaseRefName != last.Base {
+		return fmt.Errorf("%w: base %s is not visible yet", ErrBehind, last.Base)
+	}
+	return nil
+}
+
+func (k Known) reviewsShown(r *firstReading, fresh func(time.Time) bool) error {
+	states := map[int64]string{}
+	for _, review := range r.answer.Repository.PullRequest.Reviews.Nodes {
+		states[int64(review.FullDatabaseID)] = review.State
+	}
+	for id, receipt := range k.Reviews {
+		if states[id] == "" && fresh(receipt.ReceivedAt) {
+			return fmt.Errorf("%w: review %d is not visible yet", ErrBehind, id)
+		}
+	}
+	for id, received := range k.Dismissals {
+		if states[id] != "DISMISSED" && fresh(received) {
+			return fmt.Errorf("%w: the dismissal of review %d is not visible yet", ErrBehind, id)
+		}
+	}
+	return nil
+}
+
+func (k Known) checksShown(r *firstReading, fresh func(time.Time) bool) error {
 	shown := map[int64]SeenCheck{}
 	for _, run := range r.checkRuns {
 		shown[run.ID] = SeenCheck{Status: run.Status, Conclusion: run.Conclusion}
 	}
 	for id, seen := range k.Checks {
-		if seen.Status != "completed" || now.Sub(seen.ReceivedAt) >= patience {
+		if !fresh(seen.ReceivedAt) {
 			continue
 		}
-		if got := shown[id]; got.Status != seen.Status || got.Conclusion != seen.Conclusion {
+		got, listed := shown[id]
+		if !listed {
+			return fmt.Errorf("%w: check run %d is not visible yet", ErrBehind, id)
+		}
+		if seen.Status == "completed" && (got.Status != seen.Status || got.Conclusion != seen.Conclusion) {
 			return fmt.Errorf("%w: the result of check run %d is not visible yet", ErrBehind, id)
+		}
+	}
+	return nil
+}
+
+func (k Known) statusesShown(r *firstReading, fresh func(time.Time) bool) error {
+	shown := map[int64]bool{}
+	for _, status := range r.statuses {
+		shown[status.ID] = true
+	}
+	for id, received := range k.Statuses {
+		if !shown[id] && fresh(received) {
+			return fmt.Errorf("%w: commit status %d is not visible yet", ErrBehind, id)
 		}
 	}
 	return nil

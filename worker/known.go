@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/countersign/countersign/facts"
 	"github.com/countersign/countersign/gh"
@@ -22,7 +23,10 @@ type known struct {
 
 // loadKnown reads the observations of a pull request and of its newest head.
 func loadKnown(ctx context.Context, tenant store.Tenant, job store.Job) (known, error) {
-	k := known{Known: facts.Known{Reviews: map[int64]policy.ReviewReceipt{}, Checks: map[int64]facts.SeenCheck{}}}
+	k := known{Known: facts.Known{
+		Reviews: map[int64]policy.ReviewReceipt{}, Dismissals: map[int64]time.Time{},
+		Checks: map[int64]facts.SeenCheck{}, Statuses: map[int64]time.Time{},
+	}}
 	observations, err := tenant.Observations(ctx, job.RepoID, job.Number)
 	if err != nil {
 		return k, err
@@ -58,6 +62,8 @@ func (k *known) add(o store.Observation) error {
 		k.addChange(o, e)
 	case e.CheckRun != nil && e.Action != "rerequested" && e.Action != "requested_action":
 		k.Checks[e.CheckRun.ID] = facts.SeenCheck{Status: e.CheckRun.Status, Conclusion: e.CheckRun.Conclusion, ReceivedAt: o.ReceivedAt}
+	case e.Status != nil:
+		k.Statuses[e.Status.ID] = o.ReceivedAt
 	case e.Push != nil && e.Push.Ref == "refs/heads/"+k.headRef:
 		// A push of the same commit to another branch says nothing about this change.
 		k.Pushes = append(k.Pushes, push(o, e, e.Push.Before, e.Push.After, e.Push.Forced))
@@ -67,13 +73,16 @@ func (k *known) add(o store.Observation) error {
 
 func (k *known) addChange(o store.Observation, e gh.Event) {
 	pr := e.PullRequest
-	k.Heads = append(k.Heads, facts.SeenHead{SHA: pr.HeadSHA, UpdatedAt: pr.UpdatedAt, ReceivedAt: o.ReceivedAt})
+	k.Seen = append(k.Seen, facts.Seen{Head: pr.HeadSHA, Base: pr.BaseRef, UpdatedAt: pr.UpdatedAt, ReceivedAt: o.ReceivedAt})
 	k.head, k.base, k.headRef = pr.HeadSHA, pr.BaseRef, pr.HeadRef
 	if e.Name == "pull_request" && e.Action == "opened" {
 		k.Pushes = append(k.Pushes, push(o, e, "", pr.HeadSHA, false))
 	}
 	if e.Name == "pull_request" && e.Action == "synchronize" {
 		k.Pushes = append(k.Pushes, push(o, e, pr.Before, pr.After, false))
+	}
+	if e.Review != nil && e.Action == "dismissed" {
+		k.Dismissals[e.Review.ID] = o.ReceivedAt
 	}
 	if e.Review != nil && e.Action == "submitted" {
 		if _, seen := k.Reviews[e.Review.ID]; !seen {
