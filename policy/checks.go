@@ -168,23 +168,23 @@ func (j *judgement) judgeDoubt(out *judgedCheck, doubtful []*Validation) {
 		switch state := j.state(v); {
 		case state == stateRunning:
 			out.State, out.pending = stateRunning, true
-			out.Why = "a newer run has not finished, and its job is not visible yet"
+			out.Why = "another run has not finished, and its job is not visible yet"
 		case v.Conclusion != stateSuccess:
 			out.State = state
-			out.Why = fmt.Sprintf("a newer run, %d, whose source is not known ended with the conclusion %q", v.ID, shorten(v.Conclusion, 40))
+			out.Why = fmt.Sprintf("another run, %d, whose source is not known ended with the conclusion %q", v.ID, shorten(v.Conclusion, 40))
 		}
 	}
 }
 
-// mayBelongTo reports whether a run may belong to the newest attempt: because it is newer
-// than all of it, or because its job may be one of the same attempt.
+// mayBelongTo reports whether a run may belong to the newest attempt. One that is newer
+// may. One that is older may too where jobs are counted, of which several can have a name.
 func (v *Validation) mayBelongTo(counted []*Validation) bool {
 	newer := true
 	for _, c := range counted {
-		newer = newer && v.ID > c.ID
-		if v.Job != nil && c.Job != nil && (v.Job.RunID == 0 || v.Job.RunID == c.Job.RunID) && (v.Job.Attempt == 0 || v.Job.Attempt >= c.Job.Attempt) {
+		if c.Job != nil && v.Kind == KindCheckRun {
 			return true
 		}
+		newer = newer && v.ID > c.ID
 	}
 	return newer
 }

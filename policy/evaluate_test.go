@@ -177,6 +177,14 @@ func TestOrderOfListsDoesNotMatter(t *testing.T) {
 // with less of it, the change is as it would be without the forgery.
 func forged(v Validation) bool { return v.App.isActions() && !v.genuine() }
 
+// oneOfSeveral reports whether a success has the name of another job of its attempt. It
+// speaks for the change, and also says that no job of that name stands for another.
+func oneOfSeveral(f *Facts, v Validation) bool {
+	return v.Conclusion == stateSuccess && slices.ContainsFunc(f.Validations.Items, func(o Validation) bool {
+		return o.ID != v.ID && o.Name == v.Name && o.Job != nil && v.Job != nil && o.Job.RunID == v.Job.RunID && o.Job.Attempt == v.Job.Attempt
+	})
+}
+
 // change is one way to know less, or to have less that speaks for a change.
 type change struct {
 	name  string
@@ -206,6 +214,9 @@ func losses(f *Facts) []change {
 	}
 	for i := range f.Validations.Items {
 		v := f.Validations.Items[i]
+		if oneOfSeveral(f, v) {
+			continue
+		}
 		// An earlier success does not come back by losing a later failure: only what
 		// speaks for the change is taken away.
 		if v.Conclusion == stateSuccess {
