@@ -29,7 +29,7 @@ const (
 // it (or its issue) to the agent, or who pushed, where no agent opened or pushed it
 // itself. A person who pushed to an agent's pull request need not be who asked for it.
 // Claims (co-authors of an agent's commits, "Requested by @login") add people and never
-// make the initiator known.
+// make the initiator known. Nobody's word does where GitHub Actions made the change.
 func AuthorshipOf(c *Catalogue, f *Facts) Authorship {
 	t := TracesOf(f)
 	r := &reader{Catalogue: c}
@@ -42,7 +42,33 @@ func AuthorshipOf(c *Catalogue, f *Facts) Authorship {
 	if found.Class == ClassAgent || found.Class == ClassAssisted {
 		a.Initiators, a.InitiatorKnown = initiatorsOf(r, f, &t)
 	}
+	if runByAnybody(r, &t) {
+		a.InitiatorKnown = false
+	}
 	return a
+}
+
+// runByAnybody reports whether GitHub Actions pushed to a change that no person opened
+// what no person had pushed, or opened one that nobody is known to have pushed. It does
+// what a workflow says, and on a branch of their own everybody who may push writes
+// workflows.
+func runByAnybody(r *reader, t *Traces) bool {
+	actions := func(a Actor) bool {
+		agent := r.OfActor(a)
+		return agent != nil && slices.Contains(agent.Apps, actionsSlug)
+	}
+	byPerson := map[string]bool{} // heads that a person pushed
+	for i := range t.Pushes {
+		if p := &t.Pushes[i]; isPerson(r, p.Pusher) {
+			byPerson[p.After] = true
+		}
+	}
+	for i := range t.Pushes {
+		if p := &t.Pushes[i]; actions(p.Pusher) && !byPerson[p.After] && !isPerson(r, t.Author) {
+			return true
+		}
+	}
+	return actions(t.Author) && len(byPerson) == 0
 }
 
 // Is reports whether the member is, or may be, the account a. A member that GitHub

@@ -129,14 +129,15 @@ func (j *judgement) requiredApprovals() (n int, why string) {
 	case ClassSuggestion, ClassPlatform, ClassUndetected:
 		n = numberOr(review.Human.Approvals, 1)
 	}
-	if n == 0 {
-		return 0, ""
-	}
 	var reasons []string
 	if !j.who.InitiatorKnown {
-		if extra := numberOr(review.UnknownInitiator, 1); extra > 0 {
+		extra, who := max(numberOr(review.UnknownInitiator, 1), 1-n), "wrote the workflow that made it"
+		if j.who.Class == ClassAgent || j.who.Class == ClassAssisted {
+			who = "asked the agent"
+		}
+		if extra > 0 {
 			n += extra
-			reasons = append(reasons, fmt.Sprintf("%d because nobody knows who asked the agent", extra))
+			reasons = append(reasons, fmt.Sprintf("%d because nobody knows who %s", extra, who))
 		}
 	}
 	if !j.pushersKnown() {
