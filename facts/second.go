@@ -127,8 +127,18 @@ func (s *secondReading) readRole(ctx context.Context, client *gh.Client, req Req
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.roles[who.ID] = permission.Role
+	s.roles[who.ID] = roleOf(permission)
 	return nil
+}
+
+// roleOf is one of GitHub's own roles: of a custom role the one that it stands on, which
+// is the least that it allows.
+func roleOf(p gh.Permission) string {
+	switch p.Role {
+	case "admin", "maintain", "write", "triage", "read", "none":
+		return p.Role
+	}
+	return p.Base
 }
 
 // readTeam expands a team. One that cannot be read is a list that is not complete.
