@@ -350,6 +350,18 @@ func (a Arrival) problem() string {
 	return ""
 }
 
+const countDelivery = `SELECT COUNT(*) FROM deliveries WHERE delivery_id = $1`
+
+// Delivered says whether a delivery is stored. What GitHub lists as delivered and is not
+// here was lost after its acknowledgement.
+func (s *Store) Delivered(ctx context.Context, deliveryID string) (bool, error) {
+	var n int
+	if err := s.one(ctx, countDelivery, []any{deliveryID}, &n); err != nil {
+		return false, fmt.Errorf("store: look for delivery %s: %w", deliveryID, err)
+	}
+	return n > 0, nil
+}
+
 // Undecoded is a delivery that was stored without effects.
 type Undecoded struct {
 	DeliveryID, Event, Why string
