@@ -17,11 +17,12 @@ import (
 )
 
 const (
-	// quietAttempts fail before anybody is told: most hiccups are over in a second.
-	quietAttempts = 2
-	// finalAttempts is after how many failures the check run turns from waiting to
-	// failure. The job goes on trying, ever more slowly.
-	finalAttempts = 7
+	// toldAttempt is the failed attempt from which on the check run says so: the first is
+	// silent, since most hiccups are over a second later.
+	toldAttempt = 2
+	// finalAttempt is the one from which on it says failure instead of waiting, about a
+	// minute after the first. The job goes on trying, ever more slowly.
+	finalAttempt = 7
 	// quietBehind is how long the API may be behind its webhooks before the check run
 	// stops saying what it said before.
 	quietBehind = 3 * time.Second
@@ -150,8 +151,8 @@ func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Te
 		log.Debug().Err(cause).Msg("waiting for the API")
 		return w.Store.Postpone(ctx, job, now.Add(min(max(age/2, 100*time.Millisecond), 5*time.Second)), cause.Error())
 	}
-	if job.Attempt >= quietAttempts {
-		if err := w.recordUndecided(ctx, log, tenant, job, cause, job.Attempt >= finalAttempts); err != nil {
+	if job.Attempt >= toldAttempt {
+		if err := w.recordUndecided(ctx, log, tenant, job, cause, job.Attempt >= finalAttempt); err != nil {
 			return err
 		}
 	}
