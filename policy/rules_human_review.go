@@ -128,6 +128,10 @@ func (j *judgement) requiredApprovals() (n int, why string) {
 		n = numberOr(review.Automation.Approvals, 1)
 	case ClassSuggestion, ClassPlatform, ClassUndetected:
 		n = numberOr(review.Human.Approvals, 1)
+		if j.machine(j.f.Change.Author) {
+			// That a person is claimed to have taken part asks for no less.
+			n = max(n, numberOr(review.Automation.Approvals, 1))
+		}
 	}
 	var reasons []string
 	if !j.who.InitiatorKnown {
