@@ -128,6 +128,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Teams:       second.teams,
 		Policy:      []policy.PolicyLayer{layer},
 		Sources:     sources(reads),
+		Workflows:   second.workflows,
 	}
 	var firstPermissions map[int64]string
 	f.Reviews, firstPermissions = first.reviews(req, second)

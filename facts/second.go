@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,6 +27,8 @@ type secondReading struct {
 	// roles are reviewers' roles by account id.
 	roles map[int64]string
 	teams []policy.Team
+	// workflows are files that did not come from the governing base, by path.
+	workflows []policy.WorkflowFile
 }
 
 func readSecond(ctx context.Context, client *gh.Client, req Request, first *firstReading, pol *policy.Policy) (*secondReading, error) {
@@ -48,10 +51,46 @@ func readSecond(ctx context.Context, client *gh.Client, req Request, first *firs
 			return err
 		})
 	}
+	paths := workflowsFromHead(first)
+	s.workflows = make([]policy.WorkflowFile, len(paths))
+	for i, path := range paths {
+		s.workflows[i].Path = path
+		group.Go(func() (err error) {
+			s.workflows[i].HeadBlob, err = blobOf(ctx, client, req, path, first.aim().head)
+			return err
+		})
+		group.Go(func() (err error) {
+			s.workflows[i].BaseBlob, err = blobOf(ctx, client, req, path, first.aim().base)
+			return err
+		})
+	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// workflowsFromHead are the workflow files of runs that did not take them from the merge
+// with the governing base, sorted.
+func workflowsFromHead(first *firstReading) []string {
+	change := first.change(policy.Builtin())
+	var paths []string
+	for _, run := range first.runs {
+		repository, path := workflowFile(run)
+		if strings.EqualFold(repository, first.answer.Repository.NameWithOwner) && policy.FromHead(path, run.Event, &change) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// blobOf is the SHA of a file's blob at a ref; empty when there is no such file, or
+// something that is not one we can read.
+func blobOf(ctx context.Context, client *gh.Client, req Request, path, ref string) (string, error) {
+	content, err := client.Content(ctx, req.Repo, path, ref)
+	var fact error
+	return content.BlobSHA, setAside(err, &fact, gh.ErrNotFound, gh.ErrTruncated, gh.ErrInvalid)
 }
 
 func (s *secondReading) readJobs(ctx context.Context, client *gh.Client, req Request, runID int64) error {

@@ -89,7 +89,7 @@ func partOf(route string) string {
 		{"/statuses", "validations"},
 		{"/actions/runs", "validations"},
 		{"/jobs", "validations"},
-		{"/contents/{path}", "policy"},
+		{"/contents/{path}", "policy, workflows"},
 		{"/rules/branches/{branch}", "protection"},
 		{"/rulesets/{ruleset_id}", "protection"},
 		{"/permission", "reviews"},

@@ -35,6 +35,18 @@ type Facts struct {
 	Policy []PolicyLayer `json:"policy"`
 	// Sources says where each part was read, in reading order.
 	Sources []Source `json:"sources"`
+	// Workflows are the workflow files of runs that took them from the head, or from a
+	// branch that does not govern, and not from what would be merged.
+	Workflows []WorkflowFile `json:"workflows,omitempty"`
+}
+
+// WorkflowFile is a workflow file of the repository in two places.
+type WorkflowFile struct {
+	Path string `json:"path"`
+	// HeadBlob and BaseBlob are its blob's SHA at the head and at the tip of the
+	// governing base; empty where there is no such file.
+	HeadBlob string `json:"head_blob"`
+	BaseBlob string `json:"base_blob"`
 }
 
 // List is a list that says whether it is whole. The zero value is not whole, so a

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,10 @@ import (
 // either path of a rename, needs the approval of an owner that counts and is for the
 // newest commit. Owners are the teams under validation.owners, or without them the
 // people with the role maintain or admin. Until then the rule is pending.
+//
+// The same holds for a workflow that the change leaves alone and that is not the one of
+// the governing base all the same: a run on a push takes it from the head, which may have
+// started at an old commit, and in a stack it may come from a pull request further down.
 const (
 	RuleIndependentValidation     = "independent-validation"
 	revisionIndependentValidation = 1
@@ -26,7 +31,7 @@ const (
 func (j *judgement) independentValidation() ruling {
 	r := RuleResult{
 		Rule: RuleIndependentValidation, Revision: revisionIndependentValidation, Control: "PI1.1",
-		Facts: []string{"validations", "files", "commits", "reviews", "teams"},
+		Facts: []string{"validations", "files", "workflows", "commits", "reviews", "teams"},
 	}
 	if why := j.independenceUnknown(); len(why) > 0 {
 		return undecidable(r, why, "what validated this change is not known")
@@ -52,7 +57,20 @@ func (j *judgement) independentValidation() ruling {
 		return undecidable(r, []string{"A changed file has no path, or a glob of validation.protect cannot be used."}, "which files changed is not known")
 	}
 	if len(touched) > 0 {
-		return j.ownersApproval(r, touched)
+		return j.ownersApproval(r, "The change touches files that validate changes", touched)
+	}
+	drifted, missing := j.driftedWorkflows()
+	if len(missing) > 0 {
+		why := "Whether a workflow is the one of the base is not known: " + listed(shortenAll(missing, 150), 5) + "."
+		return undecidable(r, []string{why}, "what validated this change is not known")
+	}
+	if len(drifted) > 0 {
+		ruled := j.ownersApproval(r, "What validated the change ran by a workflow that is not the one on "+j.f.Change.GoverningRef, drifted)
+		if ruled.Outcome == OutcomePending {
+			ruled.Remedy = "Update the branch from " + j.f.Change.GoverningRef + " and let it run again. Or: " + ruled.Remedy
+			ruled.title = "Update the branch: its tests ran by another workflow than the one on " + j.f.Change.GoverningRef
+		}
+		return ruled
 	}
 	if counted == 0 {
 		r.Outcome, r.Reason = OutcomeNotApplicable, "There is no validation from the right source to judge yet."
@@ -178,18 +196,51 @@ func (j *judgement) protectedFiles() (touched []string, ok bool) {
 	return touched, true
 }
 
-// ownersApproval is the ruling when protected files changed.
-func (j *judgement) ownersApproval(r RuleResult, touched []string) ruling {
+// driftedWorkflows are the workflow files of counted jobs that ran and are not those of
+// the governing base, and those of which that is not known.
+func (j *judgement) driftedWorkflows() (drifted, missing []string) {
+	for _, c := range j.checks {
+		for _, v := range c.counted {
+			if v.Job == nil || !strings.EqualFold(v.Job.Repository, j.f.Repository.Name) || !FromHead(v.Job.Path, v.Job.Event, &j.f.Change) {
+				continue
+			}
+			i := slices.IndexFunc(j.f.Workflows, func(w WorkflowFile) bool { return w.Path == v.Job.Path })
+			switch {
+			case i < 0:
+				missing = append(missing, v.Job.Path)
+			case j.f.Workflows[i].HeadBlob != j.f.Workflows[i].BaseBlob || j.f.Workflows[i].HeadBlob == "":
+				drifted = append(drifted, v.Job.Path)
+			}
+		}
+	}
+	return unique(drifted), unique(missing)
+}
+
+// FromHead reports whether a run of a workflow file takes it from somewhere else than from
+// the merge with the governing base, so that the changed files do not tell whether it is
+// the base's. What GitHub runs by itself has no file.
+func FromHead(path, event string, c *Change) bool {
+	switch {
+	case !strings.HasPrefix(path, ".github/"):
+		return false
+	case c.GoverningRef != c.BaseRef:
+		return true
+	}
+	return event != "pull_request" && event != "pull_request_target" && event != "merge_group"
+}
+
+// ownersApproval is the ruling when files need an owner's approval.
+func (j *judgement) ownersApproval(r RuleResult, because string, touched []string) ruling {
 	files := listed(shortenAll(touched, 150), 5)
 	for _, review := range j.reviews {
 		if review.valid && review.review.State == reviewApproved && review.eligible == yes && review.fresh && j.owns(review.review) {
 			r.Outcome = OutcomePass
-			r.Reason = fmt.Sprintf("The change touches files that validate changes (%s), and %s, an owner, approved it.", files, orSomebody(review.review.Actor.Login))
+			r.Reason = fmt.Sprintf("%s (%s), and %s, an owner, approved it.", because, files, orSomebody(review.review.Actor.Login))
 			return ruling{RuleResult: r}
 		}
 	}
 	r.Outcome = OutcomePending
-	r.Reason = fmt.Sprintf("The change touches files that validate changes, and no owner of them has approved it yet: %s.", files)
+	r.Reason = fmt.Sprintf("%s, and no owner of them has approved it yet: %s.", because, files)
 	r.Remedy = "An approval of the newest commit is needed from " + j.owners() + ", who did not write or request this."
 	return ruling{RuleResult: r, title: "Needs the approval of an owner: files that validate changes are changed"}
 }
