@@ -5,8 +5,15 @@ import "strings"
 // wireNumbered is a pull request that is only mentioned.
 type wireNumbered struct {
 	Number int `json:"number"`
+	Base   struct {
+		Repo struct {
+			ID int64 `json:"id"`
+		} `json:"repo"`
+	} `json:"base"`
 }
 
+// numbers are those of the event's own repository: GitHub also mentions the pull requests
+// of other repositories that the commit is a head in.
 func (d *decoder) numbers(what string, list []wireNumbered) []int {
 	if len(list) > maxMentions {
 		d.fail("%s has %d entries, at most %d", what, len(list), maxMentions)
@@ -14,6 +21,9 @@ func (d *decoder) numbers(what string, list []wireNumbered) []int {
 	}
 	var numbers []int
 	for _, w := range list {
+		if other := w.Base.Repo.ID; other != 0 && d.event.Repository != nil && other != d.event.Repository.ID {
+			continue
+		}
 		numbers = append(numbers, d.number(what+".number", w.Number))
 	}
 	return numbers

@@ -30,8 +30,14 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 		if branch, ok := branchOf(e.Push.Ref); ok {
 			markBase(a, e, branch)
 		}
-	case "branch_protection_rule", "branch_protection_configuration", "repository_ruleset", "member", "team_add":
+	case "branch_protection_rule", "branch_protection_configuration", "repository_ruleset", "custom_property_values",
+		"member", "team", "team_add":
 		markBase(a, e, "")
+	case "repository":
+		// Its visibility, its default branch, which rulesets select by, or its name.
+		if e.Action != "deleted" {
+			markBase(a, e, "")
+		}
 	}
 }
 
