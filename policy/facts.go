@@ -232,6 +232,9 @@ type ReviewReceipt struct {
 	CommitSHA  string    `json:"commit_sha"`
 	// HeadSHA is the pull request's head in the same delivery.
 	HeadSHA string `json:"head_sha"`
+	// BaseRef is the branch that it targeted in the same delivery; empty in facts from
+	// before this was kept.
+	BaseRef string `json:"base_ref,omitempty"`
 }
 
 // The kinds of Validation.

@@ -451,6 +451,8 @@ func (j *judgement) fresh(r *Review) (is bool, why string) {
 		return false, "was for an older commit, " + shortSHA(got.CommitSHA)
 	case got.HeadSHA != head:
 		return false, "came in when the newest commit was " + shortSHA(got.HeadSHA)
+	case got.BaseRef != "" && got.BaseRef != j.f.Change.BaseRef:
+		return false, "was for the changes against another branch, " + shorten(got.BaseRef, 100)
 	}
 	return true, ""
 }

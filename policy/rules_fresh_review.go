@@ -6,10 +6,11 @@ import "fmt"
 // needed were given for the newest commit.
 //
 // What counts is the review's delivery when it came in: it names the commit that was
-// reviewed and the newest commit at that moment, and both must be the head. GitHub
-// changes the commit of a review afterwards, and dates in git are written by whoever
-// makes the commit, so neither is looked at. A review whose delivery never reached us
-// is for a commit that is not known.
+// reviewed and the newest commit at that moment, and both must be the head. It names the
+// branch that the pull request targeted, too, which must be the same: against another one
+// the same commit changes something else. GitHub changes the commit of a review
+// afterwards, and dates in git are written by whoever makes the commit, so neither is
+// looked at. A review whose delivery never reached us is for a commit that is not known.
 const (
 	RuleFreshReview     = "fresh-review"
 	revisionFreshReview = 1
