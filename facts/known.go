@@ -48,7 +48,7 @@ type SeenCheck struct {
 // notBehind returns ErrBehind when a delivery told of something that the reading does not
 // show. Without it an old state could be decided on with no further event to correct it.
 func (k Known) notBehind(r *firstReading, now time.Time) error {
-	for _, compare := range []func(*firstReading, func(time.Time) bool) error{k.changeShown, k.reviewsShown, k.checksShown, k.statusesShown} {
+	for _, compare := range []func(*firstReading, func(time.Time) bool) error{k.changeShown, k.listsShown, k.reviewsShown, k.checksShown, k.statusesShown} {
 		if err := compare(r, func(received time.Time) bool { return now.Sub(received) < patience }); err != nil {
 			return err
 		}
@@ -79,6 +79,29 @@ func (k Known) changeShown(r *firstReading, fresh func(time.Time) bool) error {
 	}
 	if pr.BaseRefName != last.Base {
 		return fmt.Errorf("%w: base %s is not visible yet", ErrBehind, last.Base)
+	}
+	return nil
+}
+
+// listsShown holds the lists that REST gives against the head that GraphQL named: they
+// come from other servers, and a list of the head before could leave out the very file
+// that an owner must approve.
+func (k Known) listsShown(r *firstReading, fresh func(time.Time) bool) error {
+	pr := r.answer.Repository.PullRequest
+	if len(k.Seen) == 0 || !fresh(k.Seen[len(k.Seen)-1].ReceivedAt) {
+		return nil
+	}
+	for _, f := range r.files {
+		if f.HeadSHA != "" && f.HeadSHA != pr.HeadRefOid {
+			return fmt.Errorf("%w: the files that it lists are those of %.12s", ErrBehind, f.HeadSHA)
+		}
+	}
+	listed := r.commitsErr != nil
+	for _, c := range r.commitIDs {
+		listed = listed || c.SHA == pr.HeadRefOid
+	}
+	if !listed {
+		return fmt.Errorf("%w: the commits that it lists are without %.12s", ErrBehind, pr.HeadRefOid)
 	}
 	return nil
 }

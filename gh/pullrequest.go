@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 )
 
@@ -92,6 +93,7 @@ type wireFile struct {
 	Status    string  `json:"status"`
 	BlobSHA   string  `json:"sha"`
 	Patch     *string `json:"patch"`
+	Contents  string  `json:"contents_url"` // with ?ref=
 	Additions int     `json:"additions"`
 	Deletions int     `json:"deletions"`
 }
@@ -109,6 +111,9 @@ func (w wireFile) file() (File, error) {
 	}
 	if w.Patch != nil {
 		f.Patch = *w.Patch
+	}
+	if contents, err := url.Parse(w.Contents); err == nil && w.Status != "removed" {
+		f.HeadSHA = contents.Query().Get("ref")
 	}
 	return f, nil
 }

@@ -86,6 +86,7 @@ type File struct {
 	Previous  string // path before a rename
 	Status    string
 	BlobSHA   string
+	HeadSHA   string // the head that the list is of; empty for a removed file
 	Patch     string // empty for binary and large files
 	HasPatch  bool
 	Additions int

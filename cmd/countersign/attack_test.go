@@ -322,6 +322,25 @@ func attacks() []attempt {
 				pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "Many", Head: "dave/fix", Author: w.dave, Commits: commits})
 				return w.approved(pr)
 			}, "commits"},
+		{"old-list-of-files", "The list of files that GitHub answers with is that of the head before the workflow was weakened.", "",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				pr := w.davesPull(repo, code)
+				pr.Push(w.dave, ghsim.Commit{Message: "weaken", Files: map[string]string{ciPath: "name: ci\n"}})
+				w.mustSettle(t)
+				repair := w.sim.Faults.Add(ghsim.Fault{Route: "GET /repos/{owner}/{repo}/pulls/{number}/files", StaleHeads: 1})
+				w.approved(pr)
+				w.waitForAttempts(t, "POST /graphql", 1)
+				w.waitUntil(t, func() bool {
+					stats, err := w.server.store.QueueStats(t.Context())
+					return err == nil && stats.Leased == 0
+				})
+				if got := w.check(pr, "countersign"); got.Conclusion == released {
+					t.Error("green by the old list of files")
+				}
+				repair()
+				w.skipUntil(t, func() bool { return w.settled(t) })
+				return pr
+			}, "owner"},
 		{"approve-then-shared-head", "An approved head is offered again in a second pull request.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.approved(w.davesPull(repo, code))
