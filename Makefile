@@ -26,7 +26,7 @@ lint:
 ## bench: the figures of docs/benchmarks.md, measured on this machine
 bench: published
 	go test -run '^$$' -bench . -benchmem ./policy ./store ./ledger
-	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/countersign
+	go test -v -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/countersign
 
 ## build: the binary, without paths of this machine in it
 build:
