@@ -234,6 +234,27 @@ func attacks() []attempt {
 				pr.Approve(w.bob)
 				return pr
 			}, "tests"},
+		{"base-workflow-over-red", "The tests fail on the merge result, and succeed in a run that GitHub takes from the base.", "",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				pr := w.davesPull(repo, code)
+				w.test(pr, "failure")
+				repo.RunWorkflow(pr.HeadSHA(), ciPath, "pull_request_target", ghsim.Job{Name: "test", Conclusion: "success"})
+				pr.Approve(w.bob)
+				return pr
+			}, "tests"},
+		{"workflow-of-another-repository", "The policy wants a central workflow, and one of the same path and job ran here.",
+			"version: 1\nmode: enforce\nbranches: [main]\nvalidation:\n  required:\n    - {id: tests, app: github-actions, repository: acme/central, workflow: .github/workflows/ci.yml, job: test}\n",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull { return w.approved(w.davesPull(repo, code)) }, "wrong source"},
+		{"our-own-name", "The only check that the branch requires is one that carries our name, and comes from another App.", branchDecides,
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				repo.Protect("main", w.carol, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Checks: []ghsim.Required{
+					{Name: "countersign", App: w.app}, {Name: "countersign (extra)", App: w.devin}}})
+				pr := w.davesPull(repo, code)
+				repo.PostCheckRun(w.devin, pr.HeadSHA(), "countersign (extra)", "success")
+				repo.PostCheckRun(w.devin, pr.HeadSHA(), "countersign", "success")
+				pr.Approve(w.bob)
+				return pr
+			}, "validation"},
 		{"forged-beside-red", "The tests fail, and a workflow posts a green run of that name as GitHub Actions.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
@@ -429,6 +450,15 @@ func legitimate() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.dependabotPull(repo)
 				w.test(pr, "success")
+				return pr
+			}, ""},
+		{"renamed-repository", "The repository gets another name while the pull request is open.", "",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				pr := w.davesPull(repo, code)
+				w.test(pr, "success")
+				w.mustSettle(t)
+				repo.Rename("another-name", w.carol)
+				pr.Approve(w.bob)
 				return pr
 			}, ""},
 		{"custom-role", "The reviewer has a custom role that can write.", "",
