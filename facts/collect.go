@@ -93,7 +93,13 @@ func Collect(ctx context.Context, client *gh.Client, req Request) (Collected, er
 			at = actual
 			continue
 		}
-		if err := req.Known.notBehind(first, req.Now); err != nil {
+		known := req.Known
+		if at.head != req.Head {
+			// They were said of the old head. A push whose delivery is lost or late has no
+			// results to look for, and must not wait for those in vain.
+			known.Checks, known.Statuses = nil, nil
+		}
+		if err := known.notBehind(first, req.Now); err != nil {
 			return Collected{}, err
 		}
 		return finish(ctx, client, req, first, reads)

@@ -19,6 +19,7 @@ type known struct {
 	facts.Known
 	head, base string
 	headRef    string
+	updatedAt  time.Time // GitHub's, of the event that head and base are from
 }
 
 // loadKnown reads the observations of a pull request and of its newest head.
@@ -74,7 +75,10 @@ func (k *known) add(o store.Observation) error {
 func (k *known) addChange(o store.Observation, e gh.Event) {
 	pr := e.PullRequest
 	k.Seen = append(k.Seen, facts.Seen{Head: pr.HeadSHA, Base: pr.BaseRef, UpdatedAt: pr.UpdatedAt, ReceivedAt: o.ReceivedAt})
-	k.head, k.base, k.headRef = pr.HeadSHA, pr.BaseRef, pr.HeadRef
+	if !pr.UpdatedAt.Before(k.updatedAt) {
+		// An older event that was delayed or delivered again does not set this back.
+		k.head, k.base, k.headRef, k.updatedAt = pr.HeadSHA, pr.BaseRef, pr.HeadRef, pr.UpdatedAt
+	}
 	if e.Name == "pull_request" && e.Action == "opened" {
 		k.Pushes = append(k.Pushes, push(o, e, "", pr.HeadSHA, false))
 	}

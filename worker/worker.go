@@ -36,7 +36,8 @@ type Settings struct {
 }
 
 const (
-	lease = 30 * time.Second
+	// lease is how long the jobs of a process that was killed wait for another.
+	lease = 10 * time.Second
 	// poll is how often the queue is looked at when nothing pokes us.
 	poll = time.Second
 	// sealEvery is how long an observation may wait for its ledger leaf.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -41,14 +42,24 @@ func makeSigningKey(cfg *config.Config, log zerolog.Logger) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(cfg.SigningKeyFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	_, err = file.WriteString(secret + "\n")
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+	if err := writeOnce(cfg.SigningKeyFile, secret+"\n"); err != nil {
 		return nil, err
 	}
 	log.Warn().Str("file", cfg.SigningKeyFile).Str("public", public).Msg("made a new signing key: back it up, and give the public one to your auditor")
 	return []byte(secret), nil
+}
+
+// writeOnce makes a file with all of the text or none: one that was cut short by a crash
+// would stop every later start. It never replaces a file.
+func writeOnce(path, text string) error {
+	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(part.Name())
+	_, err = part.WriteString(text)
+	if err = errors.Join(err, part.Sync(), part.Close()); err != nil {
+		return err
+	}
+	return os.Link(part.Name(), path)
 }
