@@ -91,7 +91,7 @@ func Classify(c *Catalogue, t Traces) Classification {
 }
 
 func classify(r *reader, t Traces) Classification {
-	k := classifier{reader: r, hits: make([]hit, 0, 2*len(t.Commits)+len(t.Pushes)+16)}
+	k := classifier{reader: r}
 	k.account(t)
 	for i := range t.Commits {
 		k.commit(&t.Commits[i])
@@ -101,17 +101,25 @@ func classify(r *reader, t Traces) Classification {
 	return k.conclude()
 }
 
-// hit is a signal with what it argues for, and how strong it is: 0 is the strongest.
+// hits are the signals of one strength, kind and agent. A change has few such groups and
+// many signals in each.
+type hits struct {
+	kind     string
+	strength Strength
+	agent    string
+	list     []hit
+}
+
+// hit is where a signal is, what it is, and what it argues for.
 type hit struct {
-	Signal
-	level level
-	rank  int
+	where, value string
+	level        level
 }
 
 // classifier collects hits.
 type classifier struct {
 	*reader
-	hits []hit
+	hits []hits
 	// people counts identities that are neither agent nor automation nor GitHub.
 	people int
 	// openedByAutomation and openedByPerson: whom GitHub asserts as the author of the
@@ -132,7 +140,19 @@ func (k *classifier) add(kind string, strength Strength, agent *Agent, where, va
 	if agent.Kind != KindAgent && l > levelAutomation {
 		l = levelNone // automation leaves trailers and branches too
 	}
-	k.hits = append(k.hits, hit{Signal{kind, strength, agent.Name, where, cut(value, maxValueBytes)}, l, strengthRank(strength)})
+	group := k.group(kind, strength, agent.Name)
+	group.list = append(group.list, hit{where, cut(value, maxValueBytes), l})
+}
+
+// group returns the signals of one strength, kind and agent.
+func (k *classifier) group(kind string, strength Strength, agent string) *hits {
+	for i := range k.hits {
+		if g := &k.hits[i]; g.kind == kind && g.agent == agent && g.strength == strength {
+			return g
+		}
+	}
+	k.hits = append(k.hits, hits{kind: kind, strength: strength, agent: agent})
+	return &k.hits[len(k.hits)-1]
 }
 
 // made is the level of having made or pushed something.
@@ -451,19 +471,24 @@ func (c *Catalogue) bodyOf(t *Traces) bodyTraces {
 func (k *classifier) conclude() Classification {
 	class := k.class()
 	result := Classification{Class: class, Agents: k.agents(class)}
-	// Pointers are sorted and not the hits, which are large.
-	sorted := make([]*hit, len(k.hits))
+	slices.SortFunc(k.hits, func(a, b hits) int {
+		return cmp.Or(cmp.Compare(strengthRank(a.strength), strengthRank(b.strength)), strings.Compare(a.kind, b.kind), strings.Compare(a.agent, b.agent))
+	})
+	total := 0
 	for i := range k.hits {
-		sorted[i] = &k.hits[i]
+		total += len(k.hits[i].list)
 	}
-	slices.SortFunc(sorted, compareHits)
-	result.Signals = make([]Signal, 0, min(len(sorted), MaxSignals))
-	for i, h := range sorted {
-		if i > 0 && h.Signal == sorted[i-1].Signal {
-			continue
-		}
-		if result.Signals = append(result.Signals, h.Signal); len(result.Signals) == MaxSignals {
-			break
+	result.Signals = make([]Signal, 0, min(total, MaxSignals))
+	for _, group := range k.hits {
+		slices.SortFunc(group.list, compareHits)
+		for i, h := range group.list {
+			if i > 0 && compareHits(h, group.list[i-1]) == 0 {
+				continue
+			}
+			if len(result.Signals) == MaxSignals {
+				return result
+			}
+			result.Signals = append(result.Signals, Signal{group.kind, group.strength, group.agent, h.where, h.value})
 		}
 	}
 	return result
@@ -473,11 +498,13 @@ func (k *classifier) conclude() Classification {
 func (k *classifier) class() Class {
 	var has [levelAgent + 1]bool
 	weak := map[string]bool{}
-	for i := range k.hits {
-		h := &k.hits[i]
-		has[h.level] = true
-		if h.level == levelWeak {
-			weak[h.Kind] = true
+	for _, group := range k.hits {
+		for i := range group.list {
+			l := group.list[i].level
+			has[l] = true
+			if l == levelWeak {
+				weak[group.kind] = true
+			}
 		}
 	}
 	assisted := has[levelAssist] || weak["body"]
@@ -513,13 +540,14 @@ func (k *classifier) agents(class Class) []string {
 	}
 	best := map[string]int{}
 	pick := func(low, high level) {
-		for i := range k.hits {
-			h := &k.hits[i]
-			if h.level < low || h.level > high {
+		for _, group := range k.hits {
+			rank := strengthRank(group.strength)
+			held, ok := best[group.agent]
+			if ok && held <= rank {
 				continue
 			}
-			if held, ok := best[h.Agent]; !ok || h.rank < held {
-				best[h.Agent] = h.rank
+			if slices.ContainsFunc(group.list, func(h hit) bool { return h.level >= low && h.level <= high }) {
+				best[group.agent] = rank
 			}
 		}
 	}
@@ -551,18 +579,10 @@ func strengthRank(s Strength) int {
 	return 4
 }
 
-// compareHits orders hits by strength, kind, agent, place and value. Most are equal in the
-// first three, which costs less to see than to compare.
-func compareHits(a, b *hit) int {
-	switch {
-	case a.rank != b.rank:
-		return cmp.Compare(a.rank, b.rank)
-	case a.Kind != b.Kind:
-		return strings.Compare(a.Kind, b.Kind)
-	case a.Agent != b.Agent:
-		return strings.Compare(a.Agent, b.Agent)
-	case a.Where != b.Where:
-		return strings.Compare(a.Where, b.Where)
+// compareHits orders the hits of a group.
+func compareHits(a, b hit) int {
+	if a.where != b.where {
+		return strings.Compare(a.where, b.where)
 	}
-	return strings.Compare(a.Value, b.Value)
+	return strings.Compare(a.value, b.value)
 }
