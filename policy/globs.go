@@ -67,7 +67,7 @@ func compileGlob(pattern string) (pathGlob, error) {
 	if err := checkGlob(pattern); err != nil {
 		return pathGlob{}, err
 	}
-	g := pathGlob{literal: pattern, whole: true}
+	g := pathGlob{literal: pattern, whole: true, states: make([]globState, 0, len(pattern)+1)}
 	if i := strings.IndexAny(pattern, "*?"); i >= 0 {
 		g.literal, g.whole = pattern[:i], false
 	}
