@@ -175,3 +175,23 @@ func patchDigest(patch string) string {
 	}
 	return hex.EncodeToString(hash.Sum(nil))
 }
+
+// pushes leaves out what was pushed to the branch for an earlier pull request: a push
+// belongs to this one when it brought one of its commits, or a head that it had.
+func (r *firstReading) pushes(known Known) []policy.Push {
+	pr := r.answer.Repository.PullRequest
+	ours := map[string]bool{pr.HeadRefOid: true}
+	for _, node := range pr.Commits.Nodes {
+		ours[node.Commit.OID] = true
+	}
+	for _, seen := range known.Seen {
+		ours[seen.Head] = true
+	}
+	var out []policy.Push
+	for _, p := range known.Pushes {
+		if ours[p.After] {
+			out = append(out, p)
+		}
+	}
+	return out
+}

@@ -126,7 +126,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Repository:  first.repository(req),
 		Change:      first.change(catalogue),
 		Commits:     first.commits(catalogue),
-		Pushes:      req.Known.Pushes,
+		Pushes:      first.pushes(req.Known),
 		Assignments: first.assignments(),
 		Validations: validations(req, first, second),
 		Files:       first.fileList(),

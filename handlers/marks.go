@@ -8,7 +8,11 @@ import (
 // mark adds to the arrival the pull requests that the event describes and the subjects
 // that it makes worth another look. An event never carries the decision.
 func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
-	if e.Repository == nil || e.InstallationID == 0 {
+	if e.InstallationID == 0 {
+		return
+	}
+	if e.Repository == nil {
+		markOrganisation(a, e)
 		return
 	}
 	switch e.Name {
@@ -38,6 +42,15 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 		if e.Action != "deleted" {
 			markBase(a, e, "")
 		}
+	}
+}
+
+// markOrganisation marks every open pull request of the organisation when its rulesets,
+// its teams or its members change: no repository is named then.
+func markOrganisation(a *store.Arrival, e gh.Event) {
+	switch e.Name {
+	case "repository_ruleset", "custom_property_values", "membership", "team", "organization":
+		a.MarkBases = append(a.MarkBases, store.BaseMark{OrgID: a.OrgID, InstallationID: e.InstallationID, Noisy: true})
 	}
 }
 

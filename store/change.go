@@ -14,6 +14,7 @@ type changeRow struct {
 	repository   string
 	installation int64
 	head, base   string
+	governing    string // the branch that it was last judged by; empty: never judged
 	open         bool
 	updatedAt    int64 // microseconds; 0: unknown
 	// The newest decision; empty: none.
@@ -30,14 +31,14 @@ func (c changeRow) set() set { return set{c.decidedHead, c.checkName} }
 
 const (
 	// PostgreSQL: FOR UPDATE.
-	selectChange = `SELECT repository, installation_id, head_sha, base_ref, is_open, updated_at,
+	selectChange = `SELECT repository, installation_id, head_sha, base_ref, governing_ref, is_open, updated_at,
   record_id, decided_head, check_name, verdict, severity, final
 FROM changes WHERE org_id = $1 AND repo_id = $2 AND number = $3`
-	upsertChange = `INSERT INTO changes (org_id, repo_id, number, repository, installation_id, head_sha, base_ref, is_open, updated_at,
+	upsertChange = `INSERT INTO changes (org_id, repo_id, number, repository, installation_id, head_sha, base_ref, governing_ref, is_open, updated_at,
   record_id, decided_head, check_name, verdict, severity, final)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (org_id, repo_id, number) DO UPDATE SET repository = excluded.repository, installation_id = excluded.installation_id,
-  head_sha = excluded.head_sha, base_ref = excluded.base_ref, is_open = excluded.is_open, updated_at = excluded.updated_at,
+  head_sha = excluded.head_sha, base_ref = excluded.base_ref, governing_ref = excluded.governing_ref, is_open = excluded.is_open, updated_at = excluded.updated_at,
   record_id = excluded.record_id, decided_head = excluded.decided_head, check_name = excluded.check_name,
   verdict = excluded.verdict, severity = excluded.severity, final = excluded.final`
 	insertHead = `INSERT INTO change_heads (org_id, repo_id, head_sha, number) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
@@ -46,7 +47,7 @@ ON CONFLICT (org_id, repo_id, number) DO UPDATE SET repository = excluded.reposi
 func loadChange(t *txn, org, repo int64, number int) (c changeRow, found bool, err error) {
 	c = changeRow{org: org, repo: repo, number: number}
 	var open, final int
-	err = t.row(selectChange, []any{org, repo, number}, &c.repository, &c.installation, &c.head, &c.base, &open, &c.updatedAt,
+	err = t.row(selectChange, []any{org, repo, number}, &c.repository, &c.installation, &c.head, &c.base, &c.governing, &open, &c.updatedAt,
 		&c.record, &c.decidedHead, &c.checkName, &c.verdict, &c.severity, &final)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, false, nil
@@ -56,7 +57,7 @@ func loadChange(t *txn, org, repo int64, number int) (c changeRow, found bool, e
 }
 
 func saveChange(t *txn, c changeRow) error {
-	if _, err := t.exec(upsertChange, c.org, c.repo, c.number, c.repository, c.installation, c.head, c.base, bit(c.open), c.updatedAt,
+	if _, err := t.exec(upsertChange, c.org, c.repo, c.number, c.repository, c.installation, c.head, c.base, c.governing, bit(c.open), c.updatedAt,
 		c.record, c.decidedHead, c.checkName, c.verdict, c.severity, bit(c.final)); err != nil {
 		return err
 	}

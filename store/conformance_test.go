@@ -839,8 +839,20 @@ func testMarkBases(t *testing.T, open opener) {
 			t.Errorf("base %q: got %+v, want %d marked", c.base, got, c.want)
 		}
 	}
-	if got := receive(t, s, Arrival{DeliveryID: "b5", MarkBases: []BaseMark{{OrgID: acme}}}); got.Undecodable == "" {
+	if got := receive(t, s, Arrival{DeliveryID: "b5", MarkBases: []BaseMark{{OrgID: acme, BaseRef: "main"}}}); got.Undecodable == "" {
 		t.Errorf("base of no repository: got %+v", got)
+	}
+	if got := receive(t, s, Arrival{DeliveryID: "b6", MarkBases: []BaseMark{{OrgID: acme}}}); got.Marked != 3 {
+		t.Errorf("the whole organisation: got %+v, want 3 marked", got)
+	}
+	// A change is looked at again for a push to the branch that it is judged by, too.
+	jobs := must(s.Claim(t.Context(), "test", 10, time.Minute))
+	at := slices.IndexFunc(jobs, func(j Job) bool { return j.OrgID == acme })
+	r := decision(jobs[at], "h", "pass", 0)
+	r.GoverningRef = "trunk"
+	must(s.Tenant(acme).Record(t.Context(), r))
+	if got := receive(t, s, Arrival{DeliveryID: "b7", MarkBases: []BaseMark{{OrgID: acme, RepoID: repo, BaseRef: "trunk"}}}); got.Marked != 1 {
+		t.Errorf("governing base: got %+v, want 1 marked", got)
 	}
 	verifyLog(t, s)
 }

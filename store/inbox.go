@@ -79,12 +79,13 @@ type HeadMark struct {
 	Noisy                         bool
 }
 
-// BaseMark asks for an evaluation of every open pull request of a repository on a base.
+// BaseMark asks for an evaluation of every open pull request on a base, or judged by it.
 type BaseMark struct {
-	OrgID, InstallationID, RepoID int64
-	Repository                    string
-	BaseRef                       string // empty: every base
-	Noisy                         bool
+	OrgID, InstallationID int64
+	RepoID                int64 // 0: every repository of the organisation
+	Repository            string
+	BaseRef               string // empty: every base
+	Noisy                 bool
 }
 
 // Received says what became of an arrival.
@@ -254,7 +255,10 @@ JOIN changes c ON c.org_id = h.org_id AND c.repo_id = h.repo_id AND c.number = h
 WHERE h.org_id = $1 AND h.repo_id = $2 AND h.head_sha = $3 AND c.is_open = 1 ORDER BY c.number`
 
 const selectBaseChanges = `SELECT number FROM changes
-WHERE org_id = $1 AND repo_id = $2 AND is_open = 1 AND ($3 = '' OR base_ref = $3) ORDER BY number`
+WHERE org_id = $1 AND repo_id = $2 AND is_open = 1 AND ($3 = '' OR base_ref = $3 OR governing_ref = $3) ORDER BY number`
+
+const selectOrgChanges = `SELECT repo_id, repository, installation_id, number FROM changes
+WHERE org_id = $1 AND is_open = 1 ORDER BY repo_id, number`
 
 // subjects are the marks of the arrival with those that its heads and bases lead to.
 func (a Arrival) subjects(t *txn) ([]Mark, error) {
@@ -273,6 +277,18 @@ func (a Arrival) subjects(t *txn) ([]Mark, error) {
 		}
 	}
 	for _, b := range a.MarkBases {
+		if b.RepoID == 0 {
+			err := t.rows(selectOrgChanges, []any{b.OrgID}, func(scan func(...any) error) error {
+				m := Mark{OrgID: b.OrgID, Noisy: b.Noisy}
+				err := scan(&m.RepoID, &m.Repository, &m.InstallationID, &m.Number)
+				marks = append(marks, m)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
 		m := Mark{OrgID: b.OrgID, InstallationID: b.InstallationID, RepoID: b.RepoID, Repository: b.Repository, Noisy: b.Noisy}
 		if err := find(selectBaseChanges, m, b.BaseRef); err != nil {
 			return nil, err
@@ -343,7 +359,7 @@ func (a Arrival) problem() string {
 		}
 	}
 	for _, m := range a.MarkBases {
-		if m.OrgID <= 0 || m.RepoID <= 0 {
+		if m.OrgID <= 0 || m.RepoID < 0 || m.RepoID == 0 && m.BaseRef != "" {
 			return "a base to evaluate lacks organisation or repository"
 		}
 	}

@@ -131,6 +131,19 @@ func (n Tenant) Published(ctx context.Context, job Job, p Published) error {
 	})
 }
 
+const selectOnHead = `SELECT d.record_id FROM check_runs c JOIN decisions d ON d.org_id = c.org_id AND d.record_id = c.wanted_record_id
+WHERE c.org_id = $1 AND c.repo_id = $2 AND c.head_sha = $3 ORDER BY c.check_name LIMIT 1`
+
+// DecisionOn returns the decision that is wanted on a head, by the first check name when there
+// are several; ErrNotFound if nothing was ever decided there.
+func (n Tenant) DecisionOn(ctx context.Context, repoID int64, headSHA string) (Decided, error) {
+	var record string
+	if err := n.s.one(ctx, selectOnHead, []any{n.org, repoID, headSHA}, &record); err != nil {
+		return Decided{}, fmt.Errorf("store: decision on %s: %w", headSHA, err)
+	}
+	return n.Decision(ctx, record)
+}
+
 // Confirm makes durable what was found on GitHub of a write that was begun and never
 // confirmed. The job stays claimed, to write what is wanted by now. ErrLeaseLost if the lease
 // is not held.

@@ -20,11 +20,14 @@ type Record struct {
 	Number     int
 	HeadSHA    string // the head that was judged
 	BaseRef    string
-	CheckName  string
-	Open       bool // whether the pull request is open
-	Verdict    string
-	Rank       int  // 0: best; the worst open change of a head and check name is published
-	KeepJob    bool // record without finishing the job, which will try again
+	// GoverningRef is the branch by whose rules the change was judged: that of its stack
+	// when it is stacked, else BaseRef. A push to it makes the change worth another look.
+	GoverningRef string
+	CheckName    string
+	Open         bool // whether the pull request is open
+	Verdict      string
+	Rank         int  // 0: best; the worst open change of a head and check name is published
+	KeepJob      bool // record without finishing the job, which will try again
 	// Final is false for a decision that is only there until the job has tried again.
 	Final bool
 	// RunAgainAt is when time alone may change the decision: the change is evaluated again
@@ -197,6 +200,7 @@ func (n Tenant) decide(t *txn, r Record, d decisionRow) error {
 	after := before
 	after.apply(ChangeSeen{Repository: r.Repository, InstallationID: r.Job.InstallationID, HeadSHA: r.HeadSHA, BaseRef: r.BaseRef, Open: r.Open})
 	after.record, after.decidedHead, after.checkName = d.RecordID, r.HeadSHA, r.CheckName
+	after.governing = r.GoverningRef
 	after.verdict, after.severity, after.final = r.Verdict, r.Rank, d.Final
 	if err := saveChange(t, after); err != nil {
 		return err

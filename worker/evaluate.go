@@ -48,8 +48,7 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 	case errors.As(err, &broken):
 		return w.recordBroken(ctx, log, tenant, job, broken)
 	case errors.As(err, &outside):
-		log.Debug().Err(err).Msg("not enrolled")
-		return tenant.NotEnrolled(ctx, job, seen(job, outside.Change))
+		return w.notEnrolled(ctx, log, tenant, job, outside)
 	case err != nil:
 		return w.failed(ctx, log, tenant, job, err)
 	}
@@ -73,6 +72,27 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 	rec.Policy, rec.Catalogue = c.PolicySource, c.Catalogue.Bytes()
 	rec.ReviewPermissions = c.FirstPermissions
 	rec.RunAgainAt = decision.RecheckAt
+	return w.commit(ctx, log, tenant, rec, decision)
+}
+
+// notEnrolled: nothing is said of a change whose base has no policy, unless that base was
+// enforced before. Enrolment is sticky: with the policy gone an old success must not stand.
+func (w *Worker) notEnrolled(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, outside *facts.NotEnrolledError) error {
+	change := outside.Change
+	previous, err := w.lastSubject(ctx, tenant, job)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err != nil || previous.Mode != policy.ModeEnforce || previous.GoverningRef != change.GoverningRef || change.State != "open" {
+		log.Debug().Err(outside).Msg("not enrolled")
+		return tenant.NotEnrolled(ctx, job, seen(job, change))
+	}
+	previous.HeadSHA, previous.BaseRef = change.HeadSHA, change.BaseRef
+	decision := policy.Undecided(previous, "the policy that enforced "+change.GoverningRef+" is gone: "+outside.Why+". Put it back on the branch", true)
+	rec, err := newRecord(job, decision)
+	if err != nil {
+		return err
+	}
 	return w.commit(ctx, log, tenant, rec, decision)
 }
 
@@ -111,7 +131,7 @@ func newRecord(job store.Job, d policy.Decision) (store.Record, error) {
 		return store.Record{}, fmt.Errorf("encode decision: %w", err)
 	}
 	return store.Record{
-		Job: job, RepoID: job.RepoID, Repository: job.Repository, Number: job.Number, HeadSHA: d.HeadSHA, BaseRef: d.BaseRef,
+		Job: job, RepoID: job.RepoID, Repository: job.Repository, Number: job.Number, HeadSHA: d.HeadSHA, BaseRef: d.BaseRef, GoverningRef: d.GoverningRef,
 		CheckName: d.CheckName, Open: true, Verdict: string(d.Verdict), Rank: d.Rank(), Decision: encoded, Final: d.Final,
 	}, nil
 }
@@ -160,7 +180,8 @@ func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Te
 }
 
 // recordUndecided records that nothing could be decided, once per head and cause. A
-// pull request that never had a decision may not be enrolled: nothing is said of it.
+// pull request that never had a decision may not be enrolled: nothing is said of it, unless
+// its head already shows the check run of another pull request.
 func (w *Worker) recordUndecided(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, cause error, final bool) error {
 	subject, err := w.lastSubject(ctx, tenant, job)
 	if errors.Is(err, store.ErrNotFound) {
@@ -170,7 +191,7 @@ func (w *Worker) recordUndecided(ctx context.Context, log zerolog.Logger, tenant
 		return err
 	}
 	current, err := tenant.Current(ctx, job.RepoID, job.Number)
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	if job.HeadSHA != "" {
@@ -188,21 +209,31 @@ func (w *Worker) recordUndecided(ctx context.Context, log zerolog.Logger, tenant
 	return w.commit(ctx, log, tenant, rec, decision)
 }
 
-// lastSubject is the subject as the newest decision about it named it.
+// lastSubject is the subject as the newest decision about it named it, or, when there is
+// none, as the decision of another pull request on the same head did.
 func (w *Worker) lastSubject(ctx context.Context, tenant store.Tenant, job store.Job) (policy.Subject, error) {
-	current, err := tenant.Current(ctx, job.RepoID, job.Number)
-	if err != nil {
-		return policy.Subject{}, err
-	}
-	row, err := tenant.Decision(ctx, current.RecordID)
+	row, err := lastDecision(ctx, tenant, job)
 	if err != nil {
 		return policy.Subject{}, err
 	}
 	var d policy.Decision
 	if err := json.Unmarshal(row.Decision, &d); err != nil {
-		return policy.Subject{}, fmt.Errorf("decode decision %s: %w", current.RecordID, err)
+		return policy.Subject{}, fmt.Errorf("decode decision %s: %w", row.RecordID, err)
 	}
-	return d.Subject(), nil
+	subject := d.Subject()
+	subject.Number = job.Number
+	return subject, nil
+}
+
+func lastDecision(ctx context.Context, tenant store.Tenant, job store.Job) (store.Decided, error) {
+	current, err := tenant.Current(ctx, job.RepoID, job.Number)
+	if errors.Is(err, store.ErrNotFound) {
+		return tenant.DecisionOn(ctx, job.RepoID, job.HeadSHA)
+	}
+	if err != nil {
+		return store.Decided{}, err
+	}
+	return tenant.Decision(ctx, current.RecordID)
 }
 
 // causeForPeople says what happened in words that a developer can use.

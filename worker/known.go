@@ -37,39 +37,79 @@ func loadKnown(ctx context.Context, tenant store.Tenant, job store.Job) (known, 
 			return k, err
 		}
 	}
-	onHead, err := tenant.HeadObservations(ctx, job.RepoID, k.head)
-	if err != nil {
+	if err := k.followHeads(ctx, tenant, job); err != nil {
 		return k, err
-	}
-	for _, o := range onHead {
-		if o.Number == 0 {
-			if err := k.add(o); err != nil {
-				return k, err
-			}
-		}
 	}
 	slices.SortFunc(k.Pushes, func(a, b policy.Push) int { return cmp.Compare(a.Seq, b.Seq) })
 	k.Permissions, err = tenant.ReviewPermissions(ctx, job.RepoID, job.Number)
 	return k, err
 }
 
-func (k *known) add(o store.Observation) error {
-	var e gh.Event
-	if err := json.Unmarshal(o.Body, &e); err != nil {
-		return fmt.Errorf("observation %d: %w", o.Seq, err)
+// maxHeads bounds how many pushes are followed back from the head.
+const maxHeads = 300
+
+// followHeads adds what deliveries said of the newest head, and the pushes to the branch
+// that led to it, from before the pull request was opened too: whoever pushed then is
+// behind the change as well.
+func (k *known) followHeads(ctx context.Context, tenant store.Tenant, job store.Job) error {
+	heads, asked := []string{k.head}, map[string]bool{"": true}
+	for _, seen := range k.Seen {
+		heads = append(heads, seen.Head)
 	}
+	for i := 0; i < len(heads) && i < maxHeads; i++ {
+		head := heads[i]
+		if asked[head] {
+			continue
+		}
+		asked[head] = true
+		observations, err := tenant.HeadObservations(ctx, job.RepoID, head)
+		if err != nil {
+			return err
+		}
+		for _, o := range observations {
+			before, err := k.addOfHead(o, head)
+			if err != nil {
+				return err
+			}
+			heads = append(heads, before)
+		}
+	}
+	return nil
+}
+
+// addOfHead adds an observation of a head, and says which head was there before a push.
+func (k *known) addOfHead(o store.Observation, head string) (before string, err error) {
+	e, err := decode(o)
 	switch {
-	case e.PullRequest != nil:
-		k.addChange(o, e)
+	case err != nil || o.Number != 0:
+		return "", err
+	case e.Push != nil && e.Push.Ref == "refs/heads/"+k.headRef:
+		// A push of the same commit to another branch says nothing about this change.
+		k.Pushes = append(k.Pushes, push(o, e, e.Push.Before, e.Push.After, e.Push.Forced))
+		return e.Push.Before, nil
+	case head != k.head:
 	case e.CheckRun != nil && e.Action != "rerequested" && e.Action != "requested_action":
 		k.Checks[e.CheckRun.ID] = facts.SeenCheck{Status: e.CheckRun.Status, Conclusion: e.CheckRun.Conclusion, ReceivedAt: o.ReceivedAt}
 	case e.Status != nil:
 		k.Statuses[e.Status.ID] = o.ReceivedAt
-	case e.Push != nil && e.Push.Ref == "refs/heads/"+k.headRef:
-		// A push of the same commit to another branch says nothing about this change.
-		k.Pushes = append(k.Pushes, push(o, e, e.Push.Before, e.Push.After, e.Push.Forced))
 	}
-	return nil
+	return "", nil
+}
+
+func decode(o store.Observation) (gh.Event, error) {
+	var e gh.Event
+	if err := json.Unmarshal(o.Body, &e); err != nil {
+		return e, fmt.Errorf("observation %d: %w", o.Seq, err)
+	}
+	return e, nil
+}
+
+func (k *known) add(o store.Observation) error {
+	e, err := decode(o)
+	if err == nil && e.PullRequest != nil {
+		k.addChange(o, e)
+	}
+	return err
 }
 
 func (k *known) addChange(o store.Observation, e gh.Event) {
@@ -92,7 +132,7 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 		if _, seen := k.Reviews[e.Review.ID]; !seen {
 			k.Reviews[e.Review.ID] = policy.ReviewReceipt{
 				Seq: o.Seq, ReceivedAt: o.ReceivedAt.UTC(), DeliveryID: o.DeliveryID,
-				State: e.Review.State, CommitSHA: e.Review.CommitSHA, HeadSHA: pr.HeadSHA,
+				State: e.Review.State, CommitSHA: e.Review.CommitSHA, HeadSHA: pr.HeadSHA, BaseRef: pr.BaseRef,
 			}
 		}
 	}

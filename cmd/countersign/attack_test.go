@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -484,7 +485,7 @@ func legitimate() []attempt {
 // No attack gets a green check run, and each is told what it lacks.
 func TestAttacksAreNeverGreen(t *testing.T) {
 	w := startAcme(t, fast)
-	for _, a := range attacks() {
+	for _, a := range slices.Concat(attacks(), attacksAround()) {
 		t.Run(a.name, func(t *testing.T) {
 			pr := a.play(t, w, w.guardedRepo(a.name, a.policy))
 			w.mustSettle(t)

@@ -55,6 +55,7 @@ CREATE TABLE changes (
   installation_id INTEGER NOT NULL,
   head_sha        TEXT    NOT NULL,
   base_ref        TEXT    NOT NULL,
+  governing_ref   TEXT    NOT NULL, -- the branch it was last judged by; empty: never judged
   is_open         INTEGER NOT NULL CHECK (is_open IN (0, 1)),
   updated_at      INTEGER NOT NULL, -- GitHub's updated_at of the newest event, microseconds UTC; 0: unknown
   -- the newest decision; all empty when there is none
