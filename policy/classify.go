@@ -91,7 +91,7 @@ func Classify(c *Catalogue, t Traces) Classification {
 }
 
 func classify(r *reader, t Traces) Classification {
-	k := classifier{reader: r}
+	k := classifier{reader: r, expected: len(t.Commits) + 1}
 	k.account(t)
 	for i := range t.Commits {
 		k.commit(&t.Commits[i])
@@ -120,6 +120,8 @@ type hit struct {
 type classifier struct {
 	*reader
 	hits []hits
+	// expected is room for a signal of every commit: what one commit has, most have.
+	expected int
 	// people counts identities that are neither agent nor automation nor GitHub.
 	people int
 	// openedByAutomation and openedByPerson: whom GitHub asserts as the author of the
@@ -151,7 +153,7 @@ func (k *classifier) group(kind string, strength Strength, agent string) *hits {
 			return g
 		}
 	}
-	k.hits = append(k.hits, hits{kind: kind, strength: strength, agent: agent})
+	k.hits = append(k.hits, hits{kind: kind, strength: strength, agent: agent, list: make([]hit, 0, k.expected)})
 	return &k.hits[len(k.hits)-1]
 }
 
