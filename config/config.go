@@ -134,7 +134,7 @@ func (c *Config) readFile(path string, files func(string) ([]byte, error)) error
 		return fmt.Errorf("config: %s: %w", path, err)
 	}
 	if err := loader.Load(c); err != nil {
-		return fmt.Errorf("config: %s: %w", path, err)
+		return fmt.Errorf("config: %s: %w\n  hint: the README lists the settings", path, err)
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func (w *Worker) run(ctx context.Context, job store.Job) {
 }
 
 // retry puts a failed job back, later with every attempt. After too many the store calls
-// it dead, which the operator sees, and any new event about its subject revives it.
+// it dead: store.DeadJobs lists it, and any new event about its subject revives it.
 func (w *Worker) retry(ctx context.Context, log zerolog.Logger, job store.Job, cause error) {
 	log.Warn().Err(cause).Int("attempt", job.Attempt).Msg("job failed")
 	if err := w.Store.Retry(ctx, job, w.Now().Add(backoff(job.Attempt)), cause.Error()); err != nil {

@@ -47,7 +47,7 @@ func runLedger(ctx context.Context, args []string, env environment) error {
 	}
 	st, err := store.OpenExisting(ctx, store.Options{URL: *database, Signer: signer})
 	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("%w\n  hint: --database names it, for example sqlite:countersign.db", err)
+		return fmt.Errorf("%w, with --database", err) // the store's hint goes on
 	}
 	if err != nil {
 		return err

@@ -101,8 +101,13 @@ func newFlags(name string, stderr io.Writer, help string) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintf(stderr, "%s\n\nflags:\n", help)
-		flags.PrintDefaults()
+		fmt.Fprintln(stderr, help)
+		some := false
+		flags.VisitAll(func(*flag.Flag) { some = true })
+		if some {
+			fmt.Fprint(stderr, "\nflags:\n")
+			flags.PrintDefaults()
+		}
 	}
 	return flags
 }

@@ -22,7 +22,8 @@ import (
 
 const serveHelp = `countersign serve runs the App: it takes webhooks, decides, records and posts check runs.
 
-Settings come from the environment, or from a YAML file that the environment overrides.
+Settings come from the environment, or from a YAML file that the environment overrides;
+README.md lists them.
 It stops on SIGTERM or Ctrl-C after the running jobs; what it was not done with is taken
 up at the next start.
 
@@ -148,7 +149,7 @@ func (s *server) sayWhoWeAre(ctx context.Context) {
 	case err == nil:
 		s.log.Info().Int64("app", app.ID).Str("slug", app.Slug).Msg("GitHub knows us")
 	case ctx.Err() == nil:
-		s.log.Error().Err(err).Msg("GitHub does not accept us: compare GITHUB_APP_INTEGRATION_ID and the private key with the App's settings")
+		s.log.Error().Err(err).Msg("GitHub did not say as which App we act. If it refused us, compare GITHUB_APP_INTEGRATION_ID and the private key with the App's settings")
 	}
 }
 
