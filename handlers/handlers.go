@@ -55,7 +55,7 @@ var refusals = []struct {
 func (h *Handlers) hook(w http.ResponseWriter, r *http.Request) {
 	delivery, err := h.Intake.Read(w, r, h.Now())
 	if err != nil {
-		h.refuse(w, err)
+		h.refuse(w, r, err)
 		return
 	}
 	arrival := h.arrival(delivery)
@@ -80,15 +80,18 @@ func (h *Handlers) hook(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-func (h *Handlers) refuse(w http.ResponseWriter, err error) {
+// refuse answers a delivery that is not accepted. Its id is whatever the sender wrote.
+func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	id := r.Header.Get("X-GitHub-Delivery")
+	log := h.Log.With().Str("claimed_delivery", id[:min(len(id), 100)]).Str("from", r.RemoteAddr).Logger()
 	for _, refusal := range refusals {
 		if errors.Is(err, refusal.err) {
-			h.Log.Warn().Err(err).Msg("delivery refused")
+			log.Warn().Err(err).Msg("delivery refused")
 			http.Error(w, refusal.text, refusal.status)
 			return
 		}
 	}
-	h.Log.Warn().Err(err).Msg("delivery not read")
+	log.Warn().Err(err).Msg("delivery not read")
 	http.Error(w, "the delivery could not be read", http.StatusBadRequest)
 }
 

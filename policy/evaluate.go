@@ -101,7 +101,7 @@ func (j *judgement) decide(d Decision) Decision {
 	}
 	d.Authorship = j.who
 	d.Visibility = j.f.Repository.Visibility
-	d.Approvers = j.approvers()
+	d.Approvers = j.approvers(rulings)
 	d.Reviews = slices.Grow(d.Reviews, len(j.reviews))
 	for _, r := range j.reviews {
 		d.Reviews = append(d.Reviews, ReviewResult{

@@ -108,9 +108,9 @@ func (j *judgement) branchProtection() ruling {
 
 // unreadableRemedy says what to do about a bypass list that cannot be read.
 func (j *judgement) unreadableRemedy() string {
-	s := "Grant the App what it needs to read the bypass list, or accept that bypasses are only detected afterwards with protection.unreadable_bypass: detect."
+	s := "GitHub shows the bypass list of a ruleset only to those who may edit it. Use classic branch protection, whose list can be read, or accept with protection.unreadable_bypass: detect that bypasses are only found afterwards."
 	if j.p.Protection.UnreadableBypass != bypassFail {
-		s = "`countersign protect attest` is not available in this version, so protection.unreadable_bypass: attested cannot hold. " + s
+		s += " An attested list is not possible in this version."
 	}
 	return s
 }

@@ -201,7 +201,7 @@ func (j *judgement) seenAndNotCounted() string {
 }
 
 // approvers says who could approve, in plain words.
-func (j *judgement) approvers() string {
+func (j *judgement) approvers(rulings []ruling) string {
 	who := "Anybody with the role " + j.leastRole() + " or higher"
 	if teams := j.p.Review.From.Teams; len(teams) > 0 {
 		who = "A member of " + listed(teams, 10) + " with the role " + j.leastRole() + " or higher"
@@ -217,6 +217,11 @@ func (j *judgement) approvers() string {
 	}
 	if len(not) > 0 {
 		who += " (so not " + listed(not, 10) + ")"
+	}
+	for _, r := range rulings {
+		if r.Rule == RuleIndependentValidation && r.Outcome == OutcomePending {
+			return who + ". One of them must be an owner of the validators' files: " + j.owners() + "."
+		}
 	}
 	return who + "."
 }

@@ -143,7 +143,11 @@ func (w *Worker) run(ctx context.Context, job store.Job) {
 // retry puts a failed job back, later with every attempt. After too many the store calls
 // it dead: store.DeadJobs lists it, and any new event about its subject revives it.
 func (w *Worker) retry(ctx context.Context, log zerolog.Logger, job store.Job, cause error) {
-	log.Warn().Err(cause).Int("attempt", job.Attempt).Msg("job failed")
+	if job.Attempt >= store.DefaultMaxAttempts {
+		log.Error().Err(cause).Int("attempt", job.Attempt).Msg("job given up; any new event about its pull request takes it up again")
+	} else {
+		log.Warn().Err(cause).Int("attempt", job.Attempt).Msg("job failed")
+	}
 	if err := w.Store.Retry(ctx, job, w.Now().Add(backoff(job.Attempt)), cause.Error()); err != nil {
 		log.Error().Err(err).Msg("job could not be put back; its lease will run out and it will be taken again")
 	}

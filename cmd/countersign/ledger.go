@@ -28,7 +28,7 @@ var errLedger = errors.New("the log does not hold")
 func runLedger(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("ledger check", env.stderr, ledgerHelp)
 	database := flags.String("database", fallback(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
-	keyFile := flags.String("key", fallback(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the signing key")
+	keyFile := flags.String("key", fallback(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the log's public key, or with the signing key")
 	asJSON := flags.Bool("json", false, "print one JSON object per organisation")
 	if len(args) == 0 || args[0] != "check" {
 		if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
@@ -41,11 +41,11 @@ func runLedger(ctx context.Context, args []string, env environment) error {
 	if err := parseFlags(flags, args[1:]); err != nil {
 		return err
 	}
-	signer, err := readKey(*keyFile)
+	verifier, err := readKey(*keyFile)
 	if err != nil {
 		return err
 	}
-	st, err := store.OpenExisting(ctx, store.Options{URL: *database, Signer: signer})
+	st, err := store.OpenExisting(ctx, store.Options{URL: *database, Verifiers: []note.Verifier{verifier}})
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%w, with --database", err) // the store's hint goes on
 	}
@@ -55,16 +55,21 @@ func runLedger(ctx context.Context, args []string, env environment) error {
 	return errors.Join(checkLogs(ctx, st, *asJSON, env), st.Close())
 }
 
-func readKey(file string) (note.Signer, error) {
-	secret, err := os.ReadFile(file)
+// readKey reads what checks the log's signatures: the public key, or the signing key, which
+// knows its own.
+func readKey(file string) (note.Verifier, error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("signing key: %w\n  hint: --key names the file that serve uses", err)
+		return nil, fmt.Errorf("key of the log: %w\n  hint: --key names the signing key that serve uses, or the public key that it gave at its first start", err)
 	}
-	key, err := ledger.ParseKey(string(secret))
+	if key, err := ledger.ParseKey(string(text)); err == nil {
+		return key.Verifier(), nil
+	}
+	verifier, err := ledger.ParseVerifier(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w", file, err)
+		return nil, fmt.Errorf("key of the log %s: %w", file, err)
 	}
-	return key, nil
+	return verifier, nil
 }
 
 func fallback(value, otherwise string) string {

@@ -125,6 +125,7 @@ func (s *server) run(ctx context.Context) error {
 	go func() { served <- s.http.Serve(s.listener) }()
 	s.log.Info().Stringer("listen", s.listener.Addr()).Str("version", version).Msg("serving")
 	go s.sayWhoWeAre(work)
+	s.sayWhatIsDead(work)
 
 	var failure error
 	select {
@@ -139,6 +140,19 @@ func (s *server) run(ctx context.Context) error {
 	stopWork()
 	<-worked
 	return errors.Join(failure, stopped, s.store.Close())
+}
+
+// sayWhatIsDead names the jobs that were given up, at every start.
+func (s *server) sayWhatIsDead(ctx context.Context) {
+	dead, err := s.store.DeadJobs(ctx)
+	if err != nil {
+		s.log.Error().Err(err).Msg("list the jobs that were given up")
+	}
+	for _, d := range dead {
+		s.log.Error().Str("job", d.Kind).Str("repository", d.Repository).Int("pr", d.Number).Str("head", d.HeadSHA).
+			Int64("installation", d.InstallationID).Str("delivery", d.DeliveryID).Str("cause", d.Cause).Time("since", d.DiedAt).
+			Msg("job given up; any new event about its pull request takes it up again")
+	}
 }
 
 // sayWhoWeAre asks GitHub as which App we act, so that a wrong key shows at the start and
