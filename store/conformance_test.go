@@ -92,8 +92,8 @@ func testReceive(t *testing.T, open opener) {
 	}
 	obs, err = n.HeadObservations(t.Context(), repo, "h1")
 	ok(t, err)
-	if len(obs) != 2 || obs[0].Event != "pull_request" || obs[1].Event != "check_run" || obs[1].DeliveryID != "ch1" {
-		t.Errorf("observations on h1: got %+v, want the pull request and the check run", obs)
+	if len(obs) != 1 || obs[0].Event != "check_run" || obs[0].DeliveryID != "ch1" {
+		t.Errorf("observations on h1: got %+v, want the check run only", obs)
 	}
 	orgs, err := s.Orgs(t.Context())
 	ok(t, err)

@@ -48,7 +48,7 @@ const (
 	selectChangeObservations = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body
 FROM observations WHERE org_id = $1 AND repo_id = $2 AND number = $3 AND number > 0 ORDER BY seq`
 	selectHeadObservations = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body
-FROM observations WHERE org_id = $1 AND repo_id = $2 AND head_sha = $3 AND head_sha <> '' ORDER BY seq`
+FROM observations WHERE org_id = $1 AND repo_id = $2 AND head_sha = $3 AND head_sha <> '' AND number = 0 ORDER BY seq`
 )
 
 // Observations returns what every event about a pull request said, in order of receipt.
@@ -56,8 +56,8 @@ func (n Tenant) Observations(ctx context.Context, repoID int64, number int) ([]O
 	return n.observations(ctx, selectChangeObservations, repoID, number)
 }
 
-// HeadObservations returns what every event about a head said, in order of receipt: its checks
-// and statuses, the push that made it, the pull requests that have it.
+// HeadObservations returns what events about a head said that name no pull request, in order
+// of receipt: its checks and statuses, and the pushes that made it.
 func (n Tenant) HeadObservations(ctx context.Context, repoID int64, headSHA string) ([]Observation, error) {
 	return n.observations(ctx, selectHeadObservations, repoID, headSHA)
 }

@@ -81,7 +81,7 @@ func (k *known) followHeads(ctx context.Context, tenant store.Tenant, job store.
 func (k *known) addOfHead(o store.Observation, head string) (before string, err error) {
 	e, err := decode(o)
 	switch {
-	case err != nil || o.Number != 0:
+	case err != nil:
 		return "", err
 	case e.Push != nil && e.Push.Ref == "refs/heads/"+k.headRef:
 		// A push of the same commit to another branch says nothing about this change.

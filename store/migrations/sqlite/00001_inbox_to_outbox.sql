@@ -45,7 +45,7 @@ CREATE TABLE observations (
   UNIQUE (org_id, delivery_id)
 ) STRICT;
 CREATE INDEX observations_by_change ON observations (org_id, repo_id, number, seq) WHERE number > 0;
-CREATE INDEX observations_by_head ON observations (org_id, repo_id, head_sha, seq) WHERE head_sha <> '';
+CREATE INDEX observations_by_head ON observations (org_id, repo_id, head_sha, seq) WHERE head_sha <> '' AND number = 0;
 
 CREATE TABLE changes (
   org_id          INTEGER NOT NULL REFERENCES orgs (org_id),
