@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,7 +99,7 @@ func (j *judgement) requiredChecks() []RequiredCheck {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {
 			return c
 		}
-		return compareInt64(a.AppID, b.AppID)
+		return cmp.Compare(a.AppID, b.AppID)
 	})
 	return out
 }
@@ -221,7 +222,7 @@ func newest(right []*Validation) (out []*Validation) {
 		if c := strings.Compare(a.group(), b.group()); c != 0 {
 			return c
 		}
-		return compareInt64(a.ID, b.ID)
+		return cmp.Compare(a.ID, b.ID)
 	})
 	for len(right) > 0 {
 		n := 1

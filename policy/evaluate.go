@@ -181,15 +181,6 @@ func more(title string, n int) string {
 	return fmt.Sprintf("%s (and %s)", title, count(n, "other problem"))
 }
 
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
-}
-
 // incomplete says why a list is not whole, "" when it is. What names it, in the plural.
 func incomplete[T any](l List[T], what string) string {
 	switch {

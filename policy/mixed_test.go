@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func mixed(r *rand.Rand, all []scenario) (*Policy, *Facts) {
 		}
 	}
 	// A review id is one review.
-	slices.SortStableFunc(f.Reviews.Items, func(a, b Review) int { return compareInt64(a.ID, b.ID) })
+	slices.SortStableFunc(f.Reviews.Items, func(a, b Review) int { return cmp.Compare(a.ID, b.ID) })
 	f.Reviews.Items = slices.CompactFunc(f.Reviews.Items, func(a, b Review) bool { return a.ID == b.ID })
 	return all[r.IntN(len(all))].policy, &f
 }

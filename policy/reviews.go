@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,7 +75,7 @@ func (j *judgement) judgeReviews() []judgedReview {
 	}
 	slices.SortStableFunc(out, func(a, b judgedReview) int {
 		if a.review.ID != b.review.ID {
-			return compareInt64(a.review.ID, b.review.ID)
+			return cmp.Compare(a.review.ID, b.review.ID)
 		}
 		return strings.Compare(a.review.State, b.review.State)
 	})
@@ -117,16 +118,6 @@ func (j *judgement) judgeReviews() []judgedReview {
 		}
 	}
 	return out
-}
-
-func compareInt64(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // judge fills in what one review amounts to.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -77,7 +78,7 @@ func (j *judgement) agentsOfPerson() (pushed, hidden []string) {
 	var weakly []string
 	for _, s := range j.who.Signals {
 		a := j.cat.Named(s.Agent)
-		if contains(pushed, s.Agent) || a != nil && a.Kind != KindAgent {
+		if slices.Contains(pushed, s.Agent) || a != nil && a.Kind != KindAgent {
 			continue
 		}
 		switch {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -210,7 +211,7 @@ func (j *judgement) approvers(rulings []ruling) string {
 	var not []string
 	for _, list := range [][]Member{j.who.Authors, j.who.Initiators} {
 		for _, m := range list {
-			if login := m.Actor.Login; login != "" && m.Actor.Type != TypeBot && !contains(not, login) {
+			if login := m.Actor.Login; login != "" && m.Actor.Type != TypeBot && !slices.Contains(not, login) {
 				not = append(not, login)
 			}
 		}

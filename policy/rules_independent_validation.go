@@ -140,12 +140,12 @@ func (j *judgement) foundAgents() []string {
 	var out []string
 	agents := j.who.Class == ClassAgent || j.who.Class == ClassAssisted
 	for _, name := range j.who.Agents {
-		if agents && !contains(out, name) {
+		if agents && !slices.Contains(out, name) {
 			out = append(out, name)
 		}
 	}
 	for _, s := range j.who.Signals {
-		if s.Agent == "" || s.Strength == StrengthWeak && !agents || contains(out, s.Agent) {
+		if s.Agent == "" || s.Strength == StrengthWeak && !agents || slices.Contains(out, s.Agent) {
 			continue
 		}
 		if a := j.cat.Named(s.Agent); a == nil || a.Kind == KindAgent && !a.Suggests {
@@ -180,7 +180,7 @@ func (j *judgement) protectedFiles() (touched []string, ok bool) {
 		}
 	}
 	exact = unique(exact)
-	protected := func(path string) bool { return path != "" && (contains(exact, path) || matchAny(globs, path)) }
+	protected := func(path string) bool { return path != "" && (slices.Contains(exact, path) || matchAny(globs, path)) }
 	for i := range j.f.Files.Items {
 		file := &j.f.Files.Items[i]
 		if file.Path == "" {

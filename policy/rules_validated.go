@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -98,7 +99,7 @@ func checkIDs(checks []judgedCheck) string {
 func remedies(failed []judgedCheck) string {
 	var out []string
 	for _, c := range failed {
-		if s := remedy(c.State); !contains(out, s) {
+		if s := remedy(c.State); !slices.Contains(out, s) {
 			out = append(out, s)
 		}
 	}
