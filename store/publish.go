@@ -144,6 +144,19 @@ func (n Tenant) DecisionOn(ctx context.Context, repoID int64, headSHA string) (D
 	return n.Decision(ctx, record)
 }
 
+const selectForBase = `SELECT record_id FROM changes
+WHERE org_id = $1 AND repo_id = $2 AND governing_ref = $3 AND record_id <> '' ORDER BY number DESC LIMIT 1`
+
+// DecisionForBase returns the newest decision of the newest change that was judged by a branch;
+// ErrNotFound if there is none, so that nothing says that the branch is enrolled.
+func (n Tenant) DecisionForBase(ctx context.Context, repoID int64, governingRef string) (Decided, error) {
+	var record string
+	if err := n.s.one(ctx, selectForBase, []any{n.org, repoID, governingRef}, &record); err != nil {
+		return Decided{}, fmt.Errorf("store: decision for %s: %w", governingRef, err)
+	}
+	return n.Decision(ctx, record)
+}
+
 // Confirm makes durable what was found on GitHub of a write that was begun and never
 // confirmed. The job stays claimed, to write what is wanted by now. ErrLeaseLost if the lease
 // is not held.

@@ -50,7 +50,7 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 	case errors.As(err, &outside):
 		return w.notEnrolled(ctx, log, tenant, job, outside)
 	case err != nil:
-		return w.failed(ctx, log, tenant, job, err)
+		return w.failed(ctx, log, tenant, job, known.base, err)
 	}
 	if change := collected.Facts.Change; change.State != "open" {
 		// Closed or merged: there is nothing left to hold or release, and the last
@@ -79,7 +79,7 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 // enforced before. Enrolment is sticky: with the policy gone an old success must not stand.
 func (w *Worker) notEnrolled(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, outside *facts.NotEnrolledError) error {
 	change := outside.Change
-	previous, err := w.lastSubject(ctx, tenant, job)
+	previous, err := w.lastSubject(ctx, tenant, job, change.GoverningRef)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -103,7 +103,7 @@ func (w *Worker) recordBroken(ctx context.Context, log zerolog.Logger, tenant st
 		RepositoryID: job.RepoID, Repository: job.Repository, Number: job.Number, HeadSHA: broken.Change.HeadSHA,
 		BaseRef: broken.Change.BaseRef, GoverningRef: broken.Change.GoverningRef,
 	}
-	if previous, err := w.lastSubject(ctx, tenant, job); err == nil {
+	if previous, err := w.lastSubject(ctx, tenant, job, broken.Change.GoverningRef); err == nil {
 		subject.Mode, subject.Lane, subject.CheckName = previous.Mode, previous.Lane, previous.CheckName
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -149,7 +149,7 @@ func (w *Worker) commit(ctx context.Context, log zerolog.Logger, tenant store.Te
 // failed answers a reading that gave no facts: it postpones the job or returns the cause
 // for the usual retry, and says so on the check run when it lasts. An old success must
 // not stand for a head that nobody can look at.
-func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, cause error) error {
+func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, base string, cause error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -157,14 +157,14 @@ func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Te
 	var limited *gh.RateLimitError
 	switch {
 	case errors.As(cause, &limited):
-		if err := w.recordUndecided(ctx, log, tenant, job, cause, false); err != nil {
+		if err := w.recordUndecided(ctx, log, tenant, job, base, cause, false); err != nil {
 			return err
 		}
 		return w.Store.Postpone(ctx, job, limited.Until, cause.Error())
 	case errors.Is(cause, facts.ErrBehind):
 		age := now.Sub(job.EnqueuedAt)
 		if age > quietBehind {
-			if err := w.recordUndecided(ctx, log, tenant, job, cause, false); err != nil {
+			if err := w.recordUndecided(ctx, log, tenant, job, base, cause, false); err != nil {
 				return err
 			}
 		}
@@ -172,18 +172,18 @@ func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Te
 		return w.Store.Postpone(ctx, job, now.Add(min(max(age/2, 100*time.Millisecond), 5*time.Second)), cause.Error())
 	}
 	if job.Attempt >= toldAttempt {
-		if err := w.recordUndecided(ctx, log, tenant, job, cause, job.Attempt >= finalAttempt); err != nil {
+		if err := w.recordUndecided(ctx, log, tenant, job, base, cause, job.Attempt >= finalAttempt); err != nil {
 			return err
 		}
 	}
 	return cause
 }
 
-// recordUndecided records that nothing could be decided, once per head and cause. A
-// pull request that never had a decision may not be enrolled: nothing is said of it, unless
-// its head already shows the check run of another pull request.
-func (w *Worker) recordUndecided(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, cause error, final bool) error {
-	subject, err := w.lastSubject(ctx, tenant, job)
+// recordUndecided records that nothing could be decided, once per head and cause. Of a pull
+// request without a decision it says so when its head already shows the check run of another
+// one, or when its base is known to be enrolled; else nobody expects to hear of it.
+func (w *Worker) recordUndecided(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, base string, cause error, final bool) error {
+	subject, err := w.lastSubject(ctx, tenant, job, base)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -210,9 +210,9 @@ func (w *Worker) recordUndecided(ctx context.Context, log zerolog.Logger, tenant
 }
 
 // lastSubject is the subject as the newest decision about it named it, or, when there is
-// none, as the decision of another pull request on the same head did.
-func (w *Worker) lastSubject(ctx context.Context, tenant store.Tenant, job store.Job) (policy.Subject, error) {
-	row, err := lastDecision(ctx, tenant, job)
+// none, as the decision of another pull request on the same head or base did.
+func (w *Worker) lastSubject(ctx context.Context, tenant store.Tenant, job store.Job, base string) (policy.Subject, error) {
+	row, err := lastDecision(ctx, tenant, job, base)
 	if err != nil {
 		return policy.Subject{}, err
 	}
@@ -221,14 +221,20 @@ func (w *Worker) lastSubject(ctx context.Context, tenant store.Tenant, job store
 		return policy.Subject{}, fmt.Errorf("decode decision %s: %w", row.RecordID, err)
 	}
 	subject := d.Subject()
-	subject.Number = job.Number
+	if subject.Number != job.Number {
+		subject.Number, subject.HeadSHA, subject.BaseRef = job.Number, job.HeadSHA, base
+	}
 	return subject, nil
 }
 
-func lastDecision(ctx context.Context, tenant store.Tenant, job store.Job) (store.Decided, error) {
+func lastDecision(ctx context.Context, tenant store.Tenant, job store.Job, base string) (store.Decided, error) {
 	current, err := tenant.Current(ctx, job.RepoID, job.Number)
 	if errors.Is(err, store.ErrNotFound) {
-		return tenant.DecisionOn(ctx, job.RepoID, job.HeadSHA)
+		row, err := tenant.DecisionOn(ctx, job.RepoID, job.HeadSHA)
+		if errors.Is(err, store.ErrNotFound) {
+			return tenant.DecisionForBase(ctx, job.RepoID, base)
+		}
+		return row, err
 	}
 	if err != nil {
 		return store.Decided{}, err

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/policy"
 )
 
 // A push whose deliveries were lost holds nothing up: what deliveries said of the checks on
@@ -18,4 +19,30 @@ func TestLostPushHoldsNothingUp(t *testing.T) {
 	hooks.Drop(nil)
 	w.test(pr, "failure") // its events name the pull request
 	w.wantCheck(t, pr, failed)
+}
+
+// A pull request that is opened during an outage says that it waits, when its base is known
+// to be enrolled.
+func TestOpenedDuringAnOutage(t *testing.T) {
+	w := startAcme(t, fast)
+	w.greenPull(t, "before")
+	repair := w.sim.Faults.Add(ghsim.Fault{Route: "POST /graphql", Status: 502})
+	pr := w.copilotPull("during")
+	w.skipUntil(t, func() bool { return w.check(pr, "countersign").Status == "in_progress" })
+	repair()
+	pr.Approve(w.bob)
+	w.skipUntil(t, func() bool { return w.check(pr, "countersign").Conclusion == released })
+}
+
+// On a branch that was enforced, a new pull request cannot do without the policy either.
+func TestPolicyGoneForNewPullRequests(t *testing.T) {
+	w := startAcme(t, fast)
+	w.greenPull(t, "before")
+	w.shop.Unprotect("main", w.carol)
+	w.shop.Push("main", w.carol, ghsim.Commit{Message: "no policy", Delete: []string{policy.Path}})
+	pr := w.copilotPull("after")
+	w.wantCheck(t, pr, failed)
+	w.shop.Push("main", w.carol, ghsim.Commit{Message: "policy again", Files: map[string]string{policy.Path: shopPolicy}})
+	w.shop.Protect("main", w.carol, ghsim.Protection{Approvals: 1, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}, EnforceAdmins: true})
+	w.wantCheck(t, pr, held)
 }
