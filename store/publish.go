@@ -144,10 +144,10 @@ func (n Tenant) DecisionOn(ctx context.Context, repoID int64, headSHA string) (D
 	return n.Decision(ctx, record)
 }
 
-const selectForBase = `SELECT record_id FROM changes
-WHERE org_id = $1 AND repo_id = $2 AND governing_ref = $3 AND record_id <> '' ORDER BY number DESC LIMIT 1`
+const selectForBase = `SELECT c.record_id FROM changes c JOIN decisions d ON d.org_id = c.org_id AND d.record_id = c.record_id
+WHERE c.org_id = $1 AND c.repo_id = $2 AND c.governing_ref = $3 ORDER BY d.leaf_index DESC LIMIT 1`
 
-// DecisionForBase returns the newest decision of the newest change that was judged by a branch;
+// DecisionForBase returns the newest decision about any change that was judged by a branch;
 // ErrNotFound if there is none, so that nothing says that the branch is enrolled.
 func (n Tenant) DecisionForBase(ctx context.Context, repoID int64, governingRef string) (Decided, error) {
 	var record string
