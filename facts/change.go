@@ -1,9 +1,12 @@
 package facts
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/gh"
@@ -176,22 +179,26 @@ func patchDigest(patch string) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// pushes leaves out what was pushed to the branch for an earlier pull request: a push
-// belongs to this one when it brought one of its commits, or a head that it had.
-func (r *firstReading) pushes(known Known) []policy.Push {
+// pushes are those that the pull request's own deliveries told of, and those that brought
+// one of its commits or a head that it had, in order of receipt.
+func (r *firstReading) pushes(ctx context.Context, req Request) ([]policy.Push, error) {
 	pr := r.answer.Repository.PullRequest
-	ours := map[string]bool{pr.HeadRefOid: true}
+	tips := []string{pr.HeadRefOid}
 	for _, node := range pr.Commits.Nodes {
-		ours[node.Commit.OID] = true
+		tips = append(tips, node.Commit.OID)
 	}
-	for _, seen := range known.Seen {
-		ours[seen.Head] = true
+	for _, seen := range req.Known.Seen {
+		tips = append(tips, seen.Head)
 	}
-	var out []policy.Push
-	for _, p := range known.Pushes {
-		if ours[p.After] {
-			out = append(out, p)
+	slices.Sort(tips)
+	out := slices.Clone(req.Known.Pushes)
+	for _, sha := range slices.Compact(tips) {
+		pushes, err := req.PushesOf(ctx, sha)
+		if err != nil {
+			return nil, fmt.Errorf("pushes of %.12s: %w", sha, err)
 		}
+		out = append(out, pushes...)
 	}
-	return out
+	slices.SortStableFunc(out, func(a, b policy.Push) int { return cmp.Compare(a.Seq, b.Seq) })
+	return out, nil
 }

@@ -57,6 +57,10 @@ type Request struct {
 	Now  time.Time
 	// Known is what deliveries said.
 	Known Known
+	// PushesOf are the pushes that made a commit the tip of the head branch, as their
+	// deliveries said. It is asked for every commit of the pull request, because whoever
+	// pushed before the pull request was opened is behind the change as well.
+	PushesOf func(ctx context.Context, sha string) ([]policy.Push, error)
 }
 
 // Collected is the facts together with the policy they are to be judged by.
@@ -118,6 +122,10 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	if err != nil {
 		return Collected{}, err
 	}
+	pushes, err := first.pushes(ctx, req)
+	if err != nil {
+		return Collected{}, err
+	}
 	f := policy.Facts{
 		V:           policy.FactsVersion,
 		CollectedAt: req.Now.UTC().Truncate(time.Microsecond),
@@ -126,7 +134,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Repository:  first.repository(req),
 		Change:      first.change(catalogue),
 		Commits:     first.commits(catalogue),
-		Pushes:      first.pushes(req.Known),
+		Pushes:      pushes,
 		Assignments: first.assignments(),
 		Validations: validations(req, first, second),
 		Files:       first.fileList(),

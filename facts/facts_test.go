@@ -1,6 +1,7 @@
 package facts_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -76,6 +77,7 @@ func (w *world) request(pr *ghsim.PullRequest) facts.Request {
 	return facts.Request{
 		Repo: gh.Repo{Owner: "acme", Name: "shop"}, RepositoryID: w.repo.ID(), InstallationID: w.installation.ID(), Number: pr.Number(),
 		App: policy.App{ID: w.app.ID()}, Head: pr.HeadSHA(), Base: "main", Now: time.Now(),
+		PushesOf: func(context.Context, string) ([]policy.Push, error) { return nil, nil },
 	}
 }
 

@@ -41,6 +41,9 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 	collected, err := facts.Collect(ctx, client, facts.Request{
 		Repo: gh.Repo{Owner: owner, Name: name}, RepositoryID: job.RepoID, InstallationID: job.InstallationID, Number: job.Number,
 		App: w.App, Head: known.head, Base: known.base, Now: w.Now(), Known: known.Known,
+		PushesOf: func(ctx context.Context, sha string) ([]policy.Push, error) {
+			return known.pushesOf(ctx, tenant, job, sha)
+		},
 	})
 	var broken *facts.PolicyError
 	var outside *facts.NotEnrolledError

@@ -1,11 +1,9 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/countersign/countersign/facts"
@@ -37,63 +35,54 @@ func loadKnown(ctx context.Context, tenant store.Tenant, job store.Job) (known, 
 			return k, err
 		}
 	}
-	if err := k.followHeads(ctx, tenant, job); err != nil {
+	if err := k.addHead(ctx, tenant, job); err != nil {
 		return k, err
 	}
-	slices.SortFunc(k.Pushes, func(a, b policy.Push) int { return cmp.Compare(a.Seq, b.Seq) })
 	k.Permissions, err = tenant.ReviewPermissions(ctx, job.RepoID, job.Number)
 	return k, err
 }
 
-// maxHeads bounds how many pushes are followed back from the head.
-const maxHeads = 300
-
-// followHeads adds what deliveries said of the newest head, and the pushes to the branch
-// that led to it, from before the pull request was opened too: whoever pushed then is
-// behind the change as well.
-func (k *known) followHeads(ctx context.Context, tenant store.Tenant, job store.Job) error {
-	heads, asked := []string{k.head}, map[string]bool{"": true}
-	for _, seen := range k.Seen {
-		heads = append(heads, seen.Head)
+// addHead adds what deliveries said of the checks and statuses on the newest head.
+func (k *known) addHead(ctx context.Context, tenant store.Tenant, job store.Job) error {
+	observations, err := tenant.HeadObservations(ctx, job.RepoID, k.head)
+	if err != nil {
+		return err
 	}
-	for i := 0; i < len(heads) && i < maxHeads; i++ {
-		head := heads[i]
-		if asked[head] {
-			continue
-		}
-		asked[head] = true
-		observations, err := tenant.HeadObservations(ctx, job.RepoID, head)
-		if err != nil {
+	for _, o := range observations {
+		e, err := decode(o)
+		switch {
+		case err != nil:
 			return err
-		}
-		for _, o := range observations {
-			before, err := k.addOfHead(o, head)
-			if err != nil {
-				return err
-			}
-			heads = append(heads, before)
+		case e.CheckRun != nil && e.Action != "rerequested" && e.Action != "requested_action":
+			k.Checks[e.CheckRun.ID] = facts.SeenCheck{Status: e.CheckRun.Status, Conclusion: e.CheckRun.Conclusion, ReceivedAt: o.ReceivedAt}
+		case e.Status != nil:
+			k.Statuses[e.Status.ID] = o.ReceivedAt
 		}
 	}
 	return nil
 }
 
-// addOfHead adds an observation of a head, and says which head was there before a push.
-func (k *known) addOfHead(o store.Observation, head string) (before string, err error) {
-	e, err := decode(o)
-	switch {
-	case err != nil:
-		return "", err
-	case e.Push != nil && e.Push.Ref == "refs/heads/"+k.headRef:
-		// A push of the same commit to another branch says nothing about this change.
-		k.Pushes = append(k.Pushes, push(o, e, e.Push.Before, e.Push.After, e.Push.Forced))
-		return e.Push.Before, nil
-	case head != k.head:
-	case e.CheckRun != nil && e.Action != "rerequested" && e.Action != "requested_action":
-		k.Checks[e.CheckRun.ID] = facts.SeenCheck{Status: e.CheckRun.Status, Conclusion: e.CheckRun.Conclusion, ReceivedAt: o.ReceivedAt}
-	case e.Status != nil:
-		k.Statuses[e.Status.ID] = o.ReceivedAt
+// pushesOf are the pushes that made a commit the tip of the pull request's branch. A push
+// of the same commit to another branch says nothing about this change.
+func (k *known) pushesOf(ctx context.Context, tenant store.Tenant, job store.Job, sha string) ([]policy.Push, error) {
+	observations, err := tenant.HeadObservations(ctx, job.RepoID, sha)
+	if err != nil {
+		return nil, err
 	}
-	return "", nil
+	var out []policy.Push
+	for _, o := range observations {
+		if o.Event != "push" {
+			continue
+		}
+		e, err := decode(o)
+		if err != nil {
+			return nil, err
+		}
+		if e.Push.Ref == "refs/heads/"+k.headRef {
+			out = append(out, push(o, e, e.Push.Before, e.Push.After, e.Push.Forced))
+		}
+	}
+	return out, nil
 }
 
 func decode(o store.Observation) (gh.Event, error) {

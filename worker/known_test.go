@@ -128,8 +128,12 @@ func TestKnownOfTheHead(t *testing.T) {
 	if len(k.Statuses) != 1 {
 		t.Errorf("statuses: got %+v", k.Statuses)
 	}
-	if len(k.Pushes) != 2 || k.Pushes[0].Pusher.ID != bob.ID {
-		t.Errorf("pushes: got %+v, want that of the branch and the opening, in order of receipt", k.Pushes)
+	pushes, err := k.pushesOf(t.Context(), in.Tenant(org), store.Job{RepoID: repo}, oldHead)
+	if err != nil || len(pushes) != 1 || pushes[0].Pusher.ID != bob.ID {
+		t.Errorf("pushes to the branch: got %+v, %v, want bob's", pushes, err)
+	}
+	if len(k.Pushes) != 1 || k.Pushes[0].Pusher.ID != alice.ID || k.Pushes[0].Seq <= pushes[0].Seq {
+		t.Errorf("pushes: got %+v, want the opening, after the push to the branch", k.Pushes)
 	}
 }
 

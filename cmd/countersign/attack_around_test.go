@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/countersign/countersign/gh/ghsim"
@@ -28,6 +29,21 @@ func attacksAround() []attempt {
 				pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "copilot/x", Author: w.copilot})
 				pr.Assign(w.alice, w.copilot)
 				pr.Push(w.copilot, ghsim.Commit{Message: "more", Files: code})
+				return w.approved(pr)
+			}, "approval"},
+		{"pushed-before-behind-many-events", "The same, with a push of the agent's between, and hundreds of events on the pull request.", "",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				repo.Push("copilot/x", w.bob, ghsim.Commit{Message: "payload", Author: w.copilot, Committer: w.copilot, Files: map[string]string{"payload.go": "package shop\n"}})
+				repo.Push("copilot/x", w.copilot, ghsim.Commit{Message: "on top", Files: map[string]string{"top.go": "package shop\n"}})
+				pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "copilot/x", Author: w.copilot})
+				pr.Assign(w.alice, w.copilot)
+				pr.Push(w.copilot, ghsim.Commit{Message: "more", Files: code})
+				hooks := w.app.Hooks()
+				hooks.Hold()
+				for i := range 320 {
+					pr.Label(w.dave, fmt.Sprintf("label %d", i))
+				}
+				hooks.Release()
 				return w.approved(pr)
 			}, "approval"},
 		{"policy-deleted", "Everything is green; the policy disappears from main, and carol asks for changes.", "",
