@@ -91,7 +91,8 @@ func (w *Worker) notEnrolled(ctx context.Context, log zerolog.Logger, tenant sto
 		return tenant.NotEnrolled(ctx, job, seen(job, change))
 	}
 	previous.HeadSHA, previous.BaseRef = change.HeadSHA, change.BaseRef
-	decision := policy.Undecided(previous, "the policy that enforced "+change.GoverningRef+" is gone: "+outside.Why+". Put it back on the branch", true)
+	decision := policy.Undecided(previous, "The policy that enforced "+change.GoverningRef+" is gone: "+outside.Why+". Put it back on the branch.", true)
+	decision.Title = "Could not decide: the policy of " + change.GoverningRef + " is gone"
 	rec, err := newRecord(job, decision)
 	if err != nil {
 		return err
@@ -245,22 +246,22 @@ func lastDecision(ctx context.Context, tenant store.Tenant, job store.Job, base 
 	return tenant.Decision(ctx, current.RecordID)
 }
 
-// causeForPeople says what happened in words that a developer can use.
+// causeForPeople says what happened in whole sentences that a developer can use.
 func causeForPeople(cause error) string {
 	var limited *gh.RateLimitError
 	switch {
 	case errors.As(cause, &limited):
-		return "GitHub's rate limit is used up until " + limited.Until.UTC().Format("15:04 UTC") + "; it goes on by itself then"
+		return "GitHub's rate limit is used up until " + limited.Until.UTC().Format("15:04 UTC") + ". It goes on by itself then."
 	case errors.Is(cause, facts.ErrBehind):
-		return "GitHub's API does not show yet what GitHub already told us about this pull request"
+		return "GitHub's API does not show yet what GitHub already told us about this pull request."
 	case errors.Is(cause, gh.ErrForbidden):
-		return "the App lacks a permission that it needs; an organisation owner can accept it in the App's settings"
+		return "The App lacks a permission that it needs. An organisation owner can accept it in the App's settings."
 	case errors.Is(cause, gh.ErrUnauthorized):
-		return "GitHub does not accept the App's credentials; its operator must check the private key and the installation"
+		return "GitHub does not accept the App's credentials. Its operator must check the private key and the installation."
 	case errors.Is(cause, gh.ErrGraphQL):
-		return "GitHub answered only in part; a permission may be missing"
+		return "GitHub answered only in part. A permission may be missing."
 	case errors.Is(cause, gh.ErrNotFound):
-		return "GitHub does not show this pull request to the App"
+		return "GitHub does not show this pull request to the App."
 	}
-	return "GitHub's API did not answer"
+	return "GitHub's API did not answer."
 }
