@@ -25,7 +25,8 @@ const (
 	maxLogin      = 255
 	maxName       = 4096 // refs, paths, names of checks and labels
 	maxExternalID = 65_535
-	maxMentions   = 10_000 // repositories or pull requests in one event
+	maxMentions   = 10_000  // repositories or pull requests in one event
+	maxComment    = 2 << 10 // of a comment is kept
 )
 
 // HandledEvents lists the names of the events that Decode knows, sorted.
@@ -39,7 +40,7 @@ func details() map[string]func(*decoder) {
 		"pull_request_review":        (*decoder).reviewEvent,
 		"pull_request_review_thread": (*decoder).pullRequest,
 		"issue_comment":              (*decoder).comment,
-		"issues":                     (*decoder).subject,
+		"issues":                     (*decoder).issueEvent,
 		"check_run":                  (*decoder).checkRun,
 		"check_suite":                (*decoder).checkSuite,
 		"status":                     (*decoder).status,

@@ -151,6 +151,7 @@ func (d *decoder) comment() {
 		ID   int64        `json:"id"`
 		User *wireAccount `json:"user"`
 		App  *wireApp     `json:"performed_via_github_app"`
+		Body string       `json:"body"`
 	}
 	if !d.need("issue", &issue) || !d.need("comment", &w) {
 		return
@@ -161,6 +162,32 @@ func (d *decoder) comment() {
 		OnPR:   issue.PullRequest != nil,
 		User:   d.account("comment.user", w.User),
 		AppID:  d.app("comment.performed_via_github_app", w.App).ID,
+		Text:   w.Body,
+	}
+	if len(w.Body) > maxComment {
+		d.event.Comment.Text = strings.ToValidUTF8(w.Body[:maxComment], "")
+	}
+}
+
+func (d *decoder) issueEvent() {
+	d.needRepository()
+	d.subject()
+	var w struct {
+		ID        int64        `json:"id"`
+		Number    int          `json:"number"`
+		State     string       `json:"state"`
+		User      *wireAccount `json:"user"`
+		CreatedAt looseTime    `json:"created_at"`
+	}
+	if !d.need("issue", &w) {
+		return
+	}
+	d.event.Issue = &EventIssue{
+		ID:        d.id("issue.id", w.ID),
+		Number:    d.number("issue.number", w.Number),
+		State:     d.word("issue.state", w.State),
+		User:      d.account("issue.user", w.User),
+		CreatedAt: w.CreatedAt.Time,
 	}
 }
 

@@ -105,7 +105,7 @@ var decodeTests = []struct {
 	}},
 	{"comment on a pull request", "issue_comment", `{"action":"created","issue":{"number":3,"pull_request":{"url":"x"}},"comment":{"id":31,"user":` + jFixer + `,"body":"/countersign","performed_via_github_app":{"id":55,"slug":"fixer","created_at":false}},` + jFrame + `}`, func() gh.Event {
 		e := frame("issue_comment", "created")
-		e.Comment = &gh.EventComment{ID: 31, Number: 3, OnPR: true, User: fixer, AppID: 55}
+		e.Comment = &gh.EventComment{ID: 31, Number: 3, OnPR: true, User: fixer, AppID: 55, Text: "/countersign"}
 		return e
 	}},
 	{"comment on an issue", "issue_comment", `{"action":"created","issue":{"number":4},"comment":{"id":31,"user":` + jAnn + `,"performed_via_github_app":null},` + jFrame + `}`, func() gh.Event {
@@ -113,8 +113,14 @@ var decodeTests = []struct {
 		e.Comment = &gh.EventComment{ID: 31, Number: 4, User: ann}
 		return e
 	}},
-	{"issue assigned", "issues", `{"action":"assigned","issue":{"number":"odd"},"assignee":` + jFixer + `,` + jFrame + `}`, func() gh.Event {
+	{"long comment", "issue_comment", `{"action":"created","issue":{"number":4},"comment":{"id":31,"user":` + jAnn + `,"body":"` + strings.Repeat("é", 2000) + `"},` + jFrame + `}`, func() gh.Event {
+		e := frame("issue_comment", "created")
+		e.Comment = &gh.EventComment{ID: 31, Number: 4, User: ann, Text: strings.Repeat("é", 1024)}
+		return e
+	}},
+	{"issue assigned", "issues", `{"action":"assigned","issue":{"id":12,"number":4,"state":"open","user":` + jAnn + `,"created_at":"odd"},"assignee":` + jFixer + `,` + jFrame + `}`, func() gh.Event {
 		e := frame("issues", "assigned")
+		e.Issue = &gh.EventIssue{ID: 12, Number: 4, State: "open", User: ann}
 		e.Assignee = &fixer
 		return e
 	}},

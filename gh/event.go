@@ -21,6 +21,7 @@ type Event struct {
 	WorkflowRun  *EventWorkflowRun `json:"workflow_run,omitempty"`
 	MergeGroup   *EventMergeGroup  `json:"merge_group,omitempty"`
 	Comment      *EventComment     `json:"comment,omitempty"`
+	Issue        *EventIssue       `json:"issue,omitempty"`
 	// Label, Assignee and RequestedReviewer name what an action of that name was about.
 	Label             string   `json:"label,omitempty"`
 	Assignee          *Account `json:"assignee,omitempty"`
@@ -135,11 +136,23 @@ type EventMergeGroup struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// EventComment is an issue comment, without its text, which is not needed yet.
+// EventComment is an issue comment.
 type EventComment struct {
 	ID     int64   `json:"id"`
 	Number int     `json:"number"`
 	OnPR   bool    `json:"on_pr"`
 	User   Account `json:"user"`
 	AppID  int64   `json:"app_id,omitempty"`
+	// Text is the comment as it was received, cut at 2 KiB: commands, and how somebody
+	// called an agent.
+	Text string `json:"text,omitempty"`
+}
+
+// EventIssue is an issue, not a pull request, at the time of the event.
+type EventIssue struct {
+	ID        int64     `json:"id"`
+	Number    int       `json:"number"`
+	State     string    `json:"state"` // "open" or "closed"
+	User      Account   `json:"user"`
+	CreatedAt time.Time `json:"created_at"`
 }

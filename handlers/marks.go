@@ -115,13 +115,16 @@ func branchOf(ref string) (string, bool) {
 	return "", false
 }
 
-// numberOf is the pull request that the event is about, 0 when it names none.
+// numberOf is the pull request or issue that the event is about, 0 when it names none. The
+// two share one sequence of numbers in a repository, so none means both.
 func numberOf(e gh.Event) int {
 	switch {
 	case e.PullRequest != nil:
 		return e.PullRequest.Number
-	case e.Comment != nil && e.Comment.OnPR:
+	case e.Comment != nil:
 		return e.Comment.Number
+	case e.Issue != nil:
+		return e.Issue.Number
 	}
 	return 0
 }

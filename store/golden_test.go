@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -22,6 +23,10 @@ func TestBodiesGolden(t *testing.T) {
 		"observations.golden": observationsBody{V: observationsBodyVersion, Observations: []observationSummary{{Seq: 1, DeliveryID: "d1",
 			Event: "check_run", Action: "completed", ReceivedAt: 1763899200000000, RepositoryID: repo, Number: 1, HeadSHA: "h1",
 			PayloadSHA256: digest("e"), BodySHA256: digest("f")}}},
+		"exception.golden": Exception{V: exceptionVersion, ID: "00000000-0000-4000-8000-000000000000", Kind: "direct-push", Subject: "main h2",
+			RepoID: repo, Repository: "acme/app", Number: 1, Ref: "main", SHA: "h2", RecordID: "r1", Severity: "high", State: ExceptionClosed,
+			Reason: "why", Owner: "alice", Remediation: "reverted", OpenedAt: time.Unix(1763899200, 0).UTC(), DueAt: time.Unix(1763899300, 0).UTC(),
+			ClosedAt: time.Unix(1763899400, 0).UTC(), Issue: 9, Step: "closed", By: "bob"},
 	} {
 		got, err := json.Marshal(body)
 		ok(t, err)

@@ -30,7 +30,7 @@ type Arrival struct {
 	Observation *Observation
 	// Changes are the pull requests that the event describes.
 	Changes []ChangeSeen
-	// Marks are the pull requests to evaluate.
+	// Marks are the subjects to look at.
 	Marks []Mark
 	// MarkHeads asks to evaluate every open change that ever had a head.
 	MarkHeads []HeadMark
@@ -45,7 +45,7 @@ type Observation struct {
 	DeliveryID, Event, Action string
 	ReceivedAt                time.Time // UTC, to the microsecond
 	OrgID, RepoID             int64
-	Number                    int    // pull request; 0: none
+	Number                    int    // pull request or issue; 0: none
 	HeadSHA                   string // empty: none
 	Body                      []byte // gh.Event as JSON, exact bytes
 }
@@ -62,11 +62,15 @@ type ChangeSeen struct {
 	UpdatedAt time.Time
 }
 
-// Mark asks for an evaluation of a pull request.
+// Mark asks for a job about a subject.
 type Mark struct {
+	// Kind is KindEvaluate, also when it is empty, KindGroup, KindBranch or KindException.
+	Kind                          string
 	OrgID, InstallationID, RepoID int64
 	Repository                    string
-	Number                        int
+	Number                        int    // KindEvaluate
+	HeadSHA                       string // KindGroup
+	Ref                           string // see Job.Ref
 	// Noisy marks come in bursts, and are served after Options.NoisyInterval at the latest.
 	Noisy bool
 }
@@ -305,7 +309,7 @@ func (s *Store) markAll(t *txn, a Arrival, onlyDead bool) (int, error) {
 	}
 	n := 0
 	for _, m := range once(marks) {
-		j := evaluateJob(m)
+		j := m.job()
 		j.DeliveryID = a.DeliveryID
 		marked, err := s.mark(t, j, m.Noisy, onlyDead)
 		if err != nil {
@@ -321,13 +325,14 @@ func (s *Store) markAll(t *txn, a Arrival, onlyDead bool) (int, error) {
 // once drops repeated subjects. One mark that is not noisy makes the subject not noisy.
 func once(marks []Mark) []Mark {
 	type subject struct {
-		org, repo int64
-		number    int
+		org       int64
+		kind, key string
 	}
 	at := map[subject]int{}
 	var out []Mark
 	for _, m := range marks {
-		k := subject{m.OrgID, m.RepoID, m.Number}
+		j := m.job()
+		k := subject{m.OrgID, j.Kind, j.Key}
 		if i, ok := at[k]; ok {
 			out[i].Noisy = out[i].Noisy && m.Noisy
 			continue
@@ -349,8 +354,8 @@ func (a Arrival) problem() string {
 		}
 	}
 	for _, m := range a.Marks {
-		if m.OrgID <= 0 || m.RepoID <= 0 || m.Number <= 0 {
-			return "a pull request to evaluate lacks organisation, repository or number"
+		if !m.usable() {
+			return "a subject to look at lacks organisation, repository, or what it is"
 		}
 	}
 	for _, m := range a.MarkHeads {

@@ -14,8 +14,11 @@ import (
 
 // The kinds of jobs.
 const (
-	KindEvaluate = "evaluate" // one pull request; key repository id / number
-	KindPublish  = "publish"  // one check run; key repository id / head SHA / check name
+	KindEvaluate  = "evaluate"  // one pull request; key repository id / number
+	KindPublish   = "publish"   // one check run; key repository id / head SHA / check name
+	KindGroup     = "group"     // one merge group; key repository id / head SHA
+	KindBranch    = "branch"    // what reached one branch; key repository id / branch
+	KindException = "exception" // one exception's clocks and notices; key its id
 )
 
 // Job is a claimed job. There is one row per kind, organisation and key, however often it is
@@ -26,7 +29,11 @@ type Job struct {
 	OrgID, InstallationID, RepoID int64
 	Repository                    string
 	Number                        int    // KindEvaluate
-	HeadSHA, CheckName            string // KindPublish
+	HeadSHA                       string // KindPublish, KindGroup
+	CheckName                     string // KindPublish
+	// Ref is the branch (KindBranch), the branch that the group is to be merged into
+	// (KindGroup), or the exception's id (KindException).
+	Ref string
 	// Generation is the number of marks that this run serves.
 	Generation int64
 	// Attempt is 1 in the first run since the newest mark, and one more after every Retry.
@@ -39,11 +46,42 @@ type Job struct {
 	DeliveryID string
 }
 
-func evaluateJob(m Mark) Job {
-	return Job{
-		Kind: KindEvaluate, Key: strconv.FormatInt(m.RepoID, 10) + "/" + strconv.Itoa(m.Number),
-		OrgID: m.OrgID, InstallationID: m.InstallationID, RepoID: m.RepoID, Repository: m.Repository, Number: m.Number,
+// job is the job that a mark asks for.
+func (m Mark) job() Job {
+	j := Job{
+		Kind: m.Kind, OrgID: m.OrgID, InstallationID: m.InstallationID, RepoID: m.RepoID, Repository: m.Repository,
+		Number: m.Number, HeadSHA: m.HeadSHA, Ref: m.Ref,
 	}
+	repo := strconv.FormatInt(m.RepoID, 10)
+	switch m.Kind {
+	case "", KindEvaluate:
+		j.Kind, j.Key = KindEvaluate, repo+"/"+strconv.Itoa(m.Number)
+	case KindGroup:
+		j.Key = repo + "/" + m.HeadSHA
+	case KindBranch:
+		j.Key = repo + "/" + m.Ref
+	case KindException:
+		j.Key = m.Ref
+	}
+	return j
+}
+
+// usable says whether the mark names its subject whole.
+func (m Mark) usable() bool {
+	if m.OrgID <= 0 {
+		return false
+	}
+	switch m.Kind {
+	case "", KindEvaluate:
+		return m.RepoID > 0 && m.Number > 0
+	case KindGroup:
+		return m.RepoID > 0 && m.HeadSHA != "" && m.Ref != ""
+	case KindBranch:
+		return m.RepoID > 0 && m.Ref != ""
+	case KindException:
+		return m.RepoID >= 0 && m.Ref != ""
+	}
+	return false
 }
 
 func publishJob(org, installation, repo int64, repository, head, checkName string) Job {
@@ -53,11 +91,11 @@ func publishJob(org, installation, repo int64, repository, head, checkName strin
 	}
 }
 
-// Mark asks for evaluations without a delivery, for example after a sweep. It returns when
-// the marks are durable.
+// Mark asks for jobs without a delivery, for example after a sweep. It returns when the marks
+// are durable.
 func (s *Store) Mark(ctx context.Context, marks []Mark) error {
 	for _, m := range marks {
-		if m.OrgID <= 0 || m.RepoID <= 0 || m.Number <= 0 {
+		if !m.usable() {
 			return fmt.Errorf("%w: mark %+v", ErrInvalid, m)
 		}
 	}
@@ -66,7 +104,7 @@ func (s *Store) Mark(ctx context.Context, marks []Mark) error {
 			if err := s.seeOrg(t, m.OrgID, owner(m.Repository)); err != nil {
 				return err
 			}
-			if _, err := s.mark(t, evaluateJob(m), m.Noisy, false); err != nil {
+			if _, err := s.mark(t, m.job(), m.Noisy, false); err != nil {
 				return err
 			}
 		}
@@ -109,10 +147,10 @@ func (j *schedule) mark(now, noisy int64) {
 }
 
 const (
-	insertJob = `INSERT INTO jobs (org_id, kind, ukey, installation_id, repo_id, repository, number, head_sha, check_name,
+	insertJob = `INSERT INTO jobs (org_id, kind, ukey, installation_id, repo_id, repository, number, head_sha, check_name, ref,
   delivery_id, wanted_gen, done_gen, attempts, run_at, hold_until, enqueued_at, next_enqueued_at, started_at,
   lease, lease_owner, lease_until, dead, last_error, last_error_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0, 0, $11, 0, $11, 0, 0, '', '', 0, 0, '', 0)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, 0, 0, $12, 0, $12, 0, 0, '', '', 0, 0, '', 0)
 ON CONFLICT (org_id, kind, ukey) DO NOTHING`
 	// PostgreSQL: FOR UPDATE.
 	selectSchedule = `SELECT wanted_gen, done_gen, attempts, run_at, hold_until, enqueued_at, next_enqueued_at, started_at,
@@ -129,7 +167,7 @@ func (s *Store) mark(t *txn, job Job, noisy, onlyDead bool) (bool, error) {
 	now := micros(s.now())
 	if !onlyDead {
 		n, err := t.exec(insertJob, job.OrgID, job.Kind, job.Key, job.InstallationID, job.RepoID, job.Repository,
-			job.Number, job.HeadSHA, job.CheckName, job.DeliveryID, now)
+			job.Number, job.HeadSHA, job.CheckName, job.Ref, job.DeliveryID, now)
 		if err != nil {
 			return false, err
 		}
@@ -178,7 +216,7 @@ func (s *Store) schedule(t *txn, job Job, at time.Time) error {
 const claimJobs = `UPDATE jobs SET lease = $1, lease_owner = $2, lease_until = $3, started_at = $4, next_enqueued_at = 0
 WHERE id IN (SELECT id FROM jobs WHERE wanted_gen > done_gen AND dead = 0 AND run_at <= $4 AND lease_until <= $4
   ORDER BY run_at, id LIMIT $5)
-RETURNING id, kind, ukey, org_id, installation_id, repo_id, repository, number, head_sha, check_name,
+RETURNING id, kind, ukey, org_id, installation_id, repo_id, repository, number, head_sha, check_name, ref,
   wanted_gen, attempts, enqueued_at, delivery_id, run_at`
 
 // Claim leases at most limit jobs that are due, those that have been due longest first. A job
@@ -202,7 +240,7 @@ func (s *Store) Claim(ctx context.Context, owner string, limit int, lease time.D
 			j := due{Job: Job{Lease: token}}
 			var enqueued int64
 			if err := scan(&j.ID, &j.Kind, &j.Key, &j.OrgID, &j.InstallationID, &j.RepoID, &j.Repository, &j.Number,
-				&j.HeadSHA, &j.CheckName, &j.Generation, &j.Attempt, &enqueued, &j.DeliveryID, &j.runAt); err != nil {
+				&j.HeadSHA, &j.CheckName, &j.Ref, &j.Generation, &j.Attempt, &enqueued, &j.DeliveryID, &j.runAt); err != nil {
 				return err
 			}
 			j.Attempt++
@@ -248,6 +286,17 @@ WHERE org_id = $1 AND id = $2 AND lease = $3 AND lease <> '' RETURNING wanted_ge
 // was claimed runs again. ErrLeaseLost if the lease is not held any more.
 func (s *Store) Finish(ctx context.Context, job Job) error {
 	return s.write(ctx, "finish "+job.Kind+" "+job.Key, func(t *txn) error { return finish(t, job) })
+}
+
+// FinishUntil is Finish for a job that has to look again by itself: at the given time, or
+// with the next mark if that comes before.
+func (s *Store) FinishUntil(ctx context.Context, job Job, at time.Time) error {
+	return s.write(ctx, "finish "+job.Kind+" "+job.Key, func(t *txn) error {
+		if err := finish(t, job); err != nil {
+			return err
+		}
+		return s.schedule(t, job, at)
+	})
 }
 
 func finish(t *txn, job Job) error {

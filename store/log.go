@@ -112,6 +112,17 @@ func appendLeaf(t *txn, org int64, h logHead, kind string, at time.Time, salt [l
 	return next, nil
 }
 
+// appendRecord adds the leaf of a record whose body is kept with it, and returns its index.
+// Nothing in the transaction may append with a head that was read before.
+func (n Tenant) appendRecord(t *txn, kind string, at time.Time, body []byte) (int64, error) {
+	h, err := n.s.ensureLog(t, n.org)
+	if err != nil {
+		return 0, err
+	}
+	_, err = appendLeaf(t, n.org, h, kind, at, newSalt(), body)
+	return h.size, err
+}
+
 // hashesIn reads stored hashes in a transaction, one statement each: a leaf needs about
 // twenty of a million, and a list of unknown length has no portable placeholder.
 func hashesIn(t *txn, org int64) ledger.HashReader {

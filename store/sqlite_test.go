@@ -440,3 +440,21 @@ func TestNoKey(t *testing.T) {
 		t.Errorf("check: got %v, want ErrNoSigner", err)
 	}
 }
+
+// A database of the version before is brought to this one with everything in it: the log
+// holds, jobs that wait are run, and the check run is known.
+func TestMigrateFromVersion1(t *testing.T) {
+	dump, err := os.ReadFile(filepath.Join("testdata", "version-1.sql"))
+	ok(t, err)
+	path := filepath.Join(t.TempDir(), "test.db")
+	db := raw(t, path)
+	exec(t, db, string(dump))
+	s := openSQLite(t, Options{URL: "sqlite:" + path})
+	verifyLog(t, s)
+	if p := must(s.Tenant(acme).Publication(t.Context(), repo, "h1", "countersign")); p.GitHubID != 900 || p.Wanted.Number != 1 {
+		t.Errorf("check run: got %+v", p)
+	}
+	decide(t, s, acme, 1, "h1", "pass", 0)
+	claim(t, s, acme, KindEvaluate, evaluateKey(3))
+	verifyLog(t, s)
+}

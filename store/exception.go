@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// LeafException is the kind of the leaves that hold the steps of exceptions.
+const LeafException = "exception"
+
+// The states of an exception. A late approval or a repair makes it remediated: that it
+// happened stays true, so it is never deleted.
+const (
+	ExceptionOpen       = "open"
+	ExceptionRemediated = "remediated" // the cause is gone; nobody has said that the matter is settled
+	ExceptionClosed     = "closed"
+)
+
+// Exception is something that did not hold: an item that fails an attribute, in an auditor's
+// words. It is the body of its newest step's leaf.
+//
+// Field names and order are part of the evidence format; add, never change.
+type Exception struct {
+	V  int    `json:"v"`
+	ID string `json:"id"` // random; set by OpenException
+	// Kind is one of "direct-push", "merged-without-decision", "force-push", "emergency", …
+	Kind string `json:"kind"`
+	// Subject says what it is about, so that the same thing seen twice is one exception.
+	Subject    string `json:"subject"`
+	RepoID     int64  `json:"repository_id"` // 0: the organisation's
+	Repository string `json:"repository"`    // owner/name; empty: the organisation's
+	Number     int    `json:"number"`        // pull request; 0: none
+	Ref        string `json:"ref"`           // branch; empty: none
+	SHA        string `json:"sha"`           // commit; empty: none
+	RecordID   string `json:"record_id"`     // decision that it is about; empty: none
+	// Severity is "high", "medium" or "low".
+	Severity string `json:"severity"`
+	State    string `json:"state"`
+	// Reason says what happened, in whole sentences.
+	Reason string `json:"reason"`
+	// Owner is the login of who is to settle it; empty: nobody yet.
+	Owner string `json:"owner"`
+	// Remediation says what was done about it; empty: nothing yet.
+	Remediation string    `json:"remediation"`
+	OpenedAt    time.Time `json:"opened_at"` // UTC, to the microsecond
+	// DueAt is until when it is to be settled; zero: no date.
+	DueAt    time.Time `json:"due_at,omitzero"`
+	ClosedAt time.Time `json:"closed_at,omitzero"`
+	// Issue is the number of its GitHub issue in the repository; 0: none.
+	Issue int `json:"issue,omitempty"`
+	// Step says what this step was: "opened", "escalated", "remediated", "closed", …; By is who
+	// took it, as GitHub asserts it (login and id), or "countersign".
+	Step string `json:"step"`
+	By   string `json:"by"`
+}
+
+const exceptionVersion = 1
+
+// LeafIndexed is an exception with the leaf of its newest step.
+type LeafIndexed struct {
+	Exception
+	LeafIndex int64
+}
+
+// OpenException opens an exception with its first step, in the ledger. If there already is one
+// of this kind and subject, whatever its state, that one is returned and nothing is written.
+func (n Tenant) OpenException(ctx context.Context, e Exception) (out Exception, opened bool, err error) {
+	err = n.s.write(ctx, "open exception "+e.Kind+" of "+e.Subject, func(t *txn) (err error) {
+		out, opened, err = n.openException(t, e)
+		return err
+	})
+	return out, opened, err
+}
+
+const selectExceptionOf = `SELECT body FROM exceptions WHERE org_id = $1 AND kind = $2 AND subject = $3`
+
+// openException is OpenException inside of a transaction that also writes its cause. It appends
+// to the log, so nothing may append with a head that was read before it.
+func (n Tenant) openException(t *txn, e Exception) (Exception, bool, error) {
+	if e.Kind == "" || e.Subject == "" || e.Severity == "" || e.Reason == "" {
+		return Exception{}, false, fmt.Errorf("%w: exception %q of %q lacks kind, subject, severity or reason", ErrInvalid, e.Kind, e.Subject)
+	}
+	var body []byte
+	err := t.row(selectExceptionOf, []any{n.org, e.Kind, e.Subject}, &body)
+	if err == nil {
+		var old Exception
+		return old, false, json.Unmarshal(body, &old)
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return Exception{}, false, err
+	}
+	at := n.s.now().UTC().Truncate(time.Microsecond)
+	e.V, e.ID, e.State, e.Step = exceptionVersion, newRecordID(), ExceptionOpen, "opened"
+	if e.OpenedAt.IsZero() {
+		e.OpenedAt = at
+	}
+	if e.By == "" {
+		e.By = "countersign"
+	}
+	return e, true, n.saveException(t, e, at)
+}
+
+// StepException takes an exception one step further: change alters it as it is now, and must
+// set Step and By. When change returns false, nothing is written. ErrNotFound if there is no
+// such exception.
+func (n Tenant) StepException(ctx context.Context, id string, change func(*Exception) bool) error {
+	return n.s.write(ctx, "step of exception "+id, func(t *txn) error { return n.stepException(t, id, change) })
+}
+
+const selectException = `SELECT body FROM exceptions WHERE org_id = $1 AND id = $2`
+
+func (n Tenant) stepException(t *txn, id string, change func(*Exception) bool) error {
+	var body []byte
+	err := t.row(selectException, []any{n.org, id}, &body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	var e Exception
+	if err == nil {
+		err = json.Unmarshal(body, &e)
+	}
+	if err != nil {
+		return err
+	}
+	before := e
+	e.Step, e.By = "", ""
+	if !change(&e) {
+		return nil
+	}
+	if e.ID != before.ID || e.Kind != before.Kind || e.Subject != before.Subject || e.Step == "" || e.By == "" {
+		return fmt.Errorf("%w: step %q by %q of exception %s", ErrInvalid, e.Step, e.By, id)
+	}
+	return n.saveException(t, e, n.s.now().UTC().Truncate(time.Microsecond))
+}
+
+const (
+	upsertException = `INSERT INTO exceptions (org_id, id, kind, subject, repo_id, number, state, due_at, leaf_index, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (org_id, id) DO UPDATE SET repo_id = excluded.repo_id, number = excluded.number, state = excluded.state,
+  due_at = excluded.due_at, leaf_index = excluded.leaf_index, body = excluded.body`
+	insertExceptionStep = `INSERT INTO exception_steps (org_id, id, leaf_index) VALUES ($1, $2, $3)`
+)
+
+// saveException writes a step: the row as it is now, and its leaf. The exception's job is
+// marked, so that whoever has to be told is told.
+func (n Tenant) saveException(t *txn, e Exception, at time.Time) error {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode exception: %w", err)
+	}
+	leaf, err := n.appendRecord(t, LeafException, at, body)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(upsertException, n.org, e.ID, e.Kind, e.Subject, e.RepoID, e.Number, e.State, micros(e.DueAt), leaf, body); err != nil {
+		return err
+	}
+	_, err = t.exec(insertExceptionStep, n.org, e.ID, leaf)
+	return err
+}
+
+// ExceptionFilter selects exceptions; its zero value selects all.
+type ExceptionFilter struct {
+	RepoID int64  // 0: every one
+	Number int    // 0: every one
+	Kind   string // empty: every one
+	Open   bool   // only those that are not closed
+}
+
+const selectExceptions = `SELECT leaf_index, body FROM exceptions
+WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) AND ($3 = 0 OR number = $3) AND ($4 = '' OR kind = $4) AND ($5 = 0 OR state <> 'closed')
+ORDER BY leaf_index`
+
+// Exceptions returns the exceptions as their newest steps left them, by that step.
+func (n Tenant) Exceptions(ctx context.Context, f ExceptionFilter) ([]LeafIndexed, error) {
+	return n.exceptions(ctx, selectExceptions, n.org, f.RepoID, f.Number, f.Kind, bit(f.Open))
+}
+
+const selectExceptionByID = `SELECT leaf_index, body FROM exceptions WHERE org_id = $1 AND id = $2`
+
+// Exception returns one exception; ErrNotFound if there is none with this id.
+func (n Tenant) Exception(ctx context.Context, id string) (LeafIndexed, error) {
+	list, err := n.exceptions(ctx, selectExceptionByID, n.org, id)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("store: exception %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return LeafIndexed{}, err
+	}
+	return list[0], nil
+}
+
+const selectExceptionSteps = `SELECT s.leaf_index, l.body FROM exception_steps s
+JOIN log_leaves l ON l.org_id = s.org_id AND l.leaf_index = s.leaf_index
+WHERE s.org_id = $1 AND s.id = $2 AND l.body IS NOT NULL ORDER BY s.leaf_index`
+
+// ExceptionSteps returns every step of an exception, oldest first.
+func (n Tenant) ExceptionSteps(ctx context.Context, id string) ([]LeafIndexed, error) {
+	return n.exceptions(ctx, selectExceptionSteps, n.org, id)
+}
+
+func (n Tenant) exceptions(ctx context.Context, query string, args ...any) ([]LeafIndexed, error) {
+	var out []LeafIndexed
+	err := n.s.query(ctx, query, args, func(scan func(...any) error) error {
+		var e LeafIndexed
+		var body []byte
+		if err := scan(&e.LeafIndex, &body); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(body, &e.Exception); err != nil {
+			return fmt.Errorf("exception of leaf %d: %w", e.LeafIndex, err)
+		}
+		out = append(out, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: list exceptions %s: %w", strings.TrimSpace(fmt.Sprint(args[1:]...)), err)
+	}
+	return out, nil
+}
