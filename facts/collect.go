@@ -61,6 +61,12 @@ type Request struct {
 	// deliveries said. It is asked for every commit of the pull request, because whoever
 	// pushed before the pull request was opened is behind the change as well.
 	PushesOf func(ctx context.Context, sha string) ([]policy.Push, error)
+	// CommentsOn are the comments on a pull request or issue and the assignments of it, as
+	// their deliveries said, in order of receipt.
+	CommentsOn func(ctx context.Context, number int) ([]Comment, error)
+	// RecordedAt is what was recorded of an earlier head of the pull request that was reviewed
+	// at a time: the facts of a decision about it, and that decision's id. Nil: nothing was.
+	RecordedAt func(ctx context.Context, headSHA string, reviewed time.Time) (*policy.Facts, string, error)
 }
 
 // Collected is the facts together with the policy they are to be judged by.
@@ -126,6 +132,10 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	if err != nil {
 		return Collected{}, err
 	}
+	calls, err := first.calls(ctx, req, catalogue)
+	if err != nil {
+		return Collected{}, err
+	}
 	f := policy.Facts{
 		V:           policy.FactsVersion,
 		CollectedAt: req.Now.UTC().Truncate(time.Microsecond),
@@ -141,11 +151,17 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Protection:  protection(first, second),
 		Teams:       second.teams,
 		Policy:      []policy.PolicyLayer{layer},
-		Sources:     sources(reads),
 		Workflows:   second.workflows,
+		Calls:       calls,
+		Issues:      first.issues(),
 	}
+	f.Change.Tickets = pol.TicketsIn(first.answer.Repository.PullRequest.Title, first.answer.Repository.PullRequest.Body, f.Change.HeadRef)
 	var firstPermissions map[int64]string
 	f.Reviews, firstPermissions = first.reviews(req, second)
+	if err := addEarlier(ctx, client, req, &f); err != nil {
+		return Collected{}, err
+	}
+	f.Sources = sources(reads)
 	return Collected{
 		Facts: f, Policy: pol, PolicySource: first.policyFile.Bytes,
 		Catalogue: catalogue, FirstPermissions: firstPermissions,

@@ -77,7 +77,9 @@ func (w *world) request(pr *ghsim.PullRequest) facts.Request {
 	return facts.Request{
 		Repo: gh.Repo{Owner: "acme", Name: "shop"}, RepositoryID: w.repo.ID(), InstallationID: w.installation.ID(), Number: pr.Number(),
 		App: policy.App{ID: w.app.ID()}, Head: pr.HeadSHA(), Base: "main", Now: time.Now(),
-		PushesOf: func(context.Context, string) ([]policy.Push, error) { return nil, nil },
+		PushesOf:   func(context.Context, string) ([]policy.Push, error) { return nil, nil },
+		CommentsOn: func(context.Context, int) ([]facts.Comment, error) { return nil, nil },
+		RecordedAt: func(context.Context, string, time.Time) (*policy.Facts, string, error) { return nil, "", nil },
 	}
 }
 

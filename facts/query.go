@@ -30,6 +30,7 @@ const changeQuery = `query Change($owner: String!, $name: String!, $number: Int!
       commits(first: 30) { ...Commits }
       reviews(first: 30) { ...Reviews }
       timelineItems(first: 100, itemTypes: [ASSIGNED_EVENT, UNASSIGNED_EVENT, REVIEW_DISMISSED_EVENT]) { ...Timeline }
+      closingIssuesReferences(first: 50) { totalCount pageInfo { hasNextPage } nodes { number createdAt repository { nameWithOwner } author { ...Actor } } }
     }
   }
 }
@@ -189,6 +190,16 @@ type gqlChange struct {
 	Commits       connection[gqlCommitNode]   `json:"commits"`
 	Reviews       connection[gqlReview]       `json:"reviews"`
 	TimelineItems connection[gqlTimelineItem] `json:"timelineItems"`
+	Closes        connection[gqlIssue]        `json:"closingIssuesReferences"`
+}
+
+type gqlIssue struct {
+	Number     int       `json:"number"`
+	CreatedAt  time.Time `json:"createdAt"`
+	Repository struct {
+		NameWithOwner string `json:"nameWithOwner"`
+	} `json:"repository"`
+	Author *gqlActor `json:"author"`
 }
 
 type gqlCommitNode struct {

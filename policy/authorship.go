@@ -11,9 +11,11 @@ const (
 	RoleAuthor           = "author"        // opened the pull request
 	RoleCommitAuthor     = "commit author" // of at least one commit
 	RoleCoAuthor         = "co-author"
-	RoleCommitter        = "committer" // GitHub itself left out
+	RoleSuggested        = "suggested lines" // co-author of a commit that GitHub made of review suggestions
+	RoleCommitter        = "committer"       // GitHub itself left out
 	RolePusher           = "pusher"
 	RoleAssigned         = "assigned the agent"
+	RoleCalled           = "called the agent"              // in a comment, or on an issue that the change closes
 	RoleClaimedCoAuthor  = "claimed: co-author"            // of an agent's commit: who asked for it
 	RoleClaimedRequester = "claimed: requested by"         // in the body
 	RoleClaimedAssignee  = "claimed: assigned by an agent" // an agent handed the change to them
@@ -29,7 +31,13 @@ const (
 // it (or its issue) to the agent, or who pushed, where no agent opened or pushed it
 // itself. A person who pushed to an agent's pull request need not be who asked for it.
 // Claims (co-authors of an agent's commits, "Requested by @login") add people and never
-// make the initiator known. Nobody's word does where GitHub Actions made the change.
+// make the initiator known. So do calls: who mentioned the agent on the pull request before
+// something was pushed, or on an issue that the change closes, or assigned it to the agent.
+// GitHub asserts who called; that this change came of it, only the writer of the pull
+// request's body does. Nobody's word does where GitHub Actions made the change.
+//
+// An update that left the change as it was, file by file, makes nobody its author: neither who
+// pushed it nor who made its commits. The class rests on everything all the same.
 func AuthorshipOf(c *Catalogue, f *Facts) Authorship {
 	t := TracesOf(f)
 	r := &reader{Catalogue: c}
@@ -38,9 +46,10 @@ func AuthorshipOf(c *Catalogue, f *Facts) Authorship {
 		Class: found.Class, Agents: found.Agents, Signals: found.Signals,
 		Authors: []Member{}, Initiators: []Member{}, InitiatorKnown: true,
 	}
-	a.Authors = authorsOf(r, &t)
+	content := contentOf(f, t)
+	a.Authors = authorsOf(r, f, &content)
 	if found.Class == ClassAgent || found.Class == ClassAssisted {
-		a.Initiators, a.InitiatorKnown = initiatorsOf(r, f, &t)
+		a.Initiators, a.InitiatorKnown = initiatorsOf(r, f, &content, &t)
 	}
 	if runByAnybody(r, &t) {
 		a.InitiatorKnown = false
@@ -170,7 +179,7 @@ func (m *members) sorted() []Member {
 }
 
 // authorsOf collects everyone behind the change.
-func authorsOf(r *reader, t *Traces) []Member {
+func authorsOf(r *reader, f *Facts, t *Traces) []Member {
 	var set members
 	set.add(t.Author, "", RoleAuthor)
 	var author, committer Identity // of the commit before: most often the same
@@ -184,7 +193,13 @@ func authorsOf(r *reader, t *Traces) []Member {
 			committer = m.Committer
 			set.identity(r, &committer, RoleCommitter)
 		}
-		eachCoAuthor(r, m, func(id *Identity) { set.identity(r, id, RoleCoAuthor) })
+		eachCoAuthor(r, m, func(id *Identity) {
+			role := RoleCoAuthor
+			if suggested(r, f, m, id) {
+				role = RoleSuggested
+			}
+			set.identity(r, id, role)
+		})
 	}
 	for i := range t.Pushes {
 		if agent := r.OfActor(t.Pushes[i].Pusher); agent == nil || agent.Kind != KindPlatform {
@@ -192,6 +207,14 @@ func authorsOf(r *reader, t *Traces) []Member {
 		}
 	}
 	return set.sorted()
+}
+
+// suggested reports whether a co-author wrote a review suggestion that a person accepted: it
+// is a reviewer of this pull request, by id, and GitHub itself made and signed the commit. The
+// co-author of an agent's commit is who asked for it.
+func suggested(r *reader, f *Facts, m *Commit, id *Identity) bool {
+	return id.Account.ID != 0 && isPerson(r, m.Author.Account) && r.identity(&m.Author).agent() == nil && m.Signature.ByGitHub && m.Signature.State == "valid" && r.identity(&m.Committer).platform() &&
+		slices.ContainsFunc(f.Reviews.Items, func(v Review) bool { return v.Actor.ID == id.Account.ID })
 }
 
 // identity enters a git identity, unless it is GitHub itself.
@@ -230,9 +253,9 @@ func (m *Commit) hasCoAuthor(email string) bool {
 	return false
 }
 
-// initiatorsOf collects the people who asked an agent for the change. known is true when
-// GitHub asserts one of them.
-func initiatorsOf(r *reader, f *Facts, t *Traces) (list []Member, known bool) {
+// initiatorsOf collects the people who asked an agent for the change: t are the traces of what
+// it consists of, all includes later updates. known is true when GitHub asserts one of them.
+func initiatorsOf(r *reader, f *Facts, t, all *Traces) (list []Member, known bool) {
 	var set members
 	agentActed := isAgent(r, t.Author)
 	for i := range t.Pushes {
@@ -259,8 +282,20 @@ func initiatorsOf(r *reader, f *Facts, t *Traces) (list []Member, known bool) {
 			set.add(as.Assignee, "", RoleClaimedAssignee)
 		}
 	}
+	for _, call := range f.Calls {
+		if isPerson(r, call.By) && (call.Number != f.Change.Number || pushedAfter(t, call.Seq)) {
+			set.add(call.By, "", RoleCalled)
+		}
+	}
 	claimedInitiators(r, t, &set)
+	claimedInitiators(r, all, &set)
 	return set.sorted(), known
+}
+
+// pushedAfter reports whether anything was pushed after a moment, or that is not known. What
+// was there before nobody asked for then.
+func pushedAfter(t *Traces, seq int64) bool {
+	return len(t.Pushes) == 0 || slices.ContainsFunc(t.Pushes, func(p Push) bool { return p.Seq > seq })
 }
 
 // claimedInitiators adds those of whom only a text says that they asked.

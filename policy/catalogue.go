@@ -48,6 +48,7 @@ type Catalogue struct {
 	apps   map[string]*Agent
 	emails map[string]*Agent
 	labels map[string]*Agent
+	calls  map[string]*Agent // what follows the "@" of a call, lower case
 
 	authorNames []textRule
 	branches    []textRule
@@ -146,7 +147,7 @@ func newCatalogue(revision string, source []byte, own, extra []Agent, encoded []
 	c := &Catalogue{
 		revision: revision, source: source, extra: extra,
 		names: map[string]*Agent{}, ids: map[int64]*Agent{}, bots: map[string]*Agent{}, users: map[string]*Agent{},
-		apps: map[string]*Agent{}, emails: map[string]*Agent{}, labels: map[string]*Agent{},
+		apps: map[string]*Agent{}, emails: map[string]*Agent{}, labels: map[string]*Agent{}, calls: map[string]*Agent{},
 		trailers: map[string]*trailerRules{}, hosts: map[string][]textRule{},
 		unlisted: &Agent{Name: UnlistedBot, Kind: KindAgent, Vendor: "unknown", Provider: "unknown"},
 	}
@@ -187,6 +188,11 @@ func (c *Catalogue) index(a *Agent) {
 	}
 	for _, label := range a.Labels {
 		put(c.labels, strings.ToLower(label), a)
+	}
+	for _, list := range [][]string{a.Logins, a.Apps, a.Mentions} {
+		for _, name := range list {
+			put(c.calls, bareLogin(strings.ToLower(name)), a)
+		}
 	}
 	c.authorNames = appendShapes(c.authorNames, a, a.Names, false)
 	c.branches = appendShapes(c.branches, a, a.Branches, false)

@@ -192,7 +192,7 @@ func (d *catalogueDecoder) agent(n *yaml.Node) (a Agent) {
 		"ids":    func(n *yaml.Node) { a.IDs = sequence(d, n, d.integer) },
 		"logins": texts(&a.Logins), "apps": texts(&a.Apps), "emails": texts(&a.Emails), "names": texts(&a.Names),
 		"trailers": texts(&a.Trailers), "branches": texts(&a.Branches), "titles": texts(&a.Titles),
-		"labels": texts(&a.Labels), "body": texts(&a.Body), "sessions": texts(&a.Sessions),
+		"labels": texts(&a.Labels), "body": texts(&a.Body), "sessions": texts(&a.Sessions), "mentions": texts(&a.Mentions),
 	})
 	return a
 }
@@ -256,7 +256,7 @@ func (k *agentChecker) check(a *Agent) {
 		{"logins", a.Logins, checkLogin}, {"apps", a.Apps, checkSlug}, {"emails", a.Emails, checkEmail},
 		{"names", a.Names, checkText}, {"trailers", a.Trailers, checkTrailer}, {"branches", a.Branches, checkText},
 		{"titles", a.Titles, checkBeginning}, {"labels", a.Labels, checkNothing}, {"body", a.Body, checkBeginning},
-		{"sessions", a.Sessions, checkSession},
+		{"sessions", a.Sessions, checkSession}, {"mentions", a.Mentions, checkSlug},
 	} {
 		k.list(a, list.field, list.values, list.check)
 	}

@@ -96,6 +96,9 @@ func (j *judgement) decide(d Decision) Decision {
 		j.humanReview(), j.freshReview(), j.branchProtection(),
 		j.validated(), j.independentValidation(), j.agentIdentity(),
 	}
+	if asked, ok := j.authorised(); ok {
+		rulings = append(rulings, asked)
+	}
 	for _, r := range rulings {
 		d.Rules = append(d.Rules, r.RuleResult)
 	}
@@ -163,7 +166,7 @@ func verdict(rulings []ruling) (v Verdict, title, cause string) {
 
 // first is the ruling that the title tells.
 func first(rulings []ruling) ruling {
-	for _, rule := range []string{RuleHumanReview, RuleFreshReview, RuleValidated, RuleIndependentValidation, RuleAgentIdentity} {
+	for _, rule := range []string{RuleHumanReview, RuleFreshReview, RuleValidated, RuleIndependentValidation, RuleAgentIdentity, RuleAuthorised} {
 		for _, r := range rulings {
 			if r.Rule == rule {
 				return r

@@ -38,6 +38,47 @@ type Facts struct {
 	// Workflows are the workflow files of runs that took them from the head, or from a
 	// branch that does not govern, and not from what would be merged.
 	Workflows []WorkflowFile `json:"workflows,omitempty"`
+	// Earlier are heads that were approved and are not the head any more, with what was
+	// recorded of them, newest approval first.
+	Earlier []EarlierHead `json:"earlier,omitempty"`
+	// Calls are comments and assignments by which somebody called an agent, in order of receipt.
+	Calls []Call `json:"calls,omitempty"`
+	// Issues are the issues that the pull request closes; nil in facts from before they were read.
+	Issues *List[Issue] `json:"issues,omitempty"`
+}
+
+// EarlierHead is what was recorded of a head that was approved: it tells whether an approval
+// of it covers the head as well.
+type EarlierHead struct {
+	SHA     string `json:"sha"`
+	BaseRef string `json:"base_ref"` // the branch that the pull request targeted then
+	// RecordID is the decision that the lists come from.
+	RecordID string       `json:"record_id"`
+	Files    List[File]   `json:"files"`
+	Commits  List[Commit] `json:"commits"`
+}
+
+// Call is somebody calling an agent to work: a comment that mentions it, or an issue that was
+// assigned to it.
+type Call struct {
+	Seq        int64     `json:"seq"` // receipt sequence
+	ReceivedAt time.Time `json:"received_at"`
+	By         Actor     `json:"by"`
+	// Agent is the name in the catalogue.
+	Agent string `json:"agent"`
+	// Number is the issue or pull request that it was in.
+	Number int `json:"number"`
+	// Kind is "comment" or "assignment".
+	Kind string `json:"kind"`
+}
+
+// Issue is an issue that the pull request closes.
+type Issue struct {
+	Repository string `json:"repository"`
+	Number     int    `json:"number"`
+	Author     Actor  `json:"author"`
+	// CreatedAt is GitHub's own clock.
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // WorkflowFile is a workflow file of the repository in two places.
@@ -134,6 +175,9 @@ type Change struct {
 	UpdatedAt      time.Time `json:"updated_at"`
 	// AutoMergeBy is who enabled auto-merge; zero when it is off.
 	AutoMergeBy Actor `json:"auto_merge_by"`
+	// Tickets are what the title, the body or the head branch hold of the shape that the
+	// policy gives for a ticket, sorted, each once, at most 10.
+	Tickets []string `json:"tickets,omitempty"`
 }
 
 // Commit is one commit of the pull request, oldest first in Facts.
@@ -299,6 +343,9 @@ type File struct {
 	PatchSHA256 string `json:"patch_sha256"`
 	Additions   int    `json:"additions"`
 	Deletions   int    `json:"deletions"`
+	// Mode is git's file mode at the head ("100644", "100755", "120000", …); empty when it
+	// was not read, which it only is where an earlier approval may cover the head.
+	Mode string `json:"mode,omitempty"`
 }
 
 // Protection is what GitHub enforces on the governing base.

@@ -28,6 +28,10 @@ const (
 	decidedByGitHub      = "github"
 	decidedByCountersign = "countersign"
 
+	coauthorsExclude          = "exclude"
+	coauthorsAllow            = "allow"
+	coauthorsAllowSuggestions = "allow_suggestions"
+
 	bypassFail     = "fail"
 	bypassAttested = "attested"
 	bypassDetect   = "detect"
@@ -125,7 +129,7 @@ func Parse(src []byte) (*Policy, error) {
 
 // policy reads the top level.
 func (r *policyReader) policy(n *yaml.Node) *Policy {
-	m := r.mapping(n, "", "version", "mode", "branches", "lanes", "agents", "review", "validation", "protection")
+	m := r.mapping(n, "", "version", "mode", "branches", "lanes", "agents", "review", "validation", "protection", "authorisation")
 	if m == nil {
 		return nil
 	}
@@ -145,6 +149,7 @@ func (r *policyReader) policy(n *yaml.Node) *Policy {
 	p.Review = r.review(m["review"])
 	p.Validation = r.validation(m["validation"])
 	p.Protection = r.protection(m["protection"])
+	p.Authorisation = r.authorisation(m["authorisation"])
 	return p
 }
 
@@ -261,6 +266,7 @@ func (r *policyReader) agents(n *yaml.Node) []Agent {
 			Labels:   r.texts(m["labels"], path+".labels"),
 			Body:     r.texts(m["body"], path+".body"),
 			Sessions: r.texts(m["sessions"], path+".sessions"),
+			Mentions: r.texts(m["mentions"], path+".mentions"),
 		}
 		if names[a.Name] && a.Name != "" {
 			r.say(m["name"], path+".name", fmt.Sprintf("%q is the name of another agent too", a.Name), "names are unique")
@@ -288,16 +294,20 @@ func (r *policyReader) agents(n *yaml.Node) []Agent {
 func agentKeys() []string {
 	return []string{
 		"name", "kind", "vendor", "provider", "local", "suggests", "ids", "logins", "apps", "emails", "names",
-		"trailers", "branches", "titles", "labels", "body", "sessions",
+		"trailers", "branches", "titles", "labels", "body", "sessions", "mentions",
 	}
 }
 
 func (r *policyReader) review(n *yaml.Node) ReviewPolicy {
-	m := r.mapping(n, "review", "agent", "assisted", "automation", "human", "from", "unknown_initiator", "decided_by")
+	m := r.mapping(n, "review", "agent", "assisted", "automation", "human", "from", "unknown_initiator", "coauthors", "decided_by")
 	out := ReviewPolicy{
 		From:             r.reviewers(m["from"]),
 		UnknownInitiator: r.number(m["unknown_initiator"], "review.unknown_initiator", 0, maxApprovals),
+		CoAuthors:        r.oneOf(m["coauthors"], "review.coauthors", coauthorsExclude, coauthorsAllow, coauthorsAllowSuggestions),
 		DecidedBy:        r.oneOf(m["decided_by"], "review.decided_by", decidedByGitHub, decidedByCountersign),
+	}
+	if out.CoAuthors == "" {
+		out.CoAuthors = coauthorsExclude
 	}
 	human := r.approvals(m["human"], "review.human", 0, 1)
 	automation := r.approvals(m["automation"], "review.automation", 0, 1)

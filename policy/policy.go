@@ -1,5 +1,7 @@
 package policy
 
+import "regexp"
+
 // Path is where a repository keeps its policy, on the base branch.
 const Path = ".github/countersign.yml"
 
@@ -16,6 +18,8 @@ type Policy struct {
 	Review     ReviewPolicy    `json:"review,omitzero" jsonschema_description:"Who must approve."`
 	Validation ValidationRules `json:"validation,omitzero" jsonschema_description:"What must have run and succeeded on the newest commit."`
 	Protection ProtectionRules `json:"protection,omitzero" jsonschema_description:"What the branch itself must enforce."`
+	// Authorisation is nil when the policy does not ask for any.
+	Authorisation *Authorisation `json:"authorisation,omitempty" jsonschema_description:"Whether a change must have been asked for beforehand."`
 }
 
 // Lane gives laxer bases a check run name of their own.
@@ -37,6 +41,8 @@ type ReviewPolicy struct {
 	From       Reviewers  `json:"from,omitzero" jsonschema_description:"Whose approval counts."`
 	// UnknownInitiator is the number of approvals added when nobody knows who asked the agent.
 	UnknownInitiator *int `json:"unknown_initiator,omitempty" jsonschema:"minimum=0,maximum=10" jsonschema_description:"Approvals added when nobody knows who asked the agent. Left out: 1."`
+	// CoAuthors is "exclude", "allow" or "allow_suggestions".
+	CoAuthors string `json:"coauthors,omitempty" jsonschema:"enum=exclude,enum=allow,enum=allow_suggestions" jsonschema_description:"Whether a co-author of a commit may approve. allow_suggestions: only somebody whose review suggestion was accepted on GitHub. Left out: exclude."`
 	// DecidedBy is "github" (GitHub's own review count must be at least 1) or "countersign".
 	DecidedBy string `json:"decided_by,omitempty" jsonschema:"enum=github,enum=countersign" jsonschema_description:"github: the branch must itself require at least 1 approval. countersign: this check alone decides. Left out: github."`
 }
@@ -85,6 +91,17 @@ type RequiredValidation struct {
 	// Status is a commit status's context; Creator the login of who must set it.
 	Status  string `json:"status,omitempty" jsonschema_description:"The context of a commit status."`
 	Creator string `json:"creator,omitempty" jsonschema_description:"The login that must have set the commit status, with [bot] for an App's."`
+}
+
+// Authorisation says whether a change must have been asked for before it was begun.
+type Authorisation struct {
+	// Pattern is the shape of a ticket (RE2), looked for in the title, the body and the name
+	// of the head branch. Left out: only an issue that the pull request closes counts.
+	Pattern string `json:"pattern,omitempty" jsonschema_description:"Regular expression (RE2) of a ticket in the title, the body or the name of the branch, for example [A-Z]+-[0-9]+. Left out: an issue that the pull request closes."`
+	// Required makes the rule hold a change; else it only reports.
+	Required bool `json:"required,omitempty" jsonschema_description:"true: a change without it is held. Left out: it is only reported."`
+
+	tickets *regexp.Regexp // of Pattern; nil: none
 }
 
 // ProtectionRules says what the branch must enforce.
@@ -136,4 +153,7 @@ type Agent struct {
 	// Sessions are shapes of a session link without its scheme, or "Key: shape" for a
 	// trailer that carries a session.
 	Sessions []string `json:"sessions,omitempty"`
+	// Mentions are further words after an "@" by which somebody calls the agent to work, beside
+	// its logins and the slugs of its Apps.
+	Mentions []string `json:"mentions,omitempty"`
 }

@@ -183,6 +183,8 @@ func ruleInWords(rule string) string {
 		return "Those tests and checks are out of the author's hands"
 	case RuleAgentIdentity:
 		return "An AI agent uses an account of its own"
+	case RuleAuthorised:
+		return "Somebody asked for it before it was begun"
 	}
 	return rule
 }

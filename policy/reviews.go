@@ -36,7 +36,8 @@ type judgedReview struct {
 	// eligible says whether an approval by this person counts: whether they are human,
 	// independent, permitted and in the teams asked for.
 	eligible answer
-	// fresh is true when the review was received for the head.
+	// fresh is true when the review was received for the head, or for an earlier head with
+	// the same change.
 	fresh bool
 	// blocks is true when changes were requested and that still stands. blockUnknown is
 	// true when it only may.
@@ -135,15 +136,12 @@ func (j *judgement) judge(r *judgedReview) {
 			r.eligible, r.why = a.answer, a.why
 		}
 	}
-	fresh, whyStale := j.fresh(r.review)
+	fresh, whyFresh := j.fresh(r.review)
 	r.fresh = fresh
 	switch r.review.State {
 	case reviewApproved:
 		if r.eligible == yes {
-			r.why = whyStale
-			if fresh {
-				r.why = "an independent person approved this commit"
-			}
+			r.why = whyFresh
 		}
 	case reviewDismissed:
 		j.judgeDismissal(r, independent, member)
@@ -260,7 +258,7 @@ func (j *judgement) behind(a Actor) string {
 		}
 	}
 	for i := range j.who.Authors {
-		if j.who.Authors[i].Is(a) {
+		if j.who.Authors[i].Is(a) && !j.mayHaveCoAuthored(&j.who.Authors[i]) {
 			ways = append(ways, "is behind this change ("+roles(j.who.Authors[i])+")")
 			break
 		}
@@ -271,6 +269,16 @@ func (j *judgement) behind(a Actor) string {
 	return strings.Join(ways, " and ")
 }
 
+// mayHaveCoAuthored reports whether the policy lets somebody approve who took part in no other
+// way than as a co-author.
+func (j *judgement) mayHaveCoAuthored(m *Member) bool {
+	allowed := map[string][]string{
+		coauthorsAllow:            {RoleCoAuthor, RoleSuggested},
+		coauthorsAllowSuggestions: {RoleSuggested},
+	}[j.p.Review.CoAuthors]
+	return len(m.Roles) > 0 && !slices.ContainsFunc(m.Roles, func(role string) bool { return !slices.Contains(allowed, role) })
+}
+
 func roles(m Member) string {
 	if len(m.Roles) == 0 {
 		return "role not known"
@@ -278,12 +286,17 @@ func roles(m Member) string {
 	return strings.Join(m.Roles, ", ")
 }
 
-// lastPush is the newest push that we received of the head; nil when none.
+// lastPush is the newest push that we received of the head, or of the earliest head with the
+// same change; nil when none.
 func (j *judgement) lastPush() *Push {
 	if j.last == nil {
+		head := j.f.Change.HeadSHA
+		if e, _ := j.f.origin(); e != nil {
+			head = e.SHA
+		}
 		for i := range j.f.Pushes {
 			p := &j.f.Pushes[i]
-			if p.After == j.f.Change.HeadSHA && p.After != "" && (j.last == nil || p.Seq > j.last.Seq) {
+			if p.After == head && p.After != "" && (j.last == nil || p.Seq > j.last.Seq) {
 				j.last = p
 			}
 		}
@@ -429,8 +442,9 @@ func (j *judgement) team(name string) *Team {
 	return nil
 }
 
-// fresh says whether a review is for the head, by what its delivery said when it came
-// in. What the API says later does not count: GitHub re-points the commit of a review.
+// fresh says whether a review is for the head, by what its delivery said when it came in: for
+// that very commit, or for an earlier one since which the change stayed the same file by file.
+// What the API says later does not count: GitHub re-points the commit of a review.
 func (j *judgement) fresh(r *Review) (is bool, why string) {
 	head := j.f.Change.HeadSHA
 	switch got := r.Received; {
@@ -438,14 +452,16 @@ func (j *judgement) fresh(r *Review) (is bool, why string) {
 		return false, "its delivery never reached us, so it is not known which commit it was for"
 	case got.State != reviewApproved && r.State == reviewApproved:
 		return false, "its delivery did not say that it was an approval"
+	case got.BaseRef != "" && got.BaseRef != j.f.Change.BaseRef:
+		return false, "was for the changes against another branch, " + shorten(got.BaseRef, 100)
+	case got.CommitSHA != head && got.HeadSHA == got.CommitSHA:
+		return j.carried(got.CommitSHA)
 	case got.CommitSHA != head:
 		return false, "was for an older commit, " + shortSHA(got.CommitSHA)
 	case got.HeadSHA != head:
 		return false, "came in when the newest commit was " + shortSHA(got.HeadSHA)
-	case got.BaseRef != "" && got.BaseRef != j.f.Change.BaseRef:
-		return false, "was for the changes against another branch, " + shorten(got.BaseRef, 100)
 	}
-	return true, ""
+	return true, "an independent person approved this commit"
 }
 
 // shortSHA is how a commit is shown to people.

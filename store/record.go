@@ -353,3 +353,17 @@ func (n Tenant) decided(ctx context.Context, query string, key any) (Decided, er
 	}
 	return out, nil
 }
+
+const selectAbout = `SELECT record_id FROM decisions
+WHERE org_id = $1 AND repo_id = $2 AND number = $3 AND head_sha = $4 AND facts_sha256 <> ''
+ORDER BY CASE WHEN recorded_at >= $5 THEN 0 ELSE 1 END, CASE WHEN recorded_at >= $5 THEN leaf_index ELSE -leaf_index END LIMIT 1`
+
+// DecisionAbout returns the decision that tells best how a head of a pull request was at a
+// time: the first with facts from then on, else the last before. ErrNotFound if there is none.
+func (n Tenant) DecisionAbout(ctx context.Context, repoID int64, number int, headSHA string, at time.Time) (Decided, error) {
+	var record string
+	if err := n.s.one(ctx, selectAbout, []any{n.org, repoID, number, headSHA, micros(at)}, &record); err != nil {
+		return Decided{}, fmt.Errorf("store: decision about %s: %w", headSHA, err)
+	}
+	return n.Decision(ctx, record)
+}

@@ -44,6 +44,12 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 		PushesOf: func(ctx context.Context, sha string) ([]policy.Push, error) {
 			return known.pushesOf(ctx, tenant, job, sha)
 		},
+		CommentsOn: func(ctx context.Context, number int) ([]facts.Comment, error) {
+			return commentsOn(ctx, tenant, job, number)
+		},
+		RecordedAt: func(ctx context.Context, head string, reviewed time.Time) (*policy.Facts, string, error) {
+			return recordedAt(ctx, tenant, job, head, reviewed)
+		},
 	})
 	var broken *facts.PolicyError
 	var outside *facts.NotEnrolledError

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -83,6 +84,53 @@ func (k *known) pushesOf(ctx context.Context, tenant store.Tenant, job store.Job
 		}
 	}
 	return out, nil
+}
+
+// commentsOn are the comments on a pull request or issue and the assignments of it, as they
+// were when they came in. Who edits a comment later has said nothing new.
+func commentsOn(ctx context.Context, tenant store.Tenant, job store.Job, number int) ([]facts.Comment, error) {
+	observations, err := tenant.Observations(ctx, job.RepoID, number)
+	if err != nil {
+		return nil, err
+	}
+	var out []facts.Comment
+	for _, o := range observations {
+		e, err := decode(o)
+		if err != nil {
+			return nil, err
+		}
+		c := facts.Comment{Seq: o.Seq, ReceivedAt: o.ReceivedAt, By: e.Sender}
+		switch {
+		case e.Comment != nil && e.Action == "created":
+			c.Text = e.Comment.Text
+		case e.Issue != nil && e.Action == "assigned" && e.Assignee != nil:
+			c.Assignee = *e.Assignee
+		default:
+			continue
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// recordedAt is what was recorded of an earlier head. Facts of an earlier format than this
+// program reads are as good as none.
+func recordedAt(ctx context.Context, tenant store.Tenant, job store.Job, head string, reviewed time.Time) (*policy.Facts, string, error) {
+	row, err := tenant.DecisionAbout(ctx, job.RepoID, job.Number, head, reviewed)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	var f policy.Facts
+	if err := json.Unmarshal(row.Facts, &f); err != nil {
+		return nil, "", fmt.Errorf("decode the facts of decision %s: %w", row.RecordID, err)
+	}
+	if f.V != policy.FactsVersion {
+		return nil, "", nil
+	}
+	return &f, row.RecordID, nil
 }
 
 func decode(o store.Observation) (gh.Event, error) {

@@ -123,6 +123,7 @@ type Commit struct {
 	Files   map[string]string // path -> new content
 	Delete  []string
 	Rename  map[string]string // old path -> new path; Files may change the content too
+	Mode    map[string]string // path -> git's mode, for example 100755 or 120000
 	// Author and Committer default to whoever pushes. AuthorName and AuthorEmail replace what
 	// git says; GitHub links the account that the e-mail belongs to, if any.
 	Author, Committer             Actor
@@ -238,7 +239,15 @@ func (s *Sim) commitOn(r *repo, parent string, by *account, spec Commit) string 
 	for _, path := range spec.Delete {
 		delete(files, path)
 	}
-	c := &commit{tree: r.git.addTree(files), message: spec.Message, viaWeb: spec.ByGitHub, coauthors: s.coauthors(spec.Message), signature: signature{reason: "unsigned"}}
+	modes := map[string]string{}
+	for path := range files {
+		if m := r.git.mode(parent, path); m != plainMode {
+			modes[path] = m
+		}
+	}
+	maps.Copy(modes, spec.Mode)
+	maps.DeleteFunc(modes, func(path, mode string) bool { return files[path] == "" || mode == plainMode })
+	c := &commit{tree: r.git.addTree(files, modes), message: spec.Message, viaWeb: spec.ByGitHub, coauthors: s.coauthors(spec.Message), signature: signature{reason: "unsigned"}}
 	if parent != "" {
 		c.parents = []string{parent}
 	}

@@ -47,8 +47,20 @@ func (g *gitStore) compare(base, head string) []fileChange {
 	if list, ok := g.diffs[key]; ok {
 		return list
 	}
-	list := g.compareFiles(g.files(base), g.files(head))
+	list := append(g.compareFiles(g.files(base), g.files(head)), g.modeChanges(base, head)...)
+	slices.SortFunc(list, func(a, b fileChange) int { return strings.Compare(a.path, b.path) })
 	g.diffs[key] = list
+	return list
+}
+
+// modeChanges are the files whose mode alone is another.
+func (g *gitStore) modeChanges(base, head string) (list []fileChange) {
+	before := g.files(base)
+	for path, blob := range g.files(head) {
+		if before[path] == blob && g.mode(base, path) != g.mode(head, path) {
+			list = append(list, fileChange{path: path, status: "changed", sha: blob})
+		}
+	}
 	return list
 }
 
@@ -73,7 +85,6 @@ func (g *gitStore) compareFiles(before, after map[string]string) []fileChange {
 	for path := range removed {
 		list = append(list, g.change("removed", path, "", before[path], ""))
 	}
-	slices.SortFunc(list, func(a, b fileChange) int { return strings.Compare(a.path, b.path) })
 	return list
 }
 

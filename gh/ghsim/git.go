@@ -1,6 +1,7 @@
 package ghsim
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
@@ -20,6 +21,7 @@ type gitStore struct {
 	blobs   map[string][]byte
 	trees   map[string]map[string]string // tree SHA -> path -> blob SHA, of the whole tree
 	subtree map[string]map[string]string // tree SHA -> directory path -> tree SHA
+	modes   map[string]map[string]string // tree SHA -> path -> mode, of files that are not plainMode
 	commits map[string]*commit
 	// What was worked out before, by pairs of names. Objects never change, so none of it
 	// goes stale.
@@ -33,7 +35,7 @@ type pair struct{ from, to string }
 
 func newGitStore() *gitStore {
 	return &gitStore{blobs: map[string][]byte{}, trees: map[string]map[string]string{},
-		subtree: map[string]map[string]string{}, commits: map[string]*commit{}, diffs: map[pair][]fileChange{}, bases: map[pair]string{}, ranges: map[pair][]*commit{}}
+		subtree: map[string]map[string]string{}, modes: map[string]map[string]string{}, commits: map[string]*commit{}, diffs: map[pair][]fileChange{}, bases: map[pair]string{}, ranges: map[pair][]*commit{}}
 }
 
 // identity is an author or a committer: what git has, and the account that GitHub links
@@ -90,19 +92,50 @@ func (g *gitStore) addBlob(content []byte) string {
 	return sha
 }
 
-// addTree stores a tree given as path -> blob name, and returns its name.
-func (g *gitStore) addTree(files map[string]string) string {
+// plainMode is git's mode of a file that nobody made executable.
+const plainMode = "100644"
+
+// addTree stores a tree given as path -> blob name, and the modes of what is not a plain
+// file, and returns its name.
+func (g *gitStore) addTree(files, modes map[string]string) string {
 	dirs := map[string]string{}
-	sha := treeName("", files, dirs)
+	sha := treeName("", files, modes, dirs)
 	if _, ok := g.trees[sha]; !ok {
-		g.trees[sha], g.subtree[sha] = maps.Clone(files), dirs
+		g.trees[sha], g.subtree[sha], g.modes[sha] = maps.Clone(files), dirs, maps.Clone(modes)
 	}
 	return sha
 }
 
+// mode is a file's mode in a commit.
+func (g *gitStore) mode(sha, path string) string {
+	if c := g.commits[sha]; c != nil {
+		if m, ok := g.modes[c.tree][path]; ok {
+			return m
+		}
+	}
+	return plainMode
+}
+
+// modesOf are the modes of files that come from several commits, the last that has a file
+// with the same content winning.
+func (g *gitStore) modesOf(files map[string]string, from ...string) map[string]string {
+	modes := map[string]string{}
+	for _, sha := range from {
+		for path, blob := range g.files(sha) {
+			if files[path] != blob {
+				continue
+			}
+			if m := g.mode(sha, path); m != plainMode {
+				modes[path] = m
+			}
+		}
+	}
+	return modes
+}
+
 // treeName computes git's name of the files below prefix ("" or "dir/") and records
 // every directory in dirs.
-func treeName(prefix string, files map[string]string, dirs map[string]string) string {
+func treeName(prefix string, files, modes, dirs map[string]string) string {
 	type entry struct{ mode, name, sha string }
 	var entries []entry
 	seen := map[string]bool{}
@@ -114,10 +147,10 @@ func treeName(prefix string, files map[string]string, dirs map[string]string) st
 		dir, _, nested := strings.Cut(rest, "/")
 		switch {
 		case !nested:
-			entries = append(entries, entry{"100644", rest, blob})
+			entries = append(entries, entry{cmp.Or(modes[path], plainMode), rest, blob})
 		case !seen[dir]:
 			seen[dir] = true
-			entries = append(entries, entry{"40000", dir, treeName(prefix+dir+"/", files, dirs)})
+			entries = append(entries, entry{"40000", dir, treeName(prefix+dir+"/", files, modes, dirs)})
 		}
 	}
 	key := func(e entry) string { // git sorts directories as if their name ended in a slash

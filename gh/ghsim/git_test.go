@@ -9,10 +9,10 @@ func TestObjectNames(t *testing.T) {
 	if want := "ce013625030ba8dba906f756967f9e9ca394464a"; hello != want {
 		t.Errorf("blob: got %s, want %s", hello, want)
 	}
-	if got, want := g.addTree(nil), "4b825dc642cb6eb9a060e54bf8d69288fbee4904"; got != want {
+	if got, want := g.addTree(nil, nil), "4b825dc642cb6eb9a060e54bf8d69288fbee4904"; got != want {
 		t.Errorf("empty tree: got %s, want %s", got, want)
 	}
-	tree := g.addTree(map[string]string{"a/b/c.txt": hello, "a.txt": hello, "a-b": hello})
+	tree := g.addTree(map[string]string{"a/b/c.txt": hello, "a.txt": hello, "a-b": hello}, nil)
 	if want := "188b6776e1b91517bfa823d3e6cc7b0c31b577ac"; tree != want {
 		t.Errorf("tree: got %s, want %s", tree, want)
 	}
@@ -21,7 +21,7 @@ func TestObjectNames(t *testing.T) {
 func TestMergeBaseAndBetween(t *testing.T) {
 	g := newGitStore()
 	make := func(message string, parents ...string) string {
-		return g.addCommit(&commit{tree: g.addTree(nil), message: message, parents: parents})
+		return g.addCommit(&commit{tree: g.addTree(nil, nil), message: message, parents: parents})
 	}
 	root := make("root")
 	left := make("left", root)

@@ -52,9 +52,9 @@ func newSmall(t *testing.T) *small {
 	s.repos[10], s.repoName["acme/shop"] = m.repo, m.repo
 	by := func(a *account) identity { return identity{a.graphLogin(), a.login + "@example.com", clock, a} }
 	git := m.repo.git
-	m.baseSHA = git.addCommit(&commit{tree: git.addTree(map[string]string{"a": git.addBlob([]byte("1\n"))}), author: by(m.alice), committer: by(m.alice), message: "Begin"})
+	m.baseSHA = git.addCommit(&commit{tree: git.addTree(map[string]string{"a": git.addBlob([]byte("1\n"))}, nil), author: by(m.alice), committer: by(m.alice), message: "Begin"})
 	m.head = git.addCommit(&commit{
-		tree: git.addTree(map[string]string{"a": git.addBlob([]byte("1\n2\n"))}), parents: []string{m.baseSHA},
+		tree: git.addTree(map[string]string{"a": git.addBlob([]byte("1\n2\n"))}, nil), parents: []string{m.baseSHA},
 		author: by(m.bot), committer: by(m.bot), coauthors: []identity{by(m.alice)}, message: "Count to two\n\nOne more.",
 		signature: signature{present: true, verified: true, byGitHub: true, reason: "valid", at: clock},
 	})

@@ -51,9 +51,9 @@ func (s *Sim) makeMerge(p *pull, base string, by *account, method string) (strin
 	switch method {
 	case "merge":
 		message := fmt.Sprintf("Merge pull request #%d from %s/%s\n\n%s", p.number, p.headRepoOrBase().owner.login, p.headRef, p.title)
-		return s.platformCommit(p.repo, by, g.addTree(merged), []string{base, p.headSHA}, message), nil
+		return s.platformCommit(p.repo, by, g.addTree(merged, g.modesOf(merged, base, p.headSHA)), []string{base, p.headSHA}, message), nil
 	case "squash":
-		return s.platformCommit(p.repo, p.author, g.addTree(merged), []string{base}, fmt.Sprintf("%s (#%d)", p.title, p.number)), nil
+		return s.platformCommit(p.repo, p.author, g.addTree(merged, g.modesOf(merged, base, p.headSHA)), []string{base}, fmt.Sprintf("%s (#%d)", p.title, p.number)), nil
 	case "rebase":
 		return s.rebase(p, base, by)
 	}
@@ -93,7 +93,7 @@ func (s *Sim) rebase(p *pull, base string, by *account) (string, error) {
 			return "", fmt.Errorf("%w: rebase conflicts in %v", errBlocked, conflicts)
 		}
 		committer := identity{display(by), by.noreply(), s.now(), by}
-		tip = g.addCommit(&commit{tree: g.addTree(merged), parents: []string{tip}, author: c.author,
+		tip = g.addCommit(&commit{tree: g.addTree(merged, g.modesOf(merged, tip, c.sha)), parents: []string{tip}, author: c.author,
 			committer: committer, coauthors: c.coauthors, message: c.message, signature: signature{reason: "unsigned"}})
 	}
 	return tip, nil
@@ -133,7 +133,7 @@ func (s *Sim) updateBranch(p *pull, by *account) error {
 		return fmt.Errorf("%w: merge conflicts in %v", errBlocked, conflicts)
 	}
 	message := fmt.Sprintf("Merge branch '%s' into %s", p.baseRef, p.headRef)
-	sha := s.platformCommit(p.headRepoOrBase(), by, g.addTree(merged), []string{p.headSHA, base}, message)
+	sha := s.platformCommit(p.headRepoOrBase(), by, g.addTree(merged, g.modesOf(merged, base, p.headSHA)), []string{p.headSHA, base}, message)
 	s.moveRef(p.headRepoOrBase(), "refs/heads/"+p.headRef, sha, by, "")
 	return nil
 }

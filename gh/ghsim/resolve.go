@@ -38,6 +38,7 @@ var resolvers = map[string]map[string]resolver{
 	"AutoMergeRequest":                   autoMergeFields,
 	"Commit":                             commitFields,
 	"Tree":                               treeFields,
+	"TreeEntry":                          treeEntryFields,
 	"GitActor":                           gitActorFields,
 	"GpgSignature":                       signatureFields,
 	"StatusCheckRollup":                  rollupFields,

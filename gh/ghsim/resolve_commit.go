@@ -1,6 +1,9 @@
 package ghsim
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // repoCommit is a commit with the repository that it is looked at in.
 type repoCommit struct {
@@ -47,11 +50,30 @@ var commitFields = map[string]resolver{
 		}
 		return typed{"GpgSignature", c.signature}
 	}),
+	"file": in(func(_ *gqlQuery, c repoCommit, args gqlArgs) (any, error) {
+		path := args.string("path")
+		if blob, ok := c.repo.git.files(c.sha)[path]; ok {
+			return treeEntry{blob, c.repo.git.mode(c.sha, path)}, nil
+		}
+		return nil, nil
+	}),
 	"statusCheckRollup": on(func(c repoCommit) any { return rollupOf(c.repo, c.sha) }),
 }
 
 var treeFields = map[string]resolver{
 	"oid": on(func(c *commit) any { return c.tree }),
+}
+
+// treeEntry is a file in a tree.
+type treeEntry struct{ blob, mode string }
+
+var treeEntryFields = map[string]resolver{
+	"oid": on(func(e treeEntry) any { return e.blob }),
+	"mode": in(func(_ *gqlQuery, e treeEntry, _ gqlArgs) (any, error) {
+		// GitHub gives the octal number as a decimal one: 100644 is 33188.
+		n, err := strconv.ParseInt(e.mode, 8, 64)
+		return int(n), err
+	}),
 }
 
 // gitActorFields: user is a User in the schema, so a commit by a bot has none.
