@@ -412,7 +412,7 @@ func TestEveryDecisionSaysWhatToDo(t *testing.T) {
 				t.Errorf("%s: %s does not say what to do", s.name, r.Rule)
 			}
 		}
-		if d.Verdict != VerdictUndecided && len(d.Rules) != 6 {
+		if d.Verdict != VerdictUndecided && len(d.Rules) < 6 {
 			t.Errorf("%s: %d rules", s.name, len(d.Rules))
 		}
 	}

@@ -64,7 +64,7 @@ func TestParseFillsInTheDefaults(t *testing.T) {
 		Version: 1, Mode: ModeAudit, Branches: []string{"main"},
 		Review: ReviewPolicy{
 			Agent: Approvals{&one}, Assisted: &Approvals{&one}, Automation: Approvals{&one}, Human: Approvals{&one},
-			From: Reviewers{Permission: "write"}, UnknownInitiator: &one, DecidedBy: "github",
+			From: Reviewers{Permission: "write"}, UnknownInitiator: &one, CoAuthors: "exclude", DecidedBy: "github",
 		},
 		Validation: ValidationRules{Protect: []string{".github/workflows/**", ".github/actions/**"}},
 		Protection: ProtectionRules{UnreadableBypass: "attested"},
