@@ -44,6 +44,9 @@ func addEarlier(ctx context.Context, client *gh.Client, req Request, f *policy.F
 		if !same || len(f.Files.Items) > maxModes {
 			continue
 		}
+		if err := rememberModes(ctx, req, f, e); err != nil {
+			return err
+		}
 		if err := readModes(ctx, client, req, e.SHA, e.Files.Items); err != nil {
 			return err
 		}
@@ -80,6 +83,34 @@ func approvedBefore(f *policy.Facts) []approvedHead {
 		return known
 	})
 	return out[:min(len(out), maxEarlier)]
+}
+
+// rememberModes fills in the modes that an evaluation of the same head has read before.
+func rememberModes(ctx context.Context, req Request, f *policy.Facts, e *policy.EarlierHead) error {
+	recorded, _, err := req.RecordedAt(ctx, f.Change.HeadSHA, req.Now)
+	if err != nil || recorded == nil {
+		return err
+	}
+	copyModes(f.Files.Items, recorded.Files.Items)
+	for i := range recorded.Earlier {
+		if recorded.Earlier[i].SHA == e.SHA {
+			copyModes(e.Files.Items, recorded.Earlier[i].Files.Items)
+		}
+	}
+	return nil
+}
+
+// copyModes copies the modes of files from another list about the same commit.
+func copyModes(into, from []policy.File) {
+	known := map[string]policy.File{}
+	for _, file := range from {
+		known[file.Path] = file
+	}
+	for i := range into {
+		if file := known[into[i].Path]; into[i].Mode == "" && file.Blob == into[i].Blob {
+			into[i].Mode = file.Mode
+		}
+	}
 }
 
 // readModes fills in the modes of files at a commit, of those that lack one. A file that

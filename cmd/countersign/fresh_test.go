@@ -95,6 +95,25 @@ func TestApprovalsCarryForward(t *testing.T) {
 	}
 }
 
+// What was found once about two commits stays true, so looking again costs the one query.
+func TestACarriedApprovalCostsNothingWarm(t *testing.T) {
+	w := startAcme(t, fast)
+	repo, pr := w.approvedPull(t, "carry warm")
+	w.moved(t, repo, map[string]string{"other.go": "package other\n"})
+	mustDo(t, pr.UpdateBranch(w.dave))
+	w.test(pr, "success")
+	w.wantCheck(t, pr, released)
+	for range 2 {
+		w.sim.ResetRequests()
+		repo.CheckRun(w.app, pr.HeadSHA(), "countersign").Press(w.dave, "re-evaluate")
+		w.mustSettle(t)
+	}
+	if n := w.sim.RequestCounts()["POST /graphql"].Requests; n != 1 {
+		t.Errorf("%d queries, want 1", n)
+	}
+	w.wantCheck(t, pr, released)
+}
+
 func mustDo(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
