@@ -93,7 +93,7 @@ type ruling struct {
 // decide applies the rules to an empty decision.
 func (j *judgement) decide(d Decision) Decision {
 	rulings := []ruling{
-		j.humanReview(), j.freshReview(), j.branchProtection(),
+		j.humanReview(), j.freshReview(), j.branchProtection(), j.policyIntegrity(),
 		j.validated(), j.independentValidation(), j.agentIdentity(),
 	}
 	if asked, ok := j.authorised(); ok {
@@ -166,7 +166,7 @@ func verdict(rulings []ruling) (v Verdict, title, cause string) {
 
 // first is the ruling that the title tells.
 func first(rulings []ruling) ruling {
-	for _, rule := range []string{RuleHumanReview, RuleFreshReview, RuleValidated, RuleIndependentValidation, RuleAgentIdentity, RuleAuthorised} {
+	for _, rule := range []string{RuleHumanReview, RuleFreshReview, RulePolicyIntegrity, RuleValidated, RuleIndependentValidation, RuleAgentIdentity, RuleAuthorised} {
 		for _, r := range rulings {
 			if r.Rule == rule {
 				return r

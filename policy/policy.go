@@ -65,7 +65,7 @@ type ValidationRules struct {
 	// Required left out means: what the branch requires, less our own check.
 	Required []RequiredValidation `json:"required,omitempty" jsonschema:"minItems=1" jsonschema_description:"Left out: the checks that the branch requires, less our own."`
 	// Protect are globs of the validators' own files.
-	Protect []string `json:"protect,omitempty" jsonschema:"minItems=1" jsonschema_description:"Globs of files that an owner must approve. The policy and CODEOWNERS always are among them. Left out: .github/workflows/** and .github/actions/**."`
+	Protect []string `json:"protect,omitempty" jsonschema:"minItems=1" jsonschema_description:"Globs of files that an owner must approve. The policy, CODEOWNERS, .github/workflows/** and .github/actions/** always are among them."`
 	// Owners are the teams (org/slug) who must approve a change to them. Left out:
 	// people with the role maintain or admin.
 	Owners []string `json:"owners,omitempty" jsonschema_description:"organisation/team. Left out: people with the role maintain or admin."`

@@ -177,6 +177,8 @@ func ruleInWords(rule string) string {
 		return "They approved the newest commit"
 	case RuleBranchProtection:
 		return "The branch cannot be changed in any other way"
+	case RulePolicyIntegrity:
+		return "Nobody changes alone what changes are held to"
 	case RuleValidated:
 		return "Tests and checks succeeded on the newest commit"
 	case RuleIndependentValidation:
@@ -248,7 +250,7 @@ func public(d Decision, proof Proof) bool {
 func waitsForApproval(d Decision) bool {
 	for _, r := range d.Rules {
 		switch r.Rule {
-		case RuleHumanReview, RuleFreshReview, RuleIndependentValidation:
+		case RuleHumanReview, RuleFreshReview, RulePolicyIntegrity, RuleIndependentValidation:
 			if r.Outcome == OutcomePending {
 				return true
 			}

@@ -220,8 +220,8 @@ func (j *judgement) approvers(rulings []ruling) string {
 		who += " (so not " + listed(not, 10) + ")"
 	}
 	for _, r := range rulings {
-		if r.Rule == RuleIndependentValidation && r.Outcome == OutcomePending {
-			return who + ". One of them must be an owner of the validators' files: " + j.owners() + "."
+		if (r.Rule == RulePolicyIntegrity || r.Rule == RuleIndependentValidation) && r.Outcome == OutcomePending {
+			return who + ". One of them must be an owner: " + j.owners() + "."
 		}
 	}
 	return who + "."
