@@ -58,15 +58,17 @@ const (
 )
 
 // soughtValidations are the validations to look for, and why there are none. Those of
-// the policy; when it names none, those that the branch requires, less our own.
+// the policy; when a layer of it names none, also those that the branch requires, less our own.
 func (j *judgement) soughtValidations() []sought {
 	var out []sought
-	if len(j.p.Validation.Required) > 0 {
+	if required := &j.p.Validation; len(required.Required) > 0 {
 		for i := range j.p.Validation.Required {
 			v := &j.p.Validation.Required[i]
 			out = append(out, sought{id: v.ID, named: v})
 		}
-		return out
+		if !required.andBranch {
+			return out
+		}
 	}
 	checks := j.requiredChecks()
 	for i, c := range checks {

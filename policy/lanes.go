@@ -18,7 +18,7 @@ type Enrolment struct {
 // Lane says in which lane a base branch is enrolled; ok is false when it is in none.
 // Pass the governing branch of a stacked pull request, not the branch it targets.
 //
-// A branch that several lanes match cannot come out of Parse. Should it happen with a
+// A branch that several lanes match cannot come out of Parse. Of several layers, or in a
 // policy made by hand, a lane that enforces wins over one that only reports.
 func (p *Policy) Lane(baseRef string) (e Enrolment, ok bool) {
 	if p == nil || baseRef == "" {
@@ -36,8 +36,12 @@ func (p *Policy) Lane(baseRef string) (e Enrolment, ok bool) {
 	return e, ok
 }
 
-// lanes are all lanes, the main one first with an empty name.
+// lanes are all lanes, the main one first with an empty name; of several layers, those of the
+// outermost first.
 func (p *Policy) lanes() []Lane {
+	if p.enrolled != nil {
+		return p.enrolled
+	}
 	return append([]Lane{{Branches: p.Branches, Mode: p.Mode}}, p.Lanes...)
 }
 

@@ -105,7 +105,7 @@ func (p Problem) Text() string {
 // rather than ignored, because a rule that is written down and not applied would let a
 // change pass that the organisation believes is held.
 func Parse(src []byte) (*Policy, error) {
-	r := &policyReader{}
+	r := &policyReader{places: map[string]Place{}}
 	root := r.document(src)
 	var p *Policy
 	if root != nil && len(r.problems) == 0 {
@@ -129,7 +129,7 @@ func Parse(src []byte) (*Policy, error) {
 
 // policy reads the top level.
 func (r *policyReader) policy(n *yaml.Node) *Policy {
-	m := r.mapping(n, "", "version", "mode", "branches", "lanes", "agents", "review", "validation", "protection", "authorisation")
+	m := r.mapping(n, "", "version", "mode", "branches", "lanes", "agents", "review", "validation", "protection", "authorisation", "repositories")
 	if m == nil {
 		return nil
 	}
@@ -150,6 +150,8 @@ func (r *policyReader) policy(n *yaml.Node) *Policy {
 	p.Validation = r.validation(m["validation"])
 	p.Protection = r.protection(m["protection"])
 	p.Authorisation = r.authorisation(m["authorisation"])
+	p.Repositories = r.globs(m["repositories"], "repositories", true)
+	p.places = r.places
 	return p
 }
 

@@ -17,6 +17,7 @@ import (
 // may be nil (the key is absent) and then returns the zero value without a problem.
 type policyReader struct {
 	problems []Problem
+	places   map[string]Place // of keys and list items, by path
 }
 
 // say records a problem at a node.
@@ -154,6 +155,7 @@ func (r *policyReader) mapping(n *yaml.Node, path string, known ...string) map[s
 			r.say(key, at, fmt.Sprintf("appears again; first on line %d", out[key.Value].Line), "keep one")
 		default:
 			out[key.Value] = value
+			r.places[at] = Place{key.Line, key.Column}
 		}
 	}
 	return out
@@ -199,6 +201,9 @@ func (r *policyReader) sequence(n *yaml.Node, path string) []*yaml.Node {
 	if n.Kind != yaml.SequenceNode {
 		r.say(n, path, "must be a list, not "+what(n), "write [a, b], or one \"- \" line for each")
 		return nil
+	}
+	for i, item := range n.Content {
+		r.places[fmt.Sprintf("%s[%d]", path, i)] = Place{item.Line, item.Column}
 	}
 	return n.Content
 }

@@ -20,6 +20,12 @@ type Policy struct {
 	Protection ProtectionRules `json:"protection,omitzero" jsonschema_description:"What the branch itself must enforce."`
 	// Authorisation is nil when the policy does not ask for any.
 	Authorisation *Authorisation `json:"authorisation,omitempty" jsonschema_description:"Whether a change must have been asked for beforehand."`
+	// Repositories are globs of the names (without owner) of the repositories in which an
+	// organisation's policy enrols its branches, also those without a policy of their own.
+	Repositories []string `json:"repositories,omitempty" jsonschema_description:"In the organisation's policy only: globs of the repositories (without owner) in which it enrols its branches. Left out: it enrols none, and is the floor for those that have a policy."`
+
+	places   map[string]Place // of the keys that the file gives; nil: it comes from no one file
+	enrolled []Lane           // of several layers, outermost first; nil: those of the file
 }
 
 // Lane gives laxer bases a check run name of their own.
@@ -69,6 +75,8 @@ type ValidationRules struct {
 	// Owners are the teams (org/slug) who must approve a change to them. Left out:
 	// people with the role maintain or admin.
 	Owners []string `json:"owners,omitempty" jsonschema_description:"organisation/team. Left out: people with the role maintain or admin."`
+
+	andBranch bool // beside Required, what the branch requires: see Merge
 }
 
 // RequiredValidation identifies one validation by who runs it, never by name alone.

@@ -72,7 +72,7 @@ func (j *judgement) validationsUnknown() (why []string) {
 	if s := incomplete(j.f.Validations, "check runs and statuses"); s != "" {
 		why = append(why, s)
 	}
-	if s := j.protectionUnknown(); s != "" && len(j.p.Validation.Required) == 0 {
+	if s := j.protectionUnknown(); s != "" && (len(j.p.Validation.Required) == 0 || j.p.Validation.andBranch) {
 		why = append(why, s)
 	}
 	return why
