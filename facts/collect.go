@@ -146,7 +146,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Commits:     first.commits(catalogue),
 		Pushes:      pushes,
 		Assignments: first.assignments(),
-		Validations: validations(req, first, second),
+		Validations: validations(req.App, first.aim().head, first, second),
 		Files:       first.fileList(),
 		Protection:  protection(first, second),
 		Teams:       second.teams,
@@ -161,14 +161,15 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	if err := addEarlier(ctx, client, req, &f); err != nil {
 		return Collected{}, err
 	}
-	f.Sources = sources(reads)
+	f.Sources = Sources(reads)
 	return Collected{
 		Facts: f, Policy: pol, PolicySource: first.policyFile.Bytes,
 		Catalogue: catalogue, FirstPermissions: firstPermissions,
 	}, nil
 }
 
-func sources(reads *gh.Reads) []policy.Source {
+// Sources says where facts were read.
+func Sources(reads *gh.Reads) []policy.Source {
 	var list []policy.Source
 	for _, r := range reads.List() {
 		list = append(list, policy.Source{Part: partOf(r.Route), Route: r.Route, At: r.At.UTC().Truncate(time.Microsecond), Revalidated: r.Revalidated})

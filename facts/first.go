@@ -49,18 +49,9 @@ func readFirst(ctx context.Context, client *gh.Client, req Request, at aim) (*fi
 		return setAside(err, &r.filesErr, gh.ErrTruncated)
 	})
 	if at.head != "" {
-		group.Go(func() (err error) {
-			r.checkRuns, err = client.CheckRuns(ctx, req.Repo, at.head)
-			return setAside(unknownHead(err), &r.checksErr, gh.ErrTruncated)
-		})
-		group.Go(func() (err error) {
-			r.statuses, err = client.Statuses(ctx, req.Repo, at.head)
-			return setAside(unknownHead(err), &r.statusErr, gh.ErrTruncated)
-		})
-		group.Go(func() (err error) {
-			r.runs, err = client.WorkflowRuns(ctx, req.Repo, at.head)
-			return setAside(unknownHead(err), &r.runsErr, gh.ErrTruncated)
-		})
+		group.Go(func() error { return r.readCheckRuns(ctx, client, req.Repo, at.head) })
+		group.Go(func() error { return r.readStatuses(ctx, client, req.Repo, at.head) })
+		group.Go(func() error { return r.readRuns(ctx, client, req.Repo, at.head) })
 	}
 	if at.base != "" {
 		group.Go(func() (err error) {
@@ -76,6 +67,24 @@ func readFirst(ctx context.Context, client *gh.Client, req Request, at aim) (*fi
 		return nil, err
 	}
 	return r, nil
+}
+
+// readCheckRuns reads the check runs on a commit.
+func (r *firstReading) readCheckRuns(ctx context.Context, client *gh.Client, repo gh.Repo, sha string) (err error) {
+	r.checkRuns, err = client.CheckRuns(ctx, repo, sha)
+	return setAside(unknownHead(err), &r.checksErr, gh.ErrTruncated)
+}
+
+// readStatuses reads the commit statuses on a commit.
+func (r *firstReading) readStatuses(ctx context.Context, client *gh.Client, repo gh.Repo, sha string) (err error) {
+	r.statuses, err = client.Statuses(ctx, repo, sha)
+	return setAside(unknownHead(err), &r.statusErr, gh.ErrTruncated)
+}
+
+// readRuns reads the workflow runs of a commit.
+func (r *firstReading) readRuns(ctx context.Context, client *gh.Client, repo gh.Repo, sha string) (err error) {
+	r.runs, err = client.WorkflowRuns(ctx, repo, sha)
+	return setAside(unknownHead(err), &r.runsErr, gh.ErrTruncated)
 }
 
 // setAside keeps an error that is itself a fact ("longer than can be read", "there is

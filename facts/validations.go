@@ -9,20 +9,18 @@ import (
 	"github.com/countersign/countersign/policy"
 )
 
-// validations are every attempt of every check run and commit status on the head, but
-// our own.
-func validations(req Request, first *firstReading, second *secondReading) policy.List[policy.Validation] {
+// validations are every attempt of every check run and commit status on a commit, but our own.
+func validations(app policy.App, head string, first *firstReading, second *secondReading) policy.List[policy.Validation] {
 	out := policy.List[policy.Validation]{Complete: true}
 	if err := errors.Join(first.checksErr, first.statusErr, first.runsErr, second.jobsErr); err != nil {
 		out.Complete, out.Why = false, err.Error()
 	}
-	head := first.answer.Repository.PullRequest.HeadRefOid
 	runs := map[int64]gh.WorkflowRun{}
 	for _, run := range first.runs {
 		runs[run.ID] = run
 	}
 	for _, check := range first.checkRuns {
-		if check.App.ID == req.App.ID {
+		if check.App.ID == app.ID {
 			continue
 		}
 		out.Items = append(out.Items, fromCheckRun(check, head, second.jobs, runs))

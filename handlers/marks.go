@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"strings"
+
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/store"
 )
@@ -18,6 +20,14 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 	switch e.Name {
 	case "pull_request", "pull_request_review":
 		seeChange(a, e)
+		if e.Action == "enqueued" {
+			markQueue(a, e, e.PullRequest.BaseRef)
+		}
+	case "merge_group":
+		if branch, ok := branchOf(e.MergeGroup.BaseRef); ok {
+			markGroup(a, e, branch, e.MergeGroup.HeadSHA)
+			markQueue(a, e, branch)
+		}
 	case "check_run":
 		h.markCheckRun(a, e)
 	case "check_suite":
@@ -33,6 +43,7 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 	case "push":
 		if branch, ok := branchOf(e.Push.Ref); ok {
 			markBase(a, e, branch)
+			markPushedGroup(a, e, branch)
 		}
 	case "branch_protection_rule", "branch_protection_configuration", "repository_ruleset", "custom_property_values",
 		"member", "team", "team_add":
@@ -105,6 +116,37 @@ func markBase(a *store.Arrival, e gh.Event, base string) {
 	a.MarkBases = append(a.MarkBases, store.BaseMark{
 		OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName, BaseRef: base, Noisy: true,
 	})
+}
+
+// markGroup marks a merge group: it is asked for, or it is gone.
+func markGroup(a *store.Arrival, e gh.Event, branch, sha string) {
+	a.Marks = append(a.Marks, store.Mark{
+		Kind: store.KindGroup, OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName,
+		HeadSHA: sha, Ref: branch,
+	})
+}
+
+// markQueue has a merge queue watched for groups that no delivery told of.
+func markQueue(a *store.Arrival, e gh.Event, branch string) {
+	a.Marks = append(a.Marks, store.Mark{
+		Kind: store.KindQueue, OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName,
+		Ref: branch, Noisy: true,
+	})
+}
+
+// markPushedGroup marks the merge group whose branch was made or deleted: GitHub names it
+// gh-readonly-queue/BASE/pr-NUMBER-SHA. This tells of a group also when its own delivery is lost.
+func markPushedGroup(a *store.Arrival, e gh.Event, branch string) {
+	rest, ok := strings.CutPrefix(branch, "gh-readonly-queue/")
+	end := strings.LastIndexByte(rest, '/')
+	if !ok || end <= 0 {
+		return
+	}
+	sha := e.Push.After
+	if e.Push.Deleted {
+		sha = e.Push.Before
+	}
+	markGroup(a, e, rest[:end], sha)
 }
 
 func branchOf(ref string) (string, bool) {

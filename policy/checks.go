@@ -117,8 +117,8 @@ func (j *judgement) judgeCheck(s sought) judgedCheck {
 	}
 	var named, forged *Validation
 	var right, doubtful []*Validation
-	for i := range j.f.Validations.Items {
-		v := &j.f.Validations.Items[i]
+	for i := range j.tested.runs.Items {
+		v := &j.tested.runs.Items[i]
 		m := j.match(s, v)
 		if m == matchForged || m == matchName && v.sourceUnknown() {
 			doubtful = append(doubtful, v)
@@ -299,7 +299,7 @@ func (j *judgement) judgeAttempts(out *judgedCheck) {
 // state is the state of one attempt from the right source.
 func (j *judgement) state(v *Validation) string {
 	switch {
-	case v.HeadSHA != j.f.Change.HeadSHA:
+	case v.HeadSHA != j.tested.sha:
 		return stateStale
 	case v.Status != statusCompleted:
 		return stateRunning
@@ -317,10 +317,10 @@ func (j *judgement) state(v *Validation) string {
 func (j *judgement) judgeMissing(out *judgedCheck, s sought) {
 	out.State = stateMissing
 	out.Why = "has not run on this commit"
-	deadline := j.headSeen
-	for i := range j.f.Validations.Items {
-		v := &j.f.Validations.Items[i]
-		if v.HeadSHA != j.f.Change.HeadSHA || !s.sameRunner(v) {
+	deadline := j.tested.since
+	for i := range j.tested.runs.Items {
+		v := &j.tested.runs.Items[i]
+		if v.HeadSHA != j.tested.sha || !s.sameRunner(v) {
 			continue
 		}
 		if v.Status != statusCompleted {

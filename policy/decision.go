@@ -78,6 +78,8 @@ type Decision struct {
 	RecheckAt time.Time `json:"recheck_at,omitzero"`
 	// Visibility is the repository's: who may approve is told in private ones only.
 	Visibility string `json:"visibility,omitempty"`
+	// Members are the pull requests of a merge group, whose decisions have no number.
+	Members []MemberResult `json:"members,omitempty"`
 }
 
 // RuleResult is the result of one rule.

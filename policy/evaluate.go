@@ -68,13 +68,29 @@ type judgement struct {
 	who  Authorship
 	last *Push // see lastPush
 
-	headSeen time.Time
-	reviews  []judgedReview
-	checks   []judgedCheck
+	tested  tested
+	reviews []judgedReview
+	checks  []judgedCheck
+}
+
+// tested is the commit whose validations count, with those: the head, or the commit of the
+// merge group that it is in.
+type tested struct {
+	sha  string
+	runs List[Validation]
+	// since is when the commit was first heard of; zero: not known.
+	since time.Time
+	// group is true for the commit of a merge group, whose workflows are those of the base
+	// with the changes of its members, each of which is judged.
+	group bool
 }
 
 func newJudgement(p *Policy, cat *Catalogue, f *Facts, lane Enrolment) *judgement {
-	j := &judgement{p: p, cat: cat, f: f, lane: lane, who: AuthorshipOf(cat, f), headSeen: f.whenHeadSeen()}
+	return newJudgementOf(p, cat, f, lane, tested{sha: f.Change.HeadSHA, runs: f.Validations, since: f.whenHeadSeen()})
+}
+
+func newJudgementOf(p *Policy, cat *Catalogue, f *Facts, lane Enrolment, at tested) *judgement {
+	j := &judgement{p: p, cat: cat, f: f, lane: lane, who: AuthorshipOf(cat, f), tested: at}
 	j.reviews = j.judgeReviews()
 	for _, s := range j.soughtValidations() {
 		j.checks = append(j.checks, j.judgeCheck(s))

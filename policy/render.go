@@ -101,6 +101,12 @@ func summary(d Decision, proof Proof) string {
 		p.line("")
 		p.line("This is a report only (audit mode): it does not stop anybody from merging.")
 	}
+	if len(d.Members) > 0 {
+		p.head("In this merge group", "", "")
+		for _, m := range d.Members {
+			p.row(fmt.Sprintf("#%d at %s", m.Number, shortSHA(m.HeadSHA)), memberHolds(m.Verdict), m.Title)
+		}
+	}
 	if len(d.Rules) > 0 {
 		p.head("What must hold", "Holds?", "Why, and what to do")
 		for _, r := range d.Rules {
@@ -189,6 +195,18 @@ func ruleInWords(rule string) string {
 		return "Somebody asked for it before it was begun"
 	}
 	return rule
+}
+
+func memberHolds(v Verdict) string {
+	switch v {
+	case VerdictPass:
+		return "✅ yes"
+	case VerdictWaiting:
+		return "⏳ not yet"
+	case VerdictFail:
+		return "❌ no"
+	}
+	return "❓ not known"
 }
 
 func holds(r RuleResult) string {

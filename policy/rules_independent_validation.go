@@ -133,6 +133,9 @@ func (j *judgement) foundAgents() []string {
 // driftedWorkflows are the workflow files of counted jobs that ran and are not those of
 // the governing base, and those of which that is not known.
 func (j *judgement) driftedWorkflows() (drifted, missing []string) {
+	if j.tested.group {
+		return nil, nil
+	}
 	for _, c := range j.checks {
 		for _, v := range c.counted {
 			if v.Job == nil || !strings.EqualFold(v.Job.Repository, j.f.Repository.Name) || !FromHead(v.Job.Path, v.Job.Event, &j.f.Change) {

@@ -69,7 +69,7 @@ func (j *judgement) validated() ruling {
 
 // validationsUnknown says why it is not known what ran, or what should have.
 func (j *judgement) validationsUnknown() (why []string) {
-	if s := incomplete(j.f.Validations, "check runs and statuses"); s != "" {
+	if s := incomplete(j.tested.runs, "check runs and statuses"); s != "" {
 		why = append(why, s)
 	}
 	if s := j.protectionUnknown(); s != "" && (len(j.p.Validation.Required) == 0 || j.p.Validation.andBranch) {

@@ -298,7 +298,30 @@ func (a Arrival) subjects(t *txn) ([]Mark, error) {
 			return nil, err
 		}
 	}
-	return marks, nil
+	groups, err := a.groups(t)
+	return append(marks, groups...), err
+}
+
+// groups are marks of the merge groups that the arrival may say something about: by their
+// commit, by the branch that they are to be merged into, and by a pull request that goes there.
+func (a Arrival) groups(t *txn) (marks []Mark, err error) {
+	find := func(query string, org, repo int64, key string) {
+		if err == nil && repo != 0 {
+			var more []Mark
+			more, err = groupsOn(t, query, org, repo, key)
+			marks = append(marks, more...)
+		}
+	}
+	for _, h := range a.MarkHeads {
+		find(selectGroupsOnHead, h.OrgID, h.RepoID, h.HeadSHA)
+	}
+	for _, b := range a.MarkBases {
+		find(selectGroupsOnBase, b.OrgID, b.RepoID, b.BaseRef)
+	}
+	for _, c := range a.Changes {
+		find(selectGroupsOnBase, c.OrgID, c.RepoID, c.BaseRef)
+	}
+	return marks, err
 }
 
 // markAll marks every job of the arrival once, or revives those that are dead.

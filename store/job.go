@@ -17,6 +17,7 @@ const (
 	KindEvaluate  = "evaluate"  // one pull request; key repository id / number
 	KindPublish   = "publish"   // one check run; key repository id / head SHA / check name
 	KindGroup     = "group"     // one merge group; key repository id / head SHA
+	KindQueue     = "queue"     // one merge queue, watched for groups that nobody told of; key repository id / branch
 	KindBranch    = "branch"    // what reached one branch; key repository id / branch
 	KindException = "exception" // one exception's clocks and notices; key its id
 )
@@ -31,7 +32,7 @@ type Job struct {
 	Number                        int    // KindEvaluate
 	HeadSHA                       string // KindPublish, KindGroup
 	CheckName                     string // KindPublish
-	// Ref is the branch (KindBranch), the branch that the group is to be merged into
+	// Ref is the branch (KindBranch, KindQueue), the branch that the group is to be merged into
 	// (KindGroup), or the exception's id (KindException).
 	Ref string
 	// Generation is the number of marks that this run serves.
@@ -58,7 +59,7 @@ func (m Mark) job() Job {
 		j.Kind, j.Key = KindEvaluate, repo+"/"+strconv.Itoa(m.Number)
 	case KindGroup:
 		j.Key = repo + "/" + m.HeadSHA
-	case KindBranch:
+	case KindBranch, KindQueue:
 		j.Key = repo + "/" + m.Ref
 	case KindException:
 		j.Key = m.Ref
@@ -76,7 +77,7 @@ func (m Mark) usable() bool {
 		return m.RepoID > 0 && m.Number > 0
 	case KindGroup:
 		return m.RepoID > 0 && m.HeadSHA != "" && m.Ref != ""
-	case KindBranch:
+	case KindBranch, KindQueue:
 		return m.RepoID > 0 && m.Ref != ""
 	case KindException:
 		return m.RepoID >= 0 && m.Ref != ""

@@ -12,7 +12,7 @@ import (
 
 // Record is a decision with everything it was made from.
 type Record struct {
-	// Job is the evaluation that made it. Its lease must hold; it is finished with the
+	// Job is the evaluation that made it, of a pull request or of a merge group. Its lease must hold; it is finished with the
 	// record unless KeepJob is set.
 	Job        Job
 	RepoID     int64
@@ -172,7 +172,12 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 		micros(at)); err != nil {
 		return Recorded{}, err
 	}
-	if err := n.decide(t, r, d); err != nil {
+	if r.Job.Kind == KindGroup {
+		err = n.wantGroup(t, r, d.RecordID)
+	} else {
+		err = n.decide(t, r, d)
+	}
+	if err != nil {
 		return Recorded{}, err
 	}
 	if !r.KeepJob {
@@ -249,8 +254,10 @@ func (n Tenant) conclude(ctx context.Context, what string, job Job, seen ChangeS
 
 func (n Tenant) checkRecord(r Record) error {
 	switch {
-	case r.Job.OrgID != n.org || r.Job.Kind != KindEvaluate || r.Job.RepoID != r.RepoID || r.Job.Number != r.Number:
+	case r.Job.OrgID != n.org || r.Job.Kind != KindEvaluate && r.Job.Kind != KindGroup || r.Job.RepoID != r.RepoID || r.Job.Number != r.Number:
 		return fmt.Errorf("%w: record of repository %d, number %d in organisation %d for job %s %s", ErrInvalid, r.RepoID, r.Number, n.org, r.Job.Kind, r.Job.Key)
+	case r.Job.Kind == KindGroup && (r.HeadSHA != r.Job.HeadSHA || r.Number != 0):
+		return fmt.Errorf("%w: record of %s for merge group %s", ErrInvalid, r.HeadSHA, r.Job.Key)
 	case r.HeadSHA == "" || r.CheckName == "" || r.Verdict == "" || r.Rank < 0:
 		return fmt.Errorf("%w: record for job %s lacks head, check name, verdict or rank", ErrInvalid, r.Job.Key)
 	case !json.Valid(r.Decision):

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -31,26 +30,9 @@ const (
 // evaluate looks at one pull request as it is now and records what the policy decides.
 func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Client, job store.Job) error {
 	tenant := w.Store.Tenant(job.OrgID)
-	known, err := loadKnown(ctx, tenant, job)
-	if err != nil {
-		return err
-	}
+	collected, known, err := w.collect(ctx, client, tenant, job)
 	job.HeadSHA = known.head
 	log = log.With().Str("head", known.head).Logger()
-	owner, name, _ := strings.Cut(job.Repository, "/")
-	collected, err := facts.Collect(ctx, client, facts.Request{
-		Repo: gh.Repo{Owner: owner, Name: name}, RepositoryID: job.RepoID, InstallationID: job.InstallationID, Number: job.Number,
-		App: w.App, Head: known.head, Base: known.base, Now: w.Now(), Known: known.Known,
-		PushesOf: func(ctx context.Context, sha string) ([]policy.Push, error) {
-			return known.pushesOf(ctx, tenant, job, sha)
-		},
-		CommentsOn: func(ctx context.Context, number int) ([]facts.Comment, error) {
-			return commentsOn(ctx, tenant, job, number)
-		},
-		RecordedAt: func(ctx context.Context, head string, reviewed time.Time) (*policy.Facts, string, error) {
-			return recordedAt(ctx, tenant, job, head, reviewed)
-		},
-	})
 	var broken *facts.PolicyError
 	var outside *facts.NotEnrolledError
 	switch {
@@ -67,6 +49,28 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 		return tenant.CloseChange(ctx, job, seen(job, change))
 	}
 	return w.record(ctx, log, tenant, job, collected)
+}
+
+// collect reads the facts about the pull request of a job, with what deliveries said of it.
+func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Tenant, job store.Job) (facts.Collected, known, error) {
+	known, err := loadKnown(ctx, tenant, job)
+	if err != nil {
+		return facts.Collected{}, known, err
+	}
+	collected, err := facts.Collect(ctx, client, facts.Request{
+		Repo: repoOf(job.Repository), RepositoryID: job.RepoID, InstallationID: job.InstallationID, Number: job.Number,
+		App: w.App, Head: known.head, Base: known.base, Now: w.Now(), Known: known.Known,
+		PushesOf: func(ctx context.Context, sha string) ([]policy.Push, error) {
+			return known.pushesOf(ctx, tenant, job, sha)
+		},
+		CommentsOn: func(ctx context.Context, number int) ([]facts.Comment, error) {
+			return commentsOn(ctx, tenant, job, number)
+		},
+		RecordedAt: func(ctx context.Context, head string, reviewed time.Time) (*policy.Facts, string, error) {
+			return recordedAt(ctx, tenant, job, head, reviewed)
+		},
+	})
+	return collected, known, err
 }
 
 func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, c facts.Collected) error {
@@ -97,13 +101,19 @@ func (w *Worker) notEnrolled(ctx context.Context, log zerolog.Logger, tenant sto
 		return tenant.NotEnrolled(ctx, job, seen(job, change))
 	}
 	previous.HeadSHA, previous.BaseRef = change.HeadSHA, change.BaseRef
-	decision := policy.Undecided(previous, "The policy that enforced "+change.GoverningRef+" is gone: "+outside.Why+". Put it back on the branch.", true)
-	decision.Title = "Could not decide: the policy of " + change.GoverningRef + " is gone"
+	decision := goneDecision(previous, outside.Why)
 	rec, err := newRecord(job, decision)
 	if err != nil {
 		return err
 	}
 	return w.commit(ctx, log, tenant, rec, decision)
+}
+
+// goneDecision is the decision on an enforced branch whose policy is gone.
+func goneDecision(s policy.Subject, why string) policy.Decision {
+	d := policy.Undecided(s, "The policy that enforced "+s.GoverningRef+" is gone: "+why+". Put it back on the branch.", true)
+	d.Title = "Could not decide: the policy of " + s.GoverningRef + " is gone"
+	return d
 }
 
 // recordBroken: the policy of the base cannot be used, so nothing can be decided by it,

@@ -163,6 +163,10 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 		return w.evaluate(ctx, log, client, job)
 	case store.KindPublish:
 		return w.publish(ctx, log, client, job)
+	case store.KindGroup:
+		return w.group(ctx, log, client, job)
+	case store.KindQueue:
+		return w.queue(ctx, log, client, job)
 	}
 	return fmt.Errorf("unknown kind of job %q", job.Kind)
 }

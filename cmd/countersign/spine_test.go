@@ -567,19 +567,11 @@ func TestReperformance(t *testing.T) {
 		if len(row.Facts) == 0 {
 			continue // nothing could be decided
 		}
-		var f policy.Facts
-		if err := json.Unmarshal(row.Facts, &f); err != nil {
-			t.Fatal(err)
-		}
-		p, err := policy.Parse(row.Policy)
+		decision, err := policy.Reperform(row.Policy, row.Catalogue, row.Facts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := policy.ParseCatalogue(row.Catalogue)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := json.Marshal(policy.Evaluate(p, c, &f))
+		again, err := json.Marshal(decision)
 		if err != nil {
 			t.Fatal(err)
 		}

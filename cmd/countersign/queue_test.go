@@ -1,0 +1,175 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/gh/ghsim"
+)
+
+// queuedRepo is a guarded repository whose main branch has a merge queue.
+func (w *acme) queuedRepo(name string) *ghsim.Repo {
+	repo := w.guardedRepo(name, "")
+	repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{ghsim.RuleMergeQueue()}})
+	return repo
+}
+
+// readyPull is dave's pull request that everything holds for.
+func (w *acme) readyPull(t *testing.T, repo *ghsim.Repo, branch string) pull {
+	t.Helper()
+	pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "Change " + branch, Head: branch, Author: w.dave,
+		Commits: []ghsim.Commit{{Message: branch, Files: map[string]string{branch + ".go": "package x\n"}}}})
+	w.approved(pr)
+	w.wantCheck(t, pr, released)
+	return pr
+}
+
+func (w *acme) testGroup(repo *ghsim.Repo, sha, conclusion string) {
+	repo.RunWorkflow(sha, ciPath, "merge_group", ghsim.Job{Name: "test", Conclusion: conclusion})
+}
+
+// groupCheck is our newest check run on a group's commit.
+func (w *acme) groupCheck(repo *ghsim.Repo, sha string) ghsim.CheckRunState {
+	if c := repo.CheckRun(w.app, sha, "countersign"); c != nil {
+		return c.State()
+	}
+	return ghsim.CheckRunState{}
+}
+
+func TestMergeQueue(t *testing.T) {
+	w := startAcme(t, fast)
+	t.Run("merged when everything holds", func(t *testing.T) {
+		repo := w.queuedRepo("queue fine")
+		pr := w.readyPull(t, repo, "one")
+		mustDo(t, pr.Enqueue(w.dave))
+		group := pr.GroupSHA()
+		w.mustSettle(t)
+		if got := w.groupCheck(repo, group); got.Status != "in_progress" || !strings.Contains(got.Title, "Waiting for tests") {
+			t.Errorf("before the tests: %+v", got)
+		}
+		w.testGroup(repo, group, "success")
+		w.mustSettle(t)
+		if got := w.groupCheck(repo, group); got.Conclusion != "success" || !strings.Contains(got.Summary, "In this merge group") {
+			t.Errorf("after the tests: %+v", got)
+		}
+		if _, merged := pr.Merged(); !merged {
+			t.Error("the queue did not merge it")
+		}
+	})
+	t.Run("tests fail on the group", func(t *testing.T) {
+		repo := w.queuedRepo("queue red")
+		pr := w.readyPull(t, repo, "one")
+		mustDo(t, pr.Enqueue(w.dave))
+		group := pr.GroupSHA()
+		w.testGroup(repo, group, "failure")
+		w.mustSettle(t)
+		if got := w.groupCheck(repo, group); got.Conclusion == "success" {
+			t.Errorf("got %+v", got)
+		}
+		if _, merged := pr.Merged(); merged {
+			t.Error("merged although its tests failed")
+		}
+	})
+	t.Run("the pull request's own tests are not the group's", func(t *testing.T) {
+		repo := w.queuedRepo("queue forged")
+		pr := w.readyPull(t, repo, "one")
+		mustDo(t, pr.Enqueue(w.dave))
+		group := pr.GroupSHA()
+		repo.ForgeActionsRun(group, "test", "success")
+		w.mustSettle(t)
+		if got := w.groupCheck(repo, group); got.Conclusion == "success" {
+			t.Errorf("a forged run on the group counted: %+v", got)
+		}
+	})
+	t.Run("an approval is taken back while it is queued", func(t *testing.T) {
+		repo := w.queuedRepo("queue taken back")
+		pr := w.readyPull(t, repo, "one")
+		mustDo(t, pr.Enqueue(w.dave))
+		group := pr.GroupSHA()
+		w.mustSettle(t)
+		pr.RequestChanges(w.bob, "wait")
+		w.mustSettle(t)
+		if got := w.groupCheck(repo, group); got.Conclusion != "failure" || !strings.Contains(got.Summary, "bob") {
+			t.Errorf("got %+v, want failure because of bob", got)
+		}
+	})
+	t.Run("two in the queue", func(t *testing.T) {
+		repo := w.queuedRepo("queue of two")
+		one, two := w.readyPull(t, repo, "one"), w.readyPull(t, repo, "two")
+		mustDo(t, one.Enqueue(w.dave))
+		mustDo(t, two.Enqueue(w.dave))
+		first, second := one.GroupSHA(), two.GroupSHA()
+		w.testGroup(repo, second, "success")
+		w.mustSettle(t)
+		if got := w.groupCheck(repo, second); got.Conclusion != "success" {
+			t.Errorf("second: %+v", got)
+		}
+		w.testGroup(repo, first, "success")
+		w.mustSettle(t)
+		for _, pr := range []pull{one, two} {
+			if _, merged := pr.Merged(); !merged {
+				t.Errorf("#%d was not merged", pr.Number())
+			}
+		}
+	})
+	t.Run("nothing is written twice, and it goes on by itself", func(t *testing.T) {
+		repo := w.queuedRepo("queue quiet")
+		pr := w.readyPull(t, repo, "one")
+		mustDo(t, pr.Enqueue(w.dave))
+		group := pr.GroupSHA()
+		repo.RunWorkflow(group, ciPath, "merge_group", ghsim.Job{Name: "test"}) // runs and runs
+		w.mustSettle(t)
+		before := w.decisions(t)
+		w.sim.ResetRequests()
+		for range 3 {
+			w.later(2 * time.Minute)
+			w.mustSettle(t)
+		}
+		if n := writes(w.sim); n != 0 {
+			t.Errorf("%d check runs were written while nothing changed", n)
+		}
+		if n := w.decisions(t) - before; n > 0 {
+			t.Errorf("%d decisions while nothing changed", n)
+		}
+		w.later(time.Hour)
+		w.skipUntil(t, func() bool { return w.groupCheck(repo, group).Conclusion != "" })
+		if got := w.groupCheck(repo, group); got.Conclusion != "failure" || !strings.Contains(got.Title, "gives up waiting") {
+			t.Errorf("at the end of the queue's patience: %+v", got)
+		}
+	})
+}
+
+// The delivery that asks for the checks is lost, and so is the push of the group's branch.
+func TestALostMergeGroupIsFound(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.queuedRepo("queue lost")
+	pr := w.readyPull(t, repo, "one")
+	w.app.Hooks().Drop(func(event, _ string) bool { return event == "merge_group" || event == "push" })
+	mustDo(t, pr.Enqueue(w.dave))
+	w.app.Hooks().Drop(nil)
+	group := pr.GroupSHA()
+	w.testGroup(repo, group, "success")
+	w.skipUntil(t, func() bool { return w.groupCheck(repo, group).Conclusion == "success" })
+}
+
+// Whatever the API does wrong while a group is read: it is decided right when that is over.
+func TestMergeGroupUnderFaults(t *testing.T) {
+	w := startAcme(t, fast)
+	for kind, fault := range map[string]ghsim.Fault{
+		"500": {Status: 500}, "403": {Status: 403}, "malformed": {Malformed: true}, "cut": {CutBody: true},
+	} {
+		for _, route := range []string{"POST /graphql", "GET /repos/{owner}/{repo}/commits/{sha}/check-runs", "GET /repos/{owner}/{repo}/actions/runs"} {
+			t.Run(kind+" "+route, func(t *testing.T) {
+				repo := w.queuedRepo("queue fault " + kind + route[len(route)-5:])
+				pr := w.readyPull(t, repo, "one")
+				fault.Route, fault.Times = route, 2
+				repair := w.sim.Faults.Add(fault)
+				defer repair()
+				mustDo(t, pr.Enqueue(w.dave))
+				w.testGroup(repo, pr.GroupSHA(), "success")
+				w.skipUntil(t, func() bool { _, merged := pr.Merged(); return merged })
+			})
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// A merge group has no row of its own: its job is there while the group is. Whatever happens to
+// its commit or to its branch marks it, and the job is dropped when the group is gone.
+
+const (
+	selectGroupsOnHead = `SELECT installation_id, repository, ref, head_sha FROM jobs
+WHERE org_id = $1 AND kind = 'group' AND repo_id = $2 AND head_sha = $3`
+	selectGroupsOnBase = `SELECT installation_id, repository, ref, head_sha FROM jobs
+WHERE org_id = $1 AND kind = 'group' AND repo_id = $2 AND ($3 = '' OR ref = $3)`
+)
+
+// groupsOn are marks of the merge groups that are there now, with a commit or on a branch.
+func groupsOn(t *txn, query string, org, repo int64, key string) (marks []Mark, err error) {
+	err = t.rows(query, []any{org, repo, key}, func(scan func(...any) error) error {
+		m := Mark{Kind: KindGroup, OrgID: org, RepoID: repo, Noisy: true}
+		err := scan(&m.InstallationID, &m.Repository, &m.Ref, &m.HeadSHA)
+		marks = append(marks, m)
+		return err
+	})
+	return marks, err
+}
+
+const selectGroupKnown = `SELECT COUNT(*) FROM jobs WHERE org_id = $1 AND kind = 'group' AND repo_id = $2 AND head_sha = $3`
+
+// GroupKnown says whether a merge group has a job.
+func (n Tenant) GroupKnown(ctx context.Context, repoID int64, headSHA string) (bool, error) {
+	var count int
+	if err := n.s.one(ctx, selectGroupKnown, []any{n.org, repoID, headSHA}, &count); err != nil {
+		return false, fmt.Errorf("store: look for merge group %s: %w", headSHA, err)
+	}
+	return count > 0, nil
+}
+
+const deleteGroup = `DELETE FROM jobs WHERE org_id = $1 AND id = $2 AND lease = $3 AND lease <> ''`
+
+// DropGroup ends the job of a merge group that is gone. ErrLeaseLost if the lease is not held.
+// A mark that comes later makes a new job, which finds the same.
+func (n Tenant) DropGroup(ctx context.Context, job Job) error {
+	if job.OrgID != n.org || job.Kind != KindGroup {
+		return fmt.Errorf("%w: drop job %s %s", ErrInvalid, job.Kind, job.Key)
+	}
+	return n.s.write(ctx, "drop merge group "+job.Key, func(t *txn) error {
+		dropped, err := t.exec(deleteGroup, n.org, job.ID, job.Lease)
+		if err == nil && dropped != 1 {
+			err = ErrLeaseLost
+		}
+		return err
+	})
+}
+
+// wantGroup makes a decision about a merge group the wanted one on its commit.
+func (n Tenant) wantGroup(t *txn, r Record, recordID string) error {
+	if _, err := t.exec(upsertWanted, n.org, r.RepoID, r.HeadSHA, r.CheckName, r.Repository, recordID, "[]"); err != nil {
+		return err
+	}
+	j := publishJob(n.org, r.Job.InstallationID, r.RepoID, r.Repository, r.HeadSHA, r.CheckName)
+	j.DeliveryID = r.Job.DeliveryID
+	_, err := n.s.mark(t, j, false, false)
+	return err
+}
