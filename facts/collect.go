@@ -34,6 +34,8 @@ type PolicyError struct {
 	Layer  policy.PolicyLayer
 	Source []byte
 	Err    *policy.ParseError
+	// Claim is how the branch's own policy enrols it, when that much is known.
+	Claim policy.Enrolment
 }
 
 func (e *PolicyError) Error() string {
@@ -123,6 +125,13 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	if err != nil {
 		return Collected{}, err
 	}
+	layers := []policy.PolicyLayer{layer}
+	switch confirmed, err := confirmEnrolment(ctx, client, req, first, pol, layer); {
+	case err != nil:
+		return Collected{}, err
+	case confirmed != nil:
+		layers = append(layers, *confirmed)
+	}
 	catalogue := policy.Builtin().With(pol.Agents)
 	second, err := readSecond(ctx, client, req, first, pol)
 	if err != nil {
@@ -150,7 +159,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Files:       first.fileList(),
 		Protection:  protection(first, second),
 		Teams:       second.teams,
-		Policy:      []policy.PolicyLayer{layer},
+		Policy:      layers,
 		Workflows:   second.workflows,
 		Calls:       calls,
 		Issues:      first.issues(),

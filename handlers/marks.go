@@ -42,6 +42,9 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 		markNumbers(a, e, e.WorkflowRun.PullRequests)
 	case "push":
 		if branch, ok := branchOf(e.Push.Ref); ok {
+			if branch == e.Repository.DefaultBranch {
+				branch = "" // its policy says which branches are enrolled
+			}
 			markBase(a, e, branch)
 			markPushedGroup(a, e, branch)
 		}

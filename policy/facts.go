@@ -440,9 +440,13 @@ type Team struct {
 	Members List[Actor] `json:"members"`
 }
 
+// LayerDefaultBranch is the policy of the default branch, which confirmed that it enrols the
+// governing branch. The change is not judged by it.
+const LayerDefaultBranch = "default-branch"
+
 // PolicyLayer says where one layer of the policy came from.
 type PolicyLayer struct {
-	Layer      string `json:"layer"` // "repository"
+	Layer      string `json:"layer"` // "repository", or LayerDefaultBranch
 	Repository string `json:"repository"`
 	Path       string `json:"path"`
 	Ref        string `json:"ref"`

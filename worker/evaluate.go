@@ -127,6 +127,9 @@ func (w *Worker) recordBroken(ctx context.Context, log zerolog.Logger, tenant st
 		subject.Mode, subject.Lane, subject.CheckName = previous.Mode, previous.Lane, previous.CheckName
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
+	} else if broken.Claim.Mode == policy.ModeAudit {
+		// Audit blocks nobody, also where it was not granted.
+		subject.Mode, subject.Lane, subject.CheckName = broken.Claim.Mode, broken.Claim.Lane, broken.Claim.CheckName
 	}
 	decision := policy.BrokenPolicy(subject, broken.Err)
 	rec, err := newRecord(job, decision)

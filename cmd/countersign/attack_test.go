@@ -447,6 +447,16 @@ func legitimate() []attempt {
 				repo.Stack(lower, upper)
 				return w.approved(upper)
 			}, ""},
+		{"older-policy-of-a-release-branch", "A release branch that main enrols still has an older policy, without what main asks for by now.", strings.Replace(shopPolicy, "[main]", `[main, "release/*"]`, 1),
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				repo.Push("release/1", w.carol)
+				mustDo(t, repo.PushTo("dave/fix", repo.Head("release/1"), w.dave))
+				repo.Unprotect("main", w.carol)
+				repo.Push("main", w.carol, ghsim.Commit{Message: "ask for a scan", Files: map[string]string{
+					policy.Path: strings.Replace(shopPolicy, "[main]", `[main, "release/*"]`, 1) + "    - {id: scan, kind: security, app: github-advanced-security, check: CodeQL}\n"}})
+				repo.Protect("release/1", w.carol, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}})
+				return w.approved(repo.OpenPullRequest(ghsim.PullSpec{Title: "Backport", Head: "dave/fix", Base: "release/1", Author: w.dave, Commits: []ghsim.Commit{{Message: "fix", Files: code}}}))
+			}, ""},
 		{"dependency-bot-alone", "The policy asks for no approval of automation, and Dependabot did it all.", "version: 1\nmode: enforce\nbranches: [main]\nreview: {automation: {approvals: 0}}\n",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.dependabotPull(repo)
@@ -485,7 +495,7 @@ func legitimate() []attempt {
 // No attack gets a green check run, and each is told what it lacks.
 func TestAttacksAreNeverGreen(t *testing.T) {
 	w := startAcme(t, fast)
-	for _, a := range slices.Concat(attacks(), attacksAround()) {
+	for _, a := range slices.Concat(attacks(), attacksAround(), attacksFromOwnBranches()) {
 		t.Run(a.name, func(t *testing.T) {
 			pr := a.play(t, w, w.guardedRepo(a.name, a.policy))
 			w.mustSettle(t)
