@@ -20,6 +20,11 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 	switch e.Name {
 	case "pull_request", "pull_request_review":
 		seeChange(a, e)
+		if e.Name == "pull_request" {
+			// Which branches a commit is proposed for says what its tests are worth, also for the
+			// other pull requests that it is the head of.
+			markHead(a, e, e.PullRequest.HeadSHA, true)
+		}
 		if e.Action == "enqueued" {
 			markQueue(a, e, e.PullRequest.BaseRef)
 		}

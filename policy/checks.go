@@ -367,7 +367,7 @@ func (j *judgement) match(s sought, v *Validation) match {
 			return matchName
 		case v.App.isActions() && !v.genuine():
 			return matchForged
-		case v.App.isActions() && v.Job.Event != "dynamic" && !slices.Contains(defaultEvents(), v.Job.Event):
+		case v.App.isActions() && v.Job.Event != "dynamic" && !slices.Contains(j.events(""), v.Job.Event):
 			// Whoever starts a run by hand chooses what it is given. The policy can name it.
 			return matchName
 		}
@@ -414,14 +414,23 @@ func (j *judgement) matchJob(want *RequiredValidation, v *Validation) match {
 	if repository == "" {
 		repository = j.f.Repository.Name
 	}
-	events := []string{want.Event}
-	if want.Event == "" {
-		events = defaultEvents()
-	}
-	if v.Job.Path == want.Workflow && want.Workflow != "" && strings.EqualFold(v.Job.Repository, repository) && slices.Contains(events, v.Job.Event) {
+	if v.Job.Path == want.Workflow && want.Workflow != "" && strings.EqualFold(v.Job.Repository, repository) && slices.Contains(j.events(want.Event), v.Job.Event) {
 		return matchRight
 	}
 	return matchName
+}
+
+// events are the events whose runs count where the policy names this one, or none. On the
+// commit of a merge group, a run for a pull request is one of somebody who proposed that commit
+// for a branch of their own, by the workflow there.
+func (j *judgement) events(named string) []string {
+	switch {
+	case j.tested.group && (named == "" || named == "pull_request" || named == "pull_request_target"):
+		return []string{"merge_group", "push"}
+	case named == "":
+		return defaultEvents()
+	}
+	return []string{named}
 }
 
 // genuine reports whether a job is behind a check run of GitHub Actions. A workflow can

@@ -178,6 +178,10 @@ type Change struct {
 	// Tickets are what the title, the body or the head branch hold of the shape that the
 	// policy gives for a ticket, sorted, each once, at most 10.
 	Tickets []string `json:"tickets,omitempty"`
+	// OtherBases are the branches beside BaseRef that the head was proposed for, by this or
+	// another pull request, as deliveries said; sorted. GitHub tests the merge with the branch of
+	// the pull request, by the workflow of that merge, and reports on the head alone.
+	OtherBases []string `json:"other_bases,omitempty"`
 }
 
 // Commit is one commit of the pull request, oldest first in Facts.

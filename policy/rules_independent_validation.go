@@ -18,7 +18,8 @@ import (
 // same: a run on a push takes it from the head, which may have started at an old commit,
 // and in a stack it may come from a pull request further down. Then an owner must approve,
 // as policy-integrity asks for where the change itself edits it, and until then the rule is
-// pending.
+// pending. And a run for a pull request tests the merge with the branch that it goes to: where
+// the head was proposed for another branch too, nobody knows which merge was tested.
 const (
 	RuleIndependentValidation     = "independent-validation"
 	revisionIndependentValidation = 1
@@ -47,6 +48,13 @@ func (j *judgement) independentValidation() ruling {
 		r.Reason = "A validation is not independent of who wrote the change: " + listed(dependent, 5) + "."
 		r.Remedy = "Let something validate the change that the agent and the people behind it do not control, for example a job of the repository's own workflows."
 		return ruling{RuleResult: r, title: "Needs a validation that the author of the change does not control"}
+	}
+	if elsewhere := j.testedElsewhere(); len(elsewhere) > 0 {
+		r.Outcome = OutcomePending
+		r.Reason = "This commit was also proposed for " + listed(shortenAll(j.f.Change.OtherBases, 100), 5) +
+			", and GitHub does not say which of the merges was tested, or whose workflow ran: " + listed(shortenAll(elsewhere, 150), 5) + "."
+		r.Remedy = "Push a commit, or update the branch from " + j.f.Change.GoverningRef + ", so that there is a commit which was proposed for " + j.f.Change.BaseRef + " alone."
+		return ruling{RuleResult: r, title: "Update the branch: its tests may have run for another branch"}
 	}
 	drifted, missing := j.driftedWorkflows()
 	if len(missing) > 0 {
@@ -128,6 +136,22 @@ func (j *judgement) foundAgents() []string {
 		}
 	}
 	return out
+}
+
+// testedElsewhere are the workflow files of counted jobs that ran for a pull request, when that
+// may have gone to another branch. Whoever can make a branch says what its workflow tests.
+func (j *judgement) testedElsewhere() (paths []string) {
+	if j.tested.group || len(j.f.Change.OtherBases) == 0 {
+		return nil
+	}
+	for _, c := range j.checks {
+		for _, v := range c.counted {
+			if v.Job != nil && (v.Job.Event == "pull_request" || v.Job.Event == "pull_request_target") {
+				paths = append(paths, v.Job.Path)
+			}
+		}
+	}
+	return unique(paths)
 }
 
 // driftedWorkflows are the workflow files of counted jobs that ran and are not those of

@@ -100,6 +100,20 @@ func testReceive(t *testing.T, open opener) {
 	if want := []OrgRow{{ID: acme, Login: "acme"}}; !slices.Equal(orgs, want) {
 		t.Errorf("got %+v, want %+v", orgs, want)
 	}
+	// Every change that proposed a commit is found by it, and a commit that nobody proposed is not.
+	receive(t, s, arrival("e1", acme, 2, "h1"))
+	for head, want := range map[string][]int{"h1": {1, 2}, "h2": {1}, "elsewhere": nil} {
+		var numbers []int
+		for _, o := range must(n.Proposals(t.Context(), repo, head)) {
+			numbers = append(numbers, o.Number)
+		}
+		if !slices.Equal(numbers, want) {
+			t.Errorf("%s was proposed by %v, want %v", head, numbers, want)
+		}
+	}
+	closed2 := arrival("e2", acme, 2, "h1")
+	closed2.Changes[0].Open, closed2.Marks = false, nil
+	receive(t, s, closed2)
 	// Closed changes are not evaluated because of a check.
 	closed := arrival("d3", acme, 1, "h2")
 	closed.Changes[0].Open, closed.Marks = false, nil
@@ -918,6 +932,7 @@ func testTenants(t *testing.T, open opener) {
 		t.Errorf("another organisation reads the change: %v", err)
 	}
 	obs, perms := must(b.Observations(t.Context(), repo, 1)), must(b.ReviewPermissions(t.Context(), repo, 1))
+	obs = append(obs, must(b.Proposals(t.Context(), repo, "h"))...)
 	if heads := must(b.HeadObservations(t.Context(), repo, "h")); len(obs)+len(heads)+len(perms) != 0 {
 		t.Errorf("another organisation reads %v %v %v", obs, heads, perms)
 	}

@@ -86,6 +86,29 @@ func (k *known) pushesOf(ctx context.Context, tenant store.Tenant, job store.Job
 	return out, nil
 }
 
+// basesOf are the branches that a commit was proposed for as the head of any pull request.
+func basesOf(ctx context.Context, tenant store.Tenant, job store.Job, sha string) ([]string, error) {
+	observations, err := tenant.Proposals(ctx, job.RepoID, sha)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, o := range observations {
+		e, err := decode(o)
+		if err != nil {
+			return nil, err
+		}
+		if e.PullRequest == nil {
+			continue
+		}
+		out = append(out, e.PullRequest.BaseRef)
+		if e.PullRequest.BaseFrom != "" {
+			out = append(out, e.PullRequest.BaseFrom)
+		}
+	}
+	return out, nil
+}
+
 // commentsOn are the comments on a pull request or issue and the assignments of it, as they
 // were when they came in. Who edits a comment later has said nothing new.
 func commentsOn(ctx context.Context, tenant store.Tenant, job store.Job, number int) ([]facts.Comment, error) {

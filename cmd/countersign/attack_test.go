@@ -447,6 +447,15 @@ func legitimate() []attempt {
 				repo.Stack(lower, upper)
 				return w.approved(upper)
 			}, ""},
+		{"retargeted-and-updated", "The pull request went to a topic branch first; it is retargeted to main, updated, tested and approved.", "",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				repo.Push("topic", w.dave)
+				pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "dave/fix", Base: "topic", Author: w.dave, Commits: []ghsim.Commit{{Message: "fix", Files: code}}})
+				w.test(pr, "success")
+				pr.Retarget(w.dave, "main")
+				pr.Push(w.dave, ghsim.Commit{Message: "for main", Files: map[string]string{"more.go": "package shop\n"}})
+				return w.approved(pr)
+			}, ""},
 		{"older-policy-of-a-release-branch", "A release branch that main enrols still has an older policy, without what main asks for by now.", strings.Replace(shopPolicy, "[main]", `[main, "release/*"]`, 1),
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				repo.Push("release/1", w.carol)

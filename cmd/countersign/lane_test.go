@@ -46,6 +46,42 @@ func attacksFromOwnBranches() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				return w.toOwnBranch(repo, "dev/evil", laxOn("dev/evil"))
 			}, "sandbox audit"},
+		{"tested-against-an-own-branch", "The tests run for a branch of dave's whose workflow tests nothing; then the pull request is retargeted to main, where nothing runs anew.", "",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				repo.Push("evil", w.dave, ghsim.Commit{Message: "no tests", Files: map[string]string{ciPath: "name: ci\n"}})
+				mustDo(t, repo.PushTo("dave/fix", repo.Head("main"), w.dave))
+				pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "dave/fix", Base: "evil", Author: w.dave, Commits: []ghsim.Commit{{Message: "fix", Files: code}}})
+				w.test(pr, "success")
+				pr.Retarget(w.dave, "main")
+				pr.Approve(w.bob)
+				return pr
+			}, "evil"},
+		{"tested-by-a-second-pull-request", "The tests fail on the merge with main. The same commit is proposed for a branch of dave's, whose workflow tests nothing, and that run is newer.", "",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				repo.Push("evil", w.dave, ghsim.Commit{Message: "no tests", Files: map[string]string{ciPath: "name: ci\n"}})
+				pr := w.davesPull(repo, code)
+				w.test(pr, "failure")
+				pr.Approve(w.bob)
+				second := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "dave/fix", Base: "evil", Author: w.dave})
+				w.test(second, "success")
+				second.Close(w.dave)
+				return pr
+			}, "evil"},
+		{"tested-before-the-second-is-heard-of", "The same, and what GitHub says of the second pull request comes after its tests, when the first is green already.", "",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				repo.Push("evil", w.dave, ghsim.Commit{Message: "no tests", Files: map[string]string{ciPath: "name: ci\n"}})
+				pr := w.davesPull(repo, code)
+				pr.Approve(w.bob)
+				w.test(pr, "failure")
+				w.mustSettle(t)
+				w.app.Hooks().Drop(func(event, _ string) bool { return event == "pull_request" })
+				second := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "dave/fix", Base: "evil", Author: w.dave})
+				w.test(second, "success")
+				w.mustSettle(t)
+				w.app.Hooks().Drop(nil)
+				second.Label(w.dave, "late")
+				return pr
+			}, "evil"},
 		{"enrolment-withdrawn", "A pull request to release/1 is green; then main's policy does not name that branch any more.", strings.Replace(shopPolicy, "[main]", `[main, "release/*"]`, 1),
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				repo.Push("release/1", w.carol)
