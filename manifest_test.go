@@ -33,6 +33,9 @@ var needs = map[string]string{
 	"PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}":         "checks: write",
 	"POST /graphql": "administration", // classic protection
 
+	// With an owner's own token, not as the App.
+	"GET /user": "", "GET /user/memberships/orgs/{org}": "", "GET /repos/{owner}/{repo}": "metadata",
+
 	"pull_request": "pull_requests", "pull_request_review": "pull_requests", "pull_request_review_thread": "pull_requests",
 	"issue_comment": "issues", "issues": "issues", "merge_group": "merge_queues",
 	"check_run": "checks", "check_suite": "checks", "status": "statuses", "workflow_run": "actions", "deployment_status": "deployments",

@@ -69,6 +69,8 @@ type Request struct {
 	// CommentsOn are the comments on a pull request or issue and the assignments of it, as
 	// their deliveries said, in order of receipt.
 	CommentsOn func(ctx context.Context, number int) ([]Comment, error)
+	// Attested is what an owner attested of a ruleset's bypass list; nil when nobody did.
+	Attested func(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error)
 	// RecordedAt is what was recorded of an earlier head of the pull request that was reviewed
 	// at a time: the facts of a decision about it, and that decision's id. Nil: nothing was.
 	RecordedAt func(ctx context.Context, headSHA string, reviewed time.Time) (*policy.Facts, string, error)
@@ -173,6 +175,9 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	}
 	var firstPermissions map[int64]string
 	f.Reviews, firstPermissions = first.reviews(req, second)
+	if err := addAttested(ctx, req, &f.Protection); err != nil {
+		return Collected{}, err
+	}
 	if err := addEarlier(ctx, client, req, &f); err != nil {
 		return Collected{}, err
 	}

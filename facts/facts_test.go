@@ -79,6 +79,7 @@ func (w *world) request(pr *ghsim.PullRequest) facts.Request {
 		App: policy.App{ID: w.app.ID()}, Head: pr.HeadSHA(), Base: "main", Now: time.Now(),
 		PushesOf:   func(context.Context, string) ([]policy.Push, error) { return nil, nil },
 		CommentsOn: func(context.Context, int) ([]facts.Comment, error) { return nil, nil },
+		Attested:   func(context.Context, int64) (*policy.AttestedBypass, error) { return nil, nil },
 		RecordedAt: func(context.Context, string, time.Time) (*policy.Facts, string, error) { return nil, "", nil },
 	}
 }

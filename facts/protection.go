@@ -1,6 +1,9 @@
 package facts
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/policy"
 )
@@ -94,6 +97,7 @@ func rulesetBypass(id int64, rules []gh.Rule, second *secondReading) policy.Bypa
 		}
 	}
 	ruleset, ok := second.rulesets[id]
+	out.UpdatedAt = ruleset.UpdatedAt
 	switch {
 	case !ok && second.rulesetErrs[id] != nil:
 		out.Why = second.rulesetErrs[id].Error()
@@ -108,4 +112,20 @@ func rulesetBypass(id int64, rules []gh.Rule, second *secondReading) policy.Bypa
 		}
 	}
 	return out
+}
+
+// addAttested adds what owners attested of the bypass lists that could not be read.
+func addAttested(ctx context.Context, req Request, p *policy.Protection) error {
+	for i := range p.Bypass {
+		b := &p.Bypass[i]
+		if b.State != policy.BypassUnreadable || b.RulesetID == 0 {
+			continue
+		}
+		attested, err := req.Attested(ctx, b.RulesetID)
+		if err != nil {
+			return fmt.Errorf("what was attested of ruleset %d: %w", b.RulesetID, err)
+		}
+		b.Attested = attested
+	}
+	return nil
 }

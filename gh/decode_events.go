@@ -336,6 +336,24 @@ func (d *decoder) push() {
 	d.event.Push = p
 }
 
+func (d *decoder) ruleset() {
+	var w struct {
+		ID          int64     `json:"id"`
+		Name        string    `json:"name"`
+		Enforcement string    `json:"enforcement"`
+		UpdatedAt   looseTime `json:"updated_at"`
+	}
+	if !d.need("repository_ruleset", &w) {
+		return
+	}
+	d.event.Ruleset = &EventRuleset{
+		ID:          d.id("repository_ruleset.id", w.ID),
+		Name:        d.text("repository_ruleset.name", w.Name, maxName),
+		Enforcement: d.word("repository_ruleset.enforcement", w.Enforcement),
+		UpdatedAt:   w.UpdatedAt.Time,
+	}
+}
+
 // installation reads the account that the App is installed on, and the repositories.
 func (d *decoder) installation() {
 	var w struct {

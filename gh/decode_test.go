@@ -182,7 +182,11 @@ var decodeTests = []struct {
 		return gh.Event{Name: "github_app_authorization", Action: "revoked", Sender: ann}
 	}},
 	{"ping", "ping", `{"zen":"Keep it logically awesome.","hook_id":1,"hook":[]}`, func() gh.Event { return gh.Event{Name: "ping"} }},
-	{"ruleset changed", "repository_ruleset", `{"action":"edited","repository_ruleset":{"id":"odd"},` + jFrame + `}`, func() gh.Event { return frame("repository_ruleset", "edited") }},
+	{"ruleset changed", "repository_ruleset", `{"action":"edited","repository_ruleset":{"id":31,"name":"main","enforcement":"active","rules":"odd"},` + jFrame + `}`, func() gh.Event {
+		e := frame("repository_ruleset", "edited")
+		e.Ruleset = &gh.EventRuleset{ID: 31, Name: "main", Enforcement: "active"}
+		return e
+	}},
 }
 
 func TestDecode(t *testing.T) {

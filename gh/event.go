@@ -28,6 +28,15 @@ type Event struct {
 	RequestedReviewer *Account `json:"requested_reviewer,omitempty"`
 	// Repositories are those that an installation event adds or removes.
 	Repositories []EventRepository `json:"repositories,omitempty"`
+	Ruleset      *EventRuleset     `json:"ruleset,omitempty"`
+}
+
+// EventRuleset is the ruleset of an event. Its rules and its bypass list are read from the API.
+type EventRuleset struct {
+	ID          int64     `json:"id"`
+	Name        string    `json:"name"`
+	Enforcement string    `json:"enforcement"`
+	UpdatedAt   time.Time `json:"updated_at,omitzero"` // GitHub's
 }
 
 // EventRepository is the repository of an event.

@@ -27,12 +27,18 @@ type Handlers struct {
 	Log   zerolog.Logger
 	// Now is the clock of receipt times.
 	Now func() time.Time
+	// Person gives the client of a person's own token.
+	Person func(token string) (*gh.Client, error)
+
+	attests chan struct{} // one for each that is looked at
 }
 
 // Routes are all routes of this package.
 func (h *Handlers) Routes() http.Handler {
 	mux := http.NewServeMux()
+	h.attests = make(chan struct{}, attestsAtOnce)
 	mux.HandleFunc(HookPath, h.hook)
+	mux.Handle("POST "+AttestPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(h.attest)))
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
 	return mux

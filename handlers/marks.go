@@ -13,6 +13,13 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 	if e.InstallationID == 0 {
 		return
 	}
+	if e.Ruleset != nil && e.Action != "created" {
+		change := store.RulesetChange{ID: e.Ruleset.ID}
+		if e.Action == "edited" {
+			change.UpdatedAt = e.Ruleset.UpdatedAt
+		}
+		a.ChangedRulesets = append(a.ChangedRulesets, change)
+	}
 	if e.Repository == nil {
 		markOrganisation(a, e)
 		return

@@ -68,9 +68,13 @@ type judgement struct {
 	who  Authorship
 	last *Push // see lastPush
 
-	tested  tested
-	reviews []judgedReview
-	checks  []judgedCheck
+	tested tested
+	// attested says whose word the protection of the branch rests on; recheckAt is when the
+	// first of them lapses.
+	attested  []string
+	recheckAt time.Time
+	reviews   []judgedReview
+	checks    []judgedCheck
 }
 
 // tested is the commit whose validations count, with those: the head, or the commit of the
@@ -132,6 +136,9 @@ func (j *judgement) decide(d Decision) Decision {
 		if at := c.recheckAt; !at.IsZero() && (d.RecheckAt.IsZero() || at.Before(d.RecheckAt)) {
 			d.RecheckAt = at
 		}
+	}
+	if at := j.recheckAt; !at.IsZero() && (d.RecheckAt.IsZero() || at.Before(d.RecheckAt)) {
+		d.RecheckAt = at
 	}
 	d.Verdict, d.Title, d.Cause = verdict(rulings)
 	if j.f.Change.Draft {

@@ -424,6 +424,24 @@ type Bypass struct {
 	Actors    []BypassActor `json:"actors"`
 	// Why says why it is unreadable.
 	Why string `json:"why,omitempty"`
+	// UpdatedAt is GitHub's own time of the ruleset's last change; zero for classic
+	// protection, and when it is not known.
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+	// Attested is the newest attestation of a list that is unreadable; nil when there is none.
+	Attested *AttestedBypass `json:"attested,omitempty"`
+}
+
+// AttestedBypass is a bypass list as an owner of the organisation showed it.
+type AttestedBypass struct {
+	By Actor     `json:"by"`
+	At time.Time `json:"at"`
+	// UpdatedAt is the ruleset's last change when it was shown.
+	UpdatedAt time.Time     `json:"updated_at"`
+	Actors    []BypassActor `json:"actors"` // empty: nobody
+	// VoidAt is when a delivery said that the ruleset was changed since; zero: none did.
+	VoidAt time.Time `json:"void_at,omitzero"`
+	// LeafIndex is its place in the log.
+	LeafIndex int64 `json:"leaf_index"`
 }
 
 // BypassActor is one entry of a bypass list.

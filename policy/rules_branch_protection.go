@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // RuleBranchProtection says: the governing base cannot be changed in any other way than
@@ -17,9 +18,10 @@ import (
 // empty or holds nobody but the actors that the policy allows. One source that is
 // waterproof is enough, because GitHub applies the strictest.
 //
-// A bypass list that could not be read is not an empty one. The policy says what
-// becomes of it: fail and attested (attestations do not exist in this version) fail,
-// detect passes and says that bypasses are only detected afterwards.
+// A bypass list that could not be read is not an empty one. The policy says what becomes of
+// it: fail fails; attested takes the list as an owner of the organisation attested it, as long
+// as the ruleset was not changed since and for 30 days; detect passes without one and says
+// that bypasses are only detected afterwards.
 //
 // In audit mode the check that is asked for is the one of the same lane in enforce
 // mode: the report says what enforcing would need.
@@ -101,6 +103,9 @@ func (j *judgement) branchProtection() ruling {
 	}
 	r.Outcome = OutcomePass
 	r.Reason = fmt.Sprintf("The branch %s can only be changed by a pull request that passes this check.", j.f.Change.GoverningRef)
+	if attested := unique(j.attested); len(attested) > 0 {
+		r.Reason += " " + strings.Join(attested, " ")
+	}
 	if len(unreadable) > 0 {
 		r.Reason = fmt.Sprintf("The branch %s requires a pull request that passes this check. Bypass list not observable; bypasses are detected afterwards.", j.f.Change.GoverningRef)
 	}
@@ -109,11 +114,11 @@ func (j *judgement) branchProtection() ruling {
 
 // unreadableRemedy says what to do about a bypass list that cannot be read.
 func (j *judgement) unreadableRemedy() string {
-	s := "GitHub shows the bypass list of a ruleset only to those who may edit it. Use classic branch protection, whose list can be read, or accept with protection.unreadable_bypass: detect that bypasses are only found afterwards."
+	s := "GitHub shows the bypass list of a ruleset only to those who may edit it. "
 	if j.p.Protection.UnreadableBypass != bypassFail {
-		s += " An attested list is not possible in this version."
+		s += fmt.Sprintf("An owner of the organisation runs `countersign protect attest --repo %s --branch %s`. Or: ", j.f.Repository.Name, j.f.Change.GoverningRef)
 	}
-	return s
+	return s + "Use classic branch protection, whose list can be read, or accept with protection.unreadable_bypass: detect that bypasses are only found afterwards."
 }
 
 // protectionUnknown says why the protection of the governing base is not known.
@@ -271,6 +276,11 @@ func (j *judgement) listLeak(b *Bypass, source string) (leak, string) {
 			break // a list that has entries and shows none was not read
 		}
 	default:
+		if attested, why := j.attestedList(b); attested != nil {
+			return j.listLeak(attested, source)
+		} else if why != "" {
+			return leakUnreadable, fmt.Sprintf("the bypass list of %s could not be read, and %s", source, why)
+		}
 		if b.Why != "" {
 			return leakUnreadable, fmt.Sprintf("the bypass list of %s could not be read (%s)", source, shorten(b.Why, 200))
 		}
@@ -289,6 +299,40 @@ func (j *judgement) listLeak(b *Bypass, source string) (leak, string) {
 		return leakUnreadable, fmt.Sprintf("the bypass list of %s could not be read", source)
 	}
 	return leakNone, ""
+}
+
+// attestationLasts is how long an owner's word about a bypass list stands.
+const attestationLasts = 30 * 24 * time.Hour
+
+// attestedList is a bypass list as an owner attested it, where the policy takes that and it
+// still stands; else nil, and why it does not.
+func (j *judgement) attestedList(b *Bypass) (list *Bypass, why string) {
+	a := b.Attested
+	if a == nil || j.p.Protection.UnreadableBypass == bypassFail || b.RulesetID == 0 {
+		return nil, ""
+	}
+	who := fmt.Sprintf("what %s attested of it on %s ", orSomebody(a.By.Login), a.At.Format("2006-01-02"))
+	switch until := a.At.Add(attestationLasts); {
+	case a.By.ID == 0 || a.At.IsZero() || a.At.After(j.f.EvaluatedAt):
+		return nil, "what was attested of it names nobody, or no time"
+	case !a.VoidAt.IsZero():
+		return nil, who + "is void: the ruleset was changed since"
+	case b.UpdatedAt.IsZero() || !b.UpdatedAt.Equal(a.UpdatedAt):
+		return nil, who + "is void: the ruleset is another now"
+	case !j.f.EvaluatedAt.Before(until):
+		return nil, who + "is older than 30 days"
+	default:
+		j.attested = append(j.attested, fmt.Sprintf("%s attested the bypass list of ruleset %d on %s; it stands until %s.",
+			orSomebody(a.By.Login), b.RulesetID, a.At.Format("2006-01-02"), until.Format("2006-01-02")))
+		if j.recheckAt.IsZero() || until.Before(j.recheckAt) {
+			j.recheckAt = until
+		}
+	}
+	list = &Bypass{RulesetID: b.RulesetID, Source: b.Source, State: BypassNone, Actors: a.Actors}
+	if len(a.Actors) > 0 {
+		list.State = BypassThese
+	}
+	return list, ""
 }
 
 func actorName(a *BypassActor) string {

@@ -36,6 +36,9 @@ type Arrival struct {
 	MarkHeads []HeadMark
 	// MarkBases asks to evaluate every open change on a base.
 	MarkBases []BaseMark
+	// ChangedRulesets are rulesets that the event says were changed or deleted: what was
+	// attested of them before is void.
+	ChangedRulesets []RulesetChange
 }
 
 // Observation is what one event said when it came in.
@@ -192,6 +195,9 @@ func (s *Store) process(t *txn, a Arrival, digest string, out Received) (Receive
 		if err := s.seeChange(t, c, a.DeliveryID); err != nil {
 			return Received{}, err
 		}
+	}
+	if err := a.void(t); err != nil {
+		return Received{}, err
 	}
 	var err error
 	out.Marked, err = s.markAll(t, a, false)

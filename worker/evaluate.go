@@ -69,6 +69,9 @@ func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Te
 		CommentsOn: func(ctx context.Context, number int) ([]facts.Comment, error) {
 			return commentsOn(ctx, tenant, job, number)
 		},
+		Attested: func(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error) {
+			return attested(ctx, tenant, rulesetID)
+		},
 		RecordedAt: func(ctx context.Context, head string, reviewed time.Time) (*policy.Facts, string, error) {
 			return recordedAt(ctx, tenant, job, head, reviewed)
 		},

@@ -44,6 +44,7 @@ func commands() []command {
 			return runPolicy(ctx, args, env.stdin, env.stdout, env.stderr)
 		}},
 		{"serve", "run the App", runServe},
+		{"protect", "attest who may bypass a branch's rulesets, which GitHub does not show the App", runProtect},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
 		{"version", "print the version", runVersion},
 	}

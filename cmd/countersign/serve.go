@@ -98,7 +98,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w\n  hint: set COUNTERSIGN_LISTEN to an address that is free", err), st.Close())
 	}
-	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now}
+	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person}
 	return &server{
 		github: connection,
 		store:  st,

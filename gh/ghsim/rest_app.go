@@ -2,6 +2,7 @@ package ghsim
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -252,4 +253,28 @@ func listOrgRulesets(c *call) (*answer, error) {
 		return nil, errNotByApp
 	}
 	return &answer{body: render(page(c, c.org.rulesets), c.s.renderRulesetSummary)}, nil
+}
+
+// getUser is who signed in.
+func getUser(c *call) (*answer, error) {
+	if c.viewer.user == nil || c.viewer.installation != nil {
+		return nil, errNotByApp
+	}
+	at := stamp(c.viewer.user.createdAt)
+	body := obj{"name": orNull(c.viewer.user.name), "company": nil, "blog": nil, "location": nil, "email": nil, "hireable": nil, "bio": nil,
+		"public_repos": 0, "public_gists": 0, "followers": 0, "following": 0, "created_at": at, "updated_at": at}
+	if user, ok := c.s.renderUser(c.viewer.user).(obj); ok {
+		maps.Copy(body, user)
+	}
+	return &answer{body: body}, nil
+}
+
+// getMembership is the signed-in person's place in an organisation.
+func getMembership(c *call) (*answer, error) {
+	if c.viewer.user == nil || c.viewer.installation != nil || c.org == nil || c.org.members[c.viewer.user.id] == "" {
+		return nil, errNotFound
+	}
+	at := c.s.baseURL + "/api/v3/orgs/" + c.org.account.login
+	return &answer{body: obj{"url": at + "/memberships/" + c.viewer.user.login, "state": "active", "role": c.org.members[c.viewer.user.id],
+		"organization_url": at, "user": c.s.renderUser(c.viewer.user), "organization": c.s.renderOrg(c.org)}}, nil
 }

@@ -20,6 +20,8 @@ func (s *Sim) table() []*route {
 		get("/app/hook/deliveries/{delivery_id}", "jwt", getDelivery),
 		write("POST", "/app/hook/deliveries/{delivery_id}/attempts", "jwt", redeliver),
 		get("/installation/repositories", "signed-in", listInstallationRepos),
+		get("/user", "signed-in", getUser),
+		get("/user/memberships/orgs/{org}", "signed-in", getMembership),
 		get("/rate_limit", "", getRateLimit),
 		get("/repos/{owner}/{repo}/installation", "jwt", getRepoInstallation),
 		get("/orgs/{org}/installation", "jwt", getOrgInstallation),

@@ -1,0 +1,146 @@
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/store"
+)
+
+// AttestPath is where an owner attests bypass lists that the App cannot read.
+const AttestPath = "/api/attestations"
+
+const (
+	maxAttestBytes = 4 << 10
+	// attestsAtOnce bounds how many are looked at together: each asks GitHub several things.
+	attestsAtOnce = 2
+)
+
+// AttestRequest asks the server to read, with the sender's own token (Authorization: Bearer),
+// who may bypass the rulesets of a branch, and to record it.
+type AttestRequest struct {
+	Repository string `json:"repository"`       // owner/name
+	Branch     string `json:"branch,omitempty"` // empty: the default branch
+}
+
+// AttestAnswer is what was recorded.
+type AttestAnswer struct {
+	Owner    string              `json:"owner"` // login of who attested
+	Attested []store.Attestation `json:"attested"`
+	// Until is until when it stands, if none of the rulesets is changed before.
+	Until time.Time `json:"until"`
+}
+
+// settled is how long ago a ruleset must have been changed. GitHub's times have whole seconds:
+// a change in the second in which it was read could not be told from none.
+const settled = 10 * time.Second
+
+// attestationLasts is how long the policy takes an attestation for.
+const attestationLasts = 30 * 24 * time.Hour
+
+// attest reads GitHub itself with the owner's token: nothing that the sender says of the lists
+// is believed. The token is used for these reads and kept nowhere.
+func (h *Handlers) attest(w http.ResponseWriter, r *http.Request) {
+	select {
+	case h.attests <- struct{}{}:
+		defer func() { <-h.attests }()
+	default:
+		http.Error(w, "somebody else attests right now: try again in a minute", http.StatusTooManyRequests)
+		return
+	}
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	var ask AttestRequest
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAttestBytes))
+	body.DisallowUnknownFields()
+	if err := body.Decode(&ask); err != nil || body.Decode(&struct{}{}) != io.EOF {
+		http.Error(w, `send {"repository": "owner/name", "branch": "main"}`, http.StatusBadRequest)
+		return
+	}
+	owner, name, whole := strings.Cut(ask.Repository, "/")
+	if !ok || !whole || owner == "" || name == "" || strings.Contains(name, "/") {
+		http.Error(w, "the token of an owner is missing (Authorization: Bearer …), or the repository is not owner/name", http.StatusBadRequest)
+		return
+	}
+	client, err := h.Person(token)
+	if err != nil {
+		http.Error(w, "the token is none of GitHub's", http.StatusUnauthorized)
+		return
+	}
+	view, err := client.OwnerView(r.Context(), gh.Repo{Owner: owner, Name: name}, ask.Branch)
+	if err != nil {
+		h.refuseAttest(w, ask, err)
+		return
+	}
+	list, problem := attestations(view, h.Now())
+	if problem != "" {
+		http.Error(w, problem, http.StatusUnprocessableEntity)
+		return
+	}
+	recorded, err := h.Store.Tenant(view.Organization.ID).Attest(r.Context(), list)
+	if err != nil {
+		h.refuseAttest(w, ask, err)
+		return
+	}
+	h.Log.Info().Int64("org", view.Organization.ID).Str("repository", view.Repository).Str("owner", view.Owner.Login).Int("rulesets", len(recorded)).Msg("bypass lists attested")
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(AttestAnswer{Owner: view.Owner.Login, Attested: recorded, Until: recorded[0].At.Add(attestationLasts)}); err != nil {
+		h.Log.Warn().Err(err).Msg("the answer to an attestation was not taken; it is recorded all the same")
+	}
+}
+
+// attestations are what is recorded of an owner's view, or why nothing can be.
+func attestations(view gh.OwnerView, now time.Time) (list []store.Attestation, problem string) {
+	if len(view.Rulesets) == 0 {
+		return nil, "no ruleset applies to this branch: classic branch protection can be read by the App and needs no attestation"
+	}
+	for _, r := range view.Rulesets {
+		if !r.BypassReadable || r.UpdatedAt.IsZero() {
+			return nil, "GitHub does not show who may bypass the ruleset " + r.Name + " with this token: use one that may edit it (a classic token with the scopes repo and admin:org, or a fine-grained one with Administration: write)"
+		}
+		if now.Sub(r.UpdatedAt) < settled {
+			return nil, "the ruleset " + r.Name + " was changed a moment ago: try again in a minute"
+		}
+		a := store.Attestation{
+			RulesetID: r.ID, Ruleset: r.Name, Source: r.SourceType + " " + r.Source, UpdatedAt: r.UpdatedAt, Actors: []store.AttestedActor{},
+			ByID: view.Owner.ID, ByLogin: view.Owner.Login, Repository: view.Repository, RepositoryID: view.RepositoryID,
+		}
+		for _, actor := range r.BypassActors {
+			a.Actors = append(a.Actors, store.AttestedActor{Type: actor.Type, ID: actor.ID, Mode: actor.Mode})
+		}
+		list = append(list, a)
+	}
+	return list, ""
+}
+
+// attestRefusals say what an attestation that is not taken is answered with.
+var attestRefusals = []struct {
+	err    error
+	status int
+	text   string
+}{
+	{gh.ErrNotOwner, http.StatusForbidden, "only an owner of the organisation can attest"},
+	{gh.ErrUnauthorized, http.StatusUnauthorized, "GitHub does not accept the token: it may be wrong, expired, or not approved for the organisation's single sign-on"},
+	{gh.ErrForbidden, http.StatusForbidden, "the token may not read this: use a classic one with the scopes repo and read:org, or a fine-grained one with Administration: write"},
+	{gh.ErrNotFound, http.StatusNotFound, "GitHub does not show this repository or branch to the token"},
+	{store.ErrNotFound, http.StatusNotFound, "Countersign has never heard of this organisation: install the App on it first"},
+}
+
+func (h *Handlers) refuseAttest(w http.ResponseWriter, ask AttestRequest, err error) {
+	h.Log.Warn().Err(err).Str("repository", ask.Repository[:min(len(ask.Repository), 200)]).Msg("attestation refused")
+	for _, refusal := range attestRefusals {
+		if errors.Is(err, refusal.err) {
+			text := refusal.text
+			if errors.Is(err, gh.ErrNotOwner) {
+				text += ": " + err.Error()
+			}
+			http.Error(w, text, refusal.status)
+			return
+		}
+	}
+	http.Error(w, "GitHub did not answer, or it could not be recorded: try again; the server's log says more", http.StatusBadGateway)
+}
