@@ -74,13 +74,19 @@ type Request struct {
 	// RecordedAt is what was recorded of an earlier head of the pull request that was reviewed
 	// at a time: the facts of a decision about it, and that decision's id. Nil: nothing was.
 	RecordedAt func(ctx context.Context, headSHA string, reviewed time.Time) (*policy.Facts, string, error)
+	// LastPolicy is what was kept of the last policy that a change was judged by under a
+	// governing branch of the repository; nil: there was none.
+	LastPolicy func(ctx context.Context, governingRef string) ([]byte, error)
 }
 
 // Collected is the facts together with the policy they are to be judged by.
 type Collected struct {
-	Facts        policy.Facts
-	Policy       *policy.Policy
+	Facts  policy.Facts
+	Policy *policy.Policy
+	// PolicySource is what is to be kept of the policy: see policy.EncodeLayers.
 	PolicySource []byte
+	// Organisation is the organisation's policy; nil when there is none.
+	Organisation *policy.Policy
 	Catalogue    *policy.Catalogue
 	// FirstPermissions are the roles of reviewers whose review had no recorded role
 	// yet, by review id: to be kept as the role at the time of the review.
@@ -126,17 +132,18 @@ func Collect(ctx context.Context, client *gh.Client, req Request) (Collected, er
 
 // finish reads what depends on the first reading and puts the facts together.
 func finish(ctx context.Context, client *gh.Client, req Request, first *firstReading, reads *gh.Reads) (Collected, error) {
-	pol, layer, err := usePolicy(req, first)
+	use, err := usePolicy(ctx, req, first)
 	if err != nil {
 		return Collected{}, err
 	}
-	layers := []policy.PolicyLayer{layer}
-	switch confirmed, err := confirmEnrolment(ctx, client, req, first, pol, layer); {
-	case err != nil:
+	confirmed, err := confirmEnrolment(ctx, client, req, first, use)
+	if err != nil {
 		return Collected{}, err
-	case confirmed != nil:
-		layers = append(layers, *confirmed)
 	}
+	if confirmed != nil {
+		use.layers = append(use.layers, *confirmed)
+	}
+	pol := use.policy
 	catalogue := policy.Builtin().With(pol.Agents)
 	second, err := readSecond(ctx, client, req, first, pol)
 	if err != nil {
@@ -164,10 +171,11 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Files:       first.fileList(),
 		Protection:  protection(first, second),
 		Teams:       second.teams,
-		Policy:      layers,
+		Policy:      use.layers,
 		Workflows:   second.workflows,
 		Calls:       calls,
 		Issues:      first.issues(),
+		Broken:      use.broken,
 	}
 	f.Change.Tickets = pol.TicketsIn(first.answer.Repository.PullRequest.Title, first.answer.Repository.PullRequest.Body, f.Change.HeadRef)
 	if f.Change.OtherBases, err = first.otherBases(ctx, req); err != nil {
@@ -178,12 +186,15 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	if err := addAttested(ctx, req, &f.Protection); err != nil {
 		return Collected{}, err
 	}
+	if f.Proposed, err = proposedPolicy(ctx, client, req, first); err != nil {
+		return Collected{}, err
+	}
 	if err := addEarlier(ctx, client, req, &f); err != nil {
 		return Collected{}, err
 	}
 	f.Sources = Sources(reads)
 	return Collected{
-		Facts: f, Policy: pol, PolicySource: first.policyFile.Bytes,
+		Facts: f, Policy: pol, PolicySource: use.kept, Organisation: use.organisation,
 		Catalogue: catalogue, FirstPermissions: firstPermissions,
 	}, nil
 }

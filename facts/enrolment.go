@@ -2,8 +2,6 @@ package facts
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -17,7 +15,7 @@ import (
 // Whoever can write to a repository can make a branch with a policy that asks for nothing, and
 // a check run belongs to a commit: without this, a green one from there would be shown to the
 // branches that matter. Nobody but an administrator chooses the default branch.
-func confirmEnrolment(ctx context.Context, client *gh.Client, req Request, first *firstReading, pol *policy.Policy, own policy.PolicyLayer) (*policy.PolicyLayer, error) {
+func confirmEnrolment(ctx context.Context, client *gh.Client, req Request, first *firstReading, use policyInUse) (*policy.PolicyLayer, error) {
 	base := first.aim().base
 	main := first.repository(req).DefaultBranch
 	if main == "" {
@@ -26,7 +24,16 @@ func confirmEnrolment(ctx context.Context, client *gh.Client, req Request, first
 	if base == main {
 		return nil, nil
 	}
-	claim, _ := pol.Lane(base)
+	claim, _ := use.policy.Lane(base)
+	name := req.Repo.Owner + "/" + req.Repo.Name
+	if use.organisation != nil {
+		// An organisation that enrols the branch by itself needs no word of the repository's.
+		alone, _ := policy.Merge(use.organisation, nil, name)
+		if e, enrolled := alone.Lane(base); enrolled && e.CheckName == claim.CheckName {
+			return nil, nil
+		}
+	}
+	own := use.layers[len(use.layers)-1]
 	refused := func(message, hint string) error {
 		return &PolicyError{
 			Change: first.change(policy.Builtin()), Layer: own, Source: first.policyFile.Bytes, Claim: claim,
@@ -50,14 +57,14 @@ func confirmEnrolment(ctx context.Context, client *gh.Client, req Request, first
 	if err != nil {
 		return nil, fmt.Errorf("parse %s of %s: %w", policy.Path, main, err)
 	}
+	says, _ = policy.Merge(use.organisation, says, name)
 	switch e, enrolled := says.Lane(base); {
 	case !enrolled:
 		return nil, refused(fmt.Sprintf("the policy of the default branch %s does not name %s", main, base), fmt.Sprintf("add it there, or take %s off %s", policy.Path, base))
 	case e.CheckName != claim.CheckName && (e.Lane != claim.Lane || claim.Mode != policy.ModeAudit):
 		return nil, refused(fmt.Sprintf("the default branch %s puts %s under the check %q, and its own policy under %q", main, base, e.CheckName, claim.CheckName), "say the same in both")
 	}
-	sum := sha256.Sum256(file.Bytes)
 	return &policy.PolicyLayer{
-		Layer: policy.LayerDefaultBranch, Repository: own.Repository, Path: policy.Path, Ref: main, BlobSHA: file.BlobSHA, SHA256: hex.EncodeToString(sum[:]),
+		Layer: policy.LayerDefaultBranch, Repository: name, Path: policy.Path, Ref: main, BlobSHA: file.BlobSHA, SHA256: hexSHA256(file.Bytes),
 	}, nil
 }

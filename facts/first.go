@@ -112,7 +112,7 @@ func unknownHead(err error) error {
 // that do not fit into the first answer.
 func (r *firstReading) readChange(ctx context.Context, client *gh.Client, req Request, at aim) error {
 	vars := map[string]any{"owner": req.Repo.Owner, "name": req.Repo.Name, "number": req.Number, "base": "refs/heads/" + at.base}
-	if err := client.GraphQL(ctx, changeQuery, vars, &r.answer); err != nil {
+	if err := client.GraphQL(ctx, changeQuery, vars, &r.answer, organisationField); err != nil {
 		return fmt.Errorf("read pull request %s/%s#%d: %w", req.Repo.Owner, req.Repo.Name, req.Number, err)
 	}
 	repo := r.answer.Repository

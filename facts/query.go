@@ -33,6 +33,10 @@ const changeQuery = `query Change($owner: String!, $name: String!, $number: Int!
       closingIssuesReferences(first: 50) { totalCount pageInfo { hasNextPage } nodes { number createdAt repository { nameWithOwner } author { ...Actor } } }
     }
   }
+  organisation: repository(owner: $owner, name: "` + policy.OrganisationRepository + `", followRenames: false) {
+    nameWithOwner defaultBranchRef { name target { oid } }
+    policy: object(expression: "HEAD:` + policy.Path + `") { __typename ... on Blob { oid byteSize isTruncated text } }
+  }
 }
 ` + fragments
 
@@ -113,6 +117,30 @@ type changeAnswer struct {
 		Base             *gqlBase   `json:"base"`
 		PullRequest      *gqlChange `json:"pullRequest"`
 	} `json:"repository"`
+	// Organisation is where the organisation's policy is; nil when there is no such
+	// repository, or the App may not see it.
+	Organisation *gqlPolicyRepository `json:"organisation"`
+}
+
+// organisationField is the field of changeQuery that may be missing.
+const organisationField = "organisation"
+
+type gqlPolicyRepository struct {
+	NameWithOwner    string     `json:"nameWithOwner"`
+	DefaultBranchRef *gqlBranch `json:"defaultBranchRef"`
+	// Policy is nil when there is no such file.
+	Policy *struct {
+		Typename    string  `json:"__typename"`
+		OID         string  `json:"oid"`
+		ByteSize    int     `json:"byteSize"`
+		IsTruncated bool    `json:"isTruncated"`
+		Text        *string `json:"text"`
+	} `json:"policy"`
+}
+
+type gqlBranch struct {
+	Name   string  `json:"name"`
+	Target *gqlOID `json:"target"`
 }
 
 type gqlName struct {

@@ -119,6 +119,8 @@ type checkRunOutput struct {
 	Title   string `json:"title"`
 	Summary string `json:"summary"`
 	Text    string `json:"text,omitempty"`
+	// Annotations are left out when there are none: GitHub keeps those that are there.
+	Annotations []annotationBody `json:"annotations,omitempty"`
 }
 
 type checkRunActionBody struct {
@@ -139,7 +141,9 @@ func newCheckRunBody(w CheckRunWrite) (checkRunBody, error) {
 		at := w.CompletedAt.UTC().Truncate(time.Second)
 		body.CompletedAt = &at
 	}
-	problems := []error{checkState(w.Status, w.Conclusion), checkOutput(body.Name, body.Output)}
+	annotations, err := newAnnotations(w.Annotations)
+	body.Output.Annotations = annotations
+	problems := []error{err, checkState(w.Status, w.Conclusion), checkOutput(body.Name, body.Output)}
 	if len(w.Actions) > maxActions {
 		problems = append(problems, fmt.Errorf("%d actions, at most %d", len(w.Actions), maxActions))
 	}

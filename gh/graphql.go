@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,15 +16,18 @@ const maxGraphQLMessages = 10
 // a *GraphQLError, because something in the data may be null for that reason; into is
 // then left alone. A null anywhere in the data is the caller's to judge.
 //
+// Only of the fields of the query itself that mayMiss names, "there is no such thing" is an
+// answer: they are null then. GitHub says the same of what the installation may not see.
+//
 // Source: https://docs.github.com/graphql/guides/forming-calls-with-graphql
-func (c *Client) GraphQL(ctx context.Context, query string, vars map[string]any, into any) error {
-	if err := c.graphQL(ctx, query, vars, into); err != nil {
+func (c *Client) GraphQL(ctx context.Context, query string, vars map[string]any, into any, mayMiss ...string) error {
+	if err := c.graphQL(ctx, query, vars, into, mayMiss); err != nil {
 		return fmt.Errorf("graphql query: %w", err)
 	}
 	return nil
 }
 
-func (c *Client) graphQL(ctx context.Context, query string, vars map[string]any, into any) error {
+func (c *Client) graphQL(ctx context.Context, query string, vars map[string]any, into any, mayMiss []string) error {
 	body := struct {
 		Query     string         `json:"query"`
 		Variables map[string]any `json:"variables,omitempty"`
@@ -36,7 +40,7 @@ func (c *Client) graphQL(ctx context.Context, query string, vars map[string]any,
 	if err != nil {
 		return err
 	}
-	data, err := graphQLData(a, c.now())
+	data, err := graphQLData(a, c.now(), mayMiss)
 	if err != nil {
 		return c.noteLimit(graphqlBudget, err)
 	}
@@ -47,7 +51,7 @@ func (c *Client) graphQL(ctx context.Context, query string, vars map[string]any,
 }
 
 // graphQLData returns the data of an answer that is free of errors.
-func graphQLData(a answer, now time.Time) (json.RawMessage, error) {
+func graphQLData(a answer, now time.Time, mayMiss []string) (json.RawMessage, error) {
 	var w struct {
 		Data   json.RawMessage   `json:"data"`
 		Errors []json.RawMessage `json:"errors"`
@@ -55,6 +59,7 @@ func graphQLData(a answer, now time.Time) (json.RawMessage, error) {
 	if err := a.decode(&w); err != nil {
 		return nil, err
 	}
+	w.Errors = slices.DeleteFunc(w.Errors, func(raw json.RawMessage) bool { return missing(raw, w.Data, mayMiss) })
 	if len(w.Errors) > 0 {
 		return nil, graphQLFailure(w.Errors, a, now)
 	}
@@ -66,6 +71,20 @@ func graphQLData(a answer, now time.Time) (json.RawMessage, error) {
 		return nil, unavailable("an answer without data: %q", explanation(a.body))
 	}
 	return w.Data, nil
+}
+
+// missing reports whether an error only says that a field which may be missing is.
+func missing(raw, data json.RawMessage, mayMiss []string) bool {
+	var e struct {
+		Type string `json:"type"`
+		Path []any  `json:"path"`
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &e) != nil || e.Type != "NOT_FOUND" || len(e.Path) != 1 || json.Unmarshal(data, &fields) != nil {
+		return false
+	}
+	field, _ := e.Path[0].(string)
+	return slices.Contains(mayMiss, field) && string(fields[field]) == "null"
 }
 
 // graphQLFailure turns the errors list into a *RateLimitError or a *GraphQLError.

@@ -170,6 +170,7 @@ type CheckRunWrite struct {
 	Text        string
 	Actions     []CheckRunAction // at most 3
 	CompletedAt time.Time
+	Annotations []Annotation // at most MaxAnnotations; added to those that are there
 }
 
 // CheckRunAction is a button on the check run.

@@ -80,6 +80,10 @@ type Decision struct {
 	Visibility string `json:"visibility,omitempty"`
 	// Members are the pull requests of a merge group, whose decisions have no number.
 	Members []MemberResult `json:"members,omitempty"`
+	// Annotations mark lines of the policy file, where the change edits it; at most 50.
+	Annotations []Annotation `json:"annotations,omitempty"`
+	// PolicyDiff is what the change would make of the policy, by value.
+	PolicyDiff []Difference `json:"policy_diff,omitempty"`
 }
 
 // RuleResult is the result of one rule.

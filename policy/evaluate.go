@@ -16,6 +16,7 @@ const Engine = "countersign/1"
 //
 // Each rule yields an outcome; the verdict is the worst of them:
 //
+//   - a policy of which a layer cannot be used: repair,
 //   - a rule that failed because a fact is missing or truncated: undecided,
 //   - any other rule that failed: fail,
 //   - a rule that waits for a person or for a validation: waiting,
@@ -147,6 +148,12 @@ func (j *judgement) decide(d Decision) Decision {
 			d.Title = "Mark it as ready for review: everything else holds"
 		}
 		d.Title = "Draft: " + d.Title
+	}
+	j.judgeProposal(&d)
+	if j.f.Broken != nil {
+		// The rules were those of the last policy that could be used: they tell what else is
+		// missing, and never that nothing is.
+		d.repair(*j.f.Broken)
 	}
 	return d
 }

@@ -91,8 +91,8 @@ func TestNothingIsUndecided(t *testing.T) {
 		"empty policy": Evaluate(&Policy{}, cat, s.facts),
 		"undecided":    Undecided(Subject{}, "GitHub is down", false),
 		"given up":     Undecided(Subject{}, "GitHub is down", true),
-		"broken":       BrokenPolicy(Subject{}, &ParseError{Problems: []Problem{{Line: 3, Column: 1, Message: "is bad", Hint: "repair it"}}}),
-		"broken, nil":  BrokenPolicy(Subject{}, nil),
+		"broken":       BrokenPolicy(Subject{}, PolicyLayer{}, &ParseError{Problems: []Problem{{Line: 3, Column: 1, Message: "is bad", Hint: "repair it"}}}),
+		"broken, nil":  BrokenPolicy(Subject{}, PolicyLayer{}, nil),
 	} {
 		if green(d) || d.Cause == "" || d.Title == "" || d.CheckName == "" || d.Mode != ModeEnforce {
 			t.Errorf("%s: %+v", name, d)

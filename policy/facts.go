@@ -45,6 +45,28 @@ type Facts struct {
 	Calls []Call `json:"calls,omitempty"`
 	// Issues are the issues that the pull request closes; nil in facts from before they were read.
 	Issues *List[Issue] `json:"issues,omitempty"`
+	// Broken is a layer of the policy that could not be used: the change is judged by the
+	// last policy that could be, and does not pass. Nil: the policy is as it stands.
+	Broken *BrokenLayer `json:"broken_policy,omitempty"`
+	// Proposed is the policy file as the change would leave it; nil when it leaves it alone.
+	Proposed *ProposedPolicy `json:"proposed_policy,omitempty"`
+}
+
+// BrokenLayer is a policy file that could not be used, with everything that is wrong with it.
+type BrokenLayer struct {
+	Layer    PolicyLayer `json:"layer"`
+	Problems []Problem   `json:"problems"`
+}
+
+// ProposedPolicy is the policy file of the repository at the head.
+type ProposedPolicy struct {
+	BlobSHA string `json:"blob_sha"`
+	// Source is the file; empty when the change removes it, or when it is Unreadable.
+	Source string `json:"source"`
+	// Removed is true when there is no such file any more.
+	Removed bool `json:"removed,omitempty"`
+	// Unreadable says why there is something that is not a file of text.
+	Unreadable string `json:"unreadable,omitempty"`
 }
 
 // EarlierHead is what was recorded of a head that was approved: it tells whether an approval
@@ -468,7 +490,7 @@ const LayerDefaultBranch = "default-branch"
 
 // PolicyLayer says where one layer of the policy came from.
 type PolicyLayer struct {
-	Layer      string `json:"layer"` // "repository", or LayerDefaultBranch
+	Layer      string `json:"layer"` // LayerOrganisation, LayerRepository or LayerDefaultBranch
 	Repository string `json:"repository"`
 	Path       string `json:"path"`
 	Ref        string `json:"ref"`

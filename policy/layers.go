@@ -65,7 +65,7 @@ func Merge(organisation, repository *Policy, name string) (*Policy, []Note) {
 	}
 	m := &merge{up: organisation, low: repository, name: name}
 	out := *organisation
-	out.places, out.Repositories = nil, nil
+	out.places, out.Repositories, out.floor = nil, nil, organisation
 	m.enrol(&out)
 	if repository == nil {
 		return &out, nil

@@ -55,13 +55,17 @@ type ParseError struct {
 }
 
 // Problem is one problem of a policy file.
+//
+// Field names and order are part of the evidence format; add, never change.
 type Problem struct {
 	// Line and Column count from 1; 0 when the place is not known.
-	Line, Column int
+	Line   int `json:"line"`
+	Column int `json:"column"`
 	// Path is where in the policy, e.g. "review.agent.approvals"; empty for the whole file.
-	Path string
+	Path string `json:"path"`
 	// Message says what is wrong, Hint what to do. The hint may be empty.
-	Message, Hint string
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
 }
 
 // Error lists the problems, one a line.

@@ -26,6 +26,7 @@ type Policy struct {
 
 	places   map[string]Place // of the keys that the file gives; nil: it comes from no one file
 	enrolled []Lane           // of several layers, outermost first; nil: those of the file
+	floor    *Policy          // of several layers, the organisation's; nil: there is none
 }
 
 // Lane gives laxer bases a check run name of their own.

@@ -39,6 +39,8 @@ type Output struct {
 	Title   string
 	Summary string
 	Text    string
+	// Annotations mark lines of changed files; GitHub shows their text as it is.
+	Annotations []Annotation
 }
 
 // Said is a digest of what a reader would notice: equal digests mean that nothing needs
@@ -49,10 +51,22 @@ func (o Output) Said() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Marked is a digest of the annotations, empty when there are none.
+func (o Output) Marked() string {
+	if len(o.Annotations) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	for _, a := range o.Annotations {
+		fmt.Fprintf(h, "%q %d %d %s %q\n", a.Path, a.Line, a.Column, a.Level, a.Message)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // Render writes the check run of a decision, for a developer who has never heard of
 // any audit: what to do next first, then what was looked at.
 func Render(d Decision, proof Proof) Output {
-	return Output{Title: plain(d.Title, maxTitle), Summary: summary(d, proof), Text: details(d, proof)}
+	return Output{Title: plain(d.Title, maxTitle), Summary: summary(d, proof), Text: details(d, proof), Annotations: d.Annotations}
 }
 
 // page is Markdown that is cut at a line before it gets longer than maxOutput.
@@ -107,6 +121,11 @@ func summary(d Decision, proof Proof) string {
 			p.row(fmt.Sprintf("#%d at %s", m.Number, shortSHA(m.HeadSHA)), memberHolds(m.Verdict), m.Title)
 		}
 	}
+	if len(d.Rules) > 0 && d.Verdict == VerdictRepair {
+		p.line("")
+		p.line("What is below was judged by the last policy that could be used. It shows what else is missing; nothing is let through by it.")
+	}
+	policyChange(p, d)
 	if len(d.Rules) > 0 {
 		p.head("What must hold", "Holds?", "Why, and what to do")
 		for _, r := range d.Rules {
@@ -128,6 +147,36 @@ func summary(d Decision, proof Proof) string {
 		p.linef("The same newest commit is also proposed by %s; this check shows the worst of them.", numbers(proof.Also))
 	}
 	return p.b.String()
+}
+
+// policyChange says what the change would make of the policy.
+func policyChange(p *page, d Decision) {
+	if len(d.Annotations) > 0 {
+		p.line("")
+		p.linef("**The policy file of this change** has %s, marked in the file:", count(len(d.Annotations), "remark"))
+		p.line("")
+		for i, a := range d.Annotations {
+			if i == 10 {
+				p.linef("- and %d more", len(d.Annotations)-i)
+				break
+			}
+			p.linef("- line %d: %s", a.Line, escape(shorten(a.Message, 300)))
+		}
+	}
+	if len(d.PolicyDiff) == 0 {
+		return
+	}
+	p.line("")
+	p.line("**What this change would make of the policy** once it is merged:")
+	p.head("What", "Now", "Then", "")
+	for i, change := range d.PolicyDiff {
+		if i == maxListed {
+			p.line("")
+			p.linef("And %d more.", len(d.PolicyDiff)-i)
+			return
+		}
+		p.row(change.Path, orNothing(change.Was), orNothing(change.Is), change.Effect)
+	}
 }
 
 // lead is the first sentence: what to do next.

@@ -176,7 +176,7 @@ func TestRenderGolden(t *testing.T) {
 		checkOutput(t, out)
 		golden(t, "../testdata/policy/render/"+s.name+".md", []byte(out.Title+"\n\n---\n\n"+out.Summary+"\n---\n\n"+out.Text))
 	}
-	broken := BrokenPolicy(Subject{RepositoryID: 1, Repository: "acme/shop", Number: 7, HeadSHA: "a111111", BaseRef: "main", GoverningRef: "main"},
+	broken := BrokenPolicy(Subject{RepositoryID: 1, Repository: "acme/shop", Number: 7, HeadSHA: "a111111", BaseRef: "main", GoverningRef: "main"}, PolicyLayer{},
 		&ParseError{Problems: []Problem{{Line: 2, Column: 7, Path: "mode", Message: `"enforced" is not allowed`, Hint: `did you mean "enforce"?`}}})
 	out := Render(broken, proof)
 	golden(t, "../testdata/policy/render/broken-policy.md", []byte(out.Title+"\n\n---\n\n"+out.Summary+"\n---\n\n"+out.Text))

@@ -99,26 +99,41 @@ func Undecided(s Subject, cause string, final bool) Decision {
 	return d
 }
 
-// BrokenPolicy is the decision when the policy file does not parse.
-func BrokenPolicy(s Subject, err *ParseError) Decision {
+// BrokenPolicy is the decision when a policy file cannot be used, and none that could be used
+// was ever recorded for the branch.
+func BrokenPolicy(s Subject, layer PolicyLayer, err *ParseError) Decision {
 	d := s.decision()
+	var problems []Problem
+	if err != nil {
+		problems = err.Problems
+	}
+	d.repair(BrokenLayer{Layer: layer, Problems: problems})
+	return d
+}
+
+// repair makes a decision say that a policy file must be repaired first.
+func (d *Decision) repair(broken BrokenLayer) {
 	d.Verdict, d.Final = VerdictRepair, true
 	d.Title = "Repair the policy file " + Path
-	d.Cause = "The policy on the base branch cannot be used."
-	if err == nil {
-		return d
+	what := "The policy on the base branch"
+	if broken.Layer.Layer == LayerOrganisation {
+		d.Title += " of " + broken.Layer.Repository
+		what = "The organisation's policy in " + broken.Layer.Repository
+	}
+	if len(broken.Problems) == 0 {
+		d.Cause = what + " cannot be used."
+		return
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "The policy on the base branch cannot be used: %s.", count(len(err.Problems), "problem"))
-	for i, p := range err.Problems {
+	fmt.Fprintf(&b, "%s cannot be used: %s.", what, count(len(broken.Problems), "problem"))
+	for i, p := range broken.Problems {
 		if i == 10 {
-			fmt.Fprintf(&b, " And %d more.", len(err.Problems)-i)
+			fmt.Fprintf(&b, " And %d more.", len(broken.Problems)-i)
 			break
 		}
 		b.WriteString(" " + strings.TrimSuffix(p.String(), ".") + ".")
 	}
 	d.Cause = b.String()
-	return d
 }
 
 // decision is the empty decision about s: every list present, so that the recorded

@@ -203,6 +203,8 @@ func (p *Policy) lineOf(path string) int {
 
 // Difference is one value that another policy has otherwise. Of what only one of them says,
 // the other text is empty.
+//
+// Field names and order are part of the evidence format; add, never change.
 type Difference struct {
 	Path string `json:"path"`
 	Was  string `json:"was,omitempty"`
@@ -219,13 +221,7 @@ const (
 
 // String is "review.agent.approvals: 2 → 1 (loosens)".
 func (d Difference) String() string {
-	text := func(s string) string {
-		if s == "" {
-			return "nothing"
-		}
-		return s
-	}
-	s := fmt.Sprintf("%s: %s → %s", d.Path, text(d.Was), text(d.Is))
+	s := fmt.Sprintf("%s: %s → %s", d.Path, orNothing(d.Was), orNothing(d.Is))
 	if d.Effect != "" {
 		s += " (" + d.Effect + ")"
 	}
@@ -267,6 +263,13 @@ func (p *Policy) Differences(next *Policy) []Difference {
 	}
 	slices.SortFunc(out, func(a, b Difference) int { return strings.Compare(a.Path, b.Path) })
 	return out
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
 }
 
 func valueMap(p *Policy) map[string]string {

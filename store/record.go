@@ -41,6 +41,9 @@ type Record struct {
 	ReviewPermissions map[int64]string
 	// Note is shown with the decision; may be empty.
 	Note string
+	// Organisation says whether the organisation's own policy was part of what it was judged
+	// by. It is remembered beside the policy of the branch.
+	Organisation OrganisationPolicy
 }
 
 // Recorded says where a decision went.
@@ -178,6 +181,9 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 		err = n.decide(t, r, d)
 	}
 	if err != nil {
+		return Recorded{}, err
+	}
+	if err := n.keepPolicy(t, r, d); err != nil {
 		return Recorded{}, err
 	}
 	if !r.KeepJob {

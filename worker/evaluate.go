@@ -35,7 +35,12 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 	log = log.With().Str("head", known.head).Logger()
 	var broken *facts.PolicyError
 	var outside *facts.NotEnrolledError
+	var gone *goneError
 	switch {
+	case errors.As(err, &gone) && gone.open:
+		return w.recordGone(ctx, log, tenant, job, gone)
+	case errors.As(err, &gone):
+		return tenant.CloseChange(ctx, job, seen(job, collected.Facts.Change))
 	case errors.As(err, &broken):
 		return w.recordBroken(ctx, log, tenant, job, broken)
 	case errors.As(err, &outside):
@@ -75,7 +80,13 @@ func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Te
 		RecordedAt: func(ctx context.Context, head string, reviewed time.Time) (*policy.Facts, string, error) {
 			return recordedAt(ctx, tenant, job, head, reviewed)
 		},
+		LastPolicy: func(ctx context.Context, governingRef string) ([]byte, error) {
+			return lastPolicy(ctx, tenant, job, governingRef)
+		},
 	})
+	if err == nil && collected.Organisation == nil {
+		err = organisationGone(ctx, tenant, job, collected)
+	}
 	return collected, known, err
 }
 
@@ -91,6 +102,9 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 	rec.Policy, rec.Catalogue = c.PolicySource, c.Catalogue.Bytes()
 	rec.ReviewPermissions = c.FirstPermissions
 	rec.RunAgainAt = decision.RecheckAt
+	if c.Organisation != nil && c.Facts.Broken == nil {
+		rec.Organisation = store.OrganisationPolicy{Used: true, Enforces: c.Organisation.Mode == policy.ModeEnforce}
+	}
 	return w.commit(ctx, log, tenant, rec, decision)
 }
 
@@ -122,8 +136,8 @@ func goneDecision(s policy.Subject, why string) policy.Decision {
 	return d
 }
 
-// recordBroken: the policy of the base cannot be used, so nothing can be decided by it,
-// and the check run says where it is broken.
+// recordBroken: the policy cannot be used, and none that could be used was ever recorded for
+// the branch, so nothing can be decided, and the check run says where it is broken.
 func (w *Worker) recordBroken(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, broken *facts.PolicyError) error {
 	subject := policy.Subject{
 		RepositoryID: job.RepoID, Repository: job.Repository, Number: job.Number, HeadSHA: broken.Change.HeadSHA,
@@ -137,7 +151,7 @@ func (w *Worker) recordBroken(ctx context.Context, log zerolog.Logger, tenant st
 		// Audit blocks nobody, also where it was not granted.
 		subject.Mode, subject.Lane, subject.CheckName = broken.Claim.Mode, broken.Claim.Lane, broken.Claim.CheckName
 	}
-	decision := policy.BrokenPolicy(subject, broken.Err)
+	decision := policy.BrokenPolicy(subject, broken.Layer, broken.Err)
 	rec, err := newRecord(job, decision)
 	if err != nil {
 		return err

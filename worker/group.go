@@ -94,7 +94,10 @@ func (w *Worker) group(ctx context.Context, log zerolog.Logger, client *gh.Clien
 	rules, err := w.collectMembers(ctx, client, tenant, job, members, &g)
 	var broken *facts.PolicyError
 	var outside *facts.NotEnrolledError
+	var gone *goneError
 	switch {
+	case errors.As(err, &gone):
+		return w.groupWithoutOrganisation(ctx, log, tenant, job, gone)
 	case errors.As(err, &broken):
 		return w.groupBroken(ctx, log, tenant, job, broken)
 	case errors.As(err, &outside):
@@ -288,7 +291,7 @@ func (w *Worker) groupBroken(ctx context.Context, log zerolog.Logger, tenant sto
 	} else if err != nil {
 		return err
 	}
-	decision := policy.BrokenPolicy(subject, broken.Err)
+	decision := policy.BrokenPolicy(subject, broken.Layer, broken.Err)
 	rec, err := groupRecord(job, decision)
 	if err != nil {
 		return err

@@ -50,7 +50,7 @@ func (w *Worker) publish(ctx context.Context, log zerolog.Logger, client *gh.Cli
 	if err != nil {
 		return err
 	}
-	run, err := w.write(ctx, client, pub, write)
+	run, err := w.write(ctx, client, pub, write, said)
 	if err != nil {
 		return w.publishFailed(ctx, job, err)
 	}
@@ -87,16 +87,39 @@ func (w *Worker) compose(ctx context.Context, tenant store.Tenant, pub store.Pub
 		write.CompletedAt = pub.Wanted.RecordedAt
 		write.Actions = []gh.CheckRunAction{{Label: "Re-evaluate", Description: "Look at this pull request again", Identifier: ReEvaluate}}
 	}
-	return write, status + "/" + conclusion + "/" + out.Said(), nil
+	for _, a := range out.Annotations {
+		write.Annotations = append(write.Annotations, gh.Annotation{Path: a.Path, Line: a.Line, Column: a.Column, Level: a.Level, Message: a.Message})
+	}
+	said := status + "/" + conclusion + "/" + out.Said()
+	if marked := out.Marked(); marked != "" {
+		said += "/" + marked
+	}
+	return write, said, nil
+}
+
+// marked is the part of what was said that tells the annotations; empty: there were none.
+func marked(said string) string {
+	_, after, _ := strings.Cut(said, "/")
+	_, after, _ = strings.Cut(after, "/")
+	_, after, _ = strings.Cut(after, "/")
+	return after
 }
 
 // write makes a new check run for a changed conclusion, and patches one that is not
-// completed or whose conclusion stays: completed runs do not reopen.
-func (w *Worker) write(ctx context.Context, client *gh.Client, pub store.Publication, write gh.CheckRunWrite) (gh.CheckRun, error) {
+// completed or whose conclusion stays: completed runs do not reopen. Annotations cannot be
+// taken back, and those of every write add up: other ones need a new check run as well, and the
+// same ones are not sent again.
+func (w *Worker) write(ctx context.Context, client *gh.Client, pub store.Publication, write gh.CheckRunWrite, said string) (gh.CheckRun, error) {
 	repo := repoOf(pub.Repository)
 	open := pub.PublishedStatus != "" && pub.PublishedStatus != "completed"
 	same := pub.PublishedStatus == write.Status && pub.PublishedConclusion == write.Conclusion
-	if pub.GitHubID != 0 && (open || same) {
+	was, is := marked(pub.PublishedSaid), marked(said)
+	known := pub.PublishedSaid != ""
+	keeps := was == is && (known || is == "") || was == "" && known
+	if pub.GitHubID != 0 && (open || same) && keeps {
+		if was == is {
+			write.Annotations = nil
+		}
 		return client.UpdateCheckRun(ctx, repo, pub.GitHubID, write)
 	}
 	return client.CreateCheckRun(ctx, repo, write)

@@ -141,6 +141,7 @@ type CheckRunState struct {
 	HeadSHA              string
 	Status, Conclusion   string
 	Title, Summary, Text string
+	Annotations          []Annotation
 	ExternalID           string
 	DetailsURL           string
 	Actions              []string // identifiers of its buttons
@@ -157,7 +158,7 @@ func (c *CheckRun) State() CheckRunState {
 
 func (c *checkRun) state() CheckRunState {
 	st := CheckRunState{ID: c.id, Name: c.name, App: c.app().slug, AppID: c.app().id, HeadSHA: c.headSHA, Status: c.status, Conclusion: c.conclusion,
-		Title: c.output.title, Summary: c.output.summary, Text: c.output.text, ExternalID: c.externalID, DetailsURL: c.detailsURL,
+		Title: c.output.title, Summary: c.output.summary, Text: c.output.text, Annotations: slices.Clone(c.output.annotations), ExternalID: c.externalID, DetailsURL: c.detailsURL,
 		StartedAt: c.startedAt, CompletedAt: c.completedAt}
 	for _, a := range c.actions {
 		st.Actions = append(st.Actions, a.identifier)

@@ -41,7 +41,7 @@ func (c *checkRun) app() *app { return c.suite.app }
 // checkOutput is what people read. has is false while nothing was ever written.
 type checkOutput struct {
 	title, summary, text string
-	annotations          int
+	annotations          []Annotation
 }
 
 // checkAction is a button on a check run.

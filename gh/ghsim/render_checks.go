@@ -15,7 +15,7 @@ func (s *Sim) renderRun(r *repo, c *checkRun) obj {
 	return obj{"id": c.id, "name": c.name, "node_id": nodeID("CheckRun", c.id), "head_sha": c.headSHA, "external_id": c.externalID, "url": u, "html_url": html,
 		"details_url": details, "status": c.status, "conclusion": orNull(c.conclusion), "started_at": stamp(c.startedAt), "completed_at": stamp(c.completedAt),
 		"output": obj{"title": orNull(c.output.title), "summary": orNull(c.output.summary), "text": orNull(c.output.text),
-			"annotations_count": c.output.annotations, "annotations_url": u + "/annotations"},
+			"annotations_count": len(c.output.annotations), "annotations_url": u + "/annotations"},
 		"check_suite": obj{"id": c.suite.id}, "app": s.renderApp(c.app()), "pull_requests": s.pullsAt(r, c.headSHA)}
 }
 

@@ -38,6 +38,7 @@ var resolvers = map[string]map[string]resolver{
 	"AutoMergeRequest":                   autoMergeFields,
 	"Commit":                             commitFields,
 	"Tree":                               treeFields,
+	"Blob":                               blobFields,
 	"TreeEntry":                          treeEntryFields,
 	"GitActor":                           gitActorFields,
 	"GpgSignature":                       signatureFields,

@@ -1,6 +1,10 @@
 package ghsim
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+)
 
 var repositoryFields = map[string]resolver{
 	"databaseId":         on(func(r *repo) any { return r.id }),
@@ -25,8 +29,8 @@ var repositoryFields = map[string]resolver{
 		return refOf(r, name), nil
 	}),
 	"object": in(func(_ *gqlQuery, r *repo, args gqlArgs) (any, error) {
-		if args.string("expression") != "" {
-			return nil, refusal("NOT_SIMULATED", "the simulated GitHub knows objects by oid only")
+		if expression := args.string("expression"); expression != "" {
+			return objectAt(r, expression)
 		}
 		if c := commitOf(r, args.string("oid")); c != nil {
 			return typed{"Commit", c}, nil
@@ -50,6 +54,57 @@ var repositoryFields = map[string]resolver{
 		return r.queues[branch], nil
 	}),
 }
+
+// objectAt is the file that "<ref>:<path>" names; nil where there is none.
+func objectAt(r *repo, expression string) (any, error) {
+	ref, path, ok := strings.Cut(expression, ":")
+	if !ok {
+		return nil, refusal("NOT_SIMULATED", "the simulated GitHub knows objects by oid and <ref>:<path> only")
+	}
+	if ref == "HEAD" {
+		ref = r.defaultBranch
+	}
+	at := r.commitOf(ref)
+	if at == nil {
+		return nil, nil
+	}
+	files := r.git.files(at.sha)
+	if sha, ok := files[path]; ok {
+		return typed{"Blob", blobObject{r, sha}}, nil
+	}
+	for file := range files {
+		if strings.HasPrefix(file, path+"/") {
+			return typed{"Tree", at}, nil
+		}
+	}
+	return nil, nil
+}
+
+// blobObject is a file's content. A symbolic link is one too: its content is where it leads.
+type blobObject struct {
+	repo *repo
+	sha  string
+}
+
+func (b blobObject) content() []byte { return b.repo.git.blobs[b.sha] }
+
+// maxBlobText is the longest text that GitHub gives of a blob; it cuts longer ones.
+const maxBlobText = 512_000
+
+var blobFields = map[string]resolver{
+	"oid":         on(func(b blobObject) any { return b.sha }),
+	"byteSize":    on(func(b blobObject) any { return len(b.content()) }),
+	"isBinary":    on(func(b blobObject) any { return binary(b.content()) }),
+	"isTruncated": on(func(b blobObject) any { return len(b.content()) > maxBlobText }),
+	"text": on(func(b blobObject) any {
+		if binary(b.content()) {
+			return nil
+		}
+		return string(b.content()[:min(len(b.content()), maxBlobText)])
+	}),
+}
+
+func binary(content []byte) bool { return bytes.IndexByte(content, 0) >= 0 || !utf8.Valid(content) }
 
 func visibilityOf(r *repo) string {
 	if r.private {

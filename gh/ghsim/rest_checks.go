@@ -45,7 +45,7 @@ type runInput struct {
 	CompletedAt *time.Time `json:"completed_at"`
 	Output      *struct {
 		Title, Summary, Text string
-		Annotations          []obj
+		Annotations          []annotationInput
 	} `json:"output"`
 	Actions []struct{ Label, Description, Identifier string } `json:"actions"`
 }
@@ -72,6 +72,8 @@ func (in *runInput) check() error {
 		return invalid("Invalid request. Only 65535 characters are allowed; %d were supplied.", len(in.Output.Summary))
 	case in.Output != nil && (in.Output.Title == "" || in.Output.Summary == ""):
 		return invalid("Invalid request. \"title\" and \"summary\" of output must be given.")
+	case in.Output != nil && checkAnnotations(in.Output.Annotations) != nil:
+		return checkAnnotations(in.Output.Annotations)
 	case len(in.Actions) > 3:
 		return invalid("Invalid request. No more than 3 items are allowed in actions.")
 	}
@@ -104,9 +106,9 @@ func (in *runInput) apply(c *checkRun) {
 	if in.CompletedAt != nil {
 		c.completedAt = *in.CompletedAt
 	}
-	if in.Output != nil { // replaced as a whole
+	if in.Output != nil { // replaced as a whole, but for the annotations, which add up
 		text := in.Output.Text
-		c.output = checkOutput{in.Output.Title, in.Output.Summary, text[:min(len(text), maxOutput)], len(in.Output.Annotations)}
+		c.output = checkOutput{in.Output.Title, in.Output.Summary, text[:min(len(text), maxOutput)], append(c.output.annotations, annotationsOf(in.Output.Annotations)...)}
 	}
 	if in.Actions != nil {
 		c.actions = nil

@@ -64,6 +64,7 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 	write := gh.CheckRunWrite{
 		Name: "countersign", HeadSHA: head, ExternalID: "1f", DetailsURL: "https://example.com/1f", Status: "in_progress",
 		Title: "Waiting for tests", Summary: "…", Text: "…",
+		Annotations: []gh.Annotation{{Path: ".github/countersign.yml", Line: 3, Column: 5, Level: "failure", Message: "…"}},
 	}
 	return map[string]func(context.Context, *gh.Client) error{
 		"GraphQL": func(ctx context.Context, c *gh.Client) error {

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/policy"
+)
+
+// organisationPolicy puts the organisation's policy in place.
+func (w *acme) organisationPolicy(file string) *ghsim.Repo {
+	return w.org.Repo(policy.OrganisationRepository, ghsim.RepoSpec{By: w.carol, Files: map[string]string{policy.Path: file}}).Collaborator(w.dave, "write")
+}
+
+const twoForEverybody = "version: 1\nmode: enforce\nbranches: [main]\nreview: {human: {approvals: 2}}\n"
+
+// ask makes the server look at a pull request again.
+func (w *acme) ask(t *testing.T, pr pull) {
+	t.Helper()
+	pr.Label(w.dave, fmt.Sprintf("look again, %d", w.decisions(t)))
+	w.mustSettle(t)
+}
+
+// reperformed makes the decision that a check run shows again, from what is stored, and
+// returns it with the stored one.
+func (w *acme) reperformed(t *testing.T, pr pull) (again, stored string) {
+	t.Helper()
+	kept, err := w.server.store.Tenant(w.org.ID()).Decision(t.Context(), w.check(pr, "countersign").ExternalID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := policy.ParseKept(kept.Policy, kept.Repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f policy.Facts
+	if err := json.Unmarshal(kept.Facts, &f); err != nil {
+		t.Fatal(err)
+	}
+	made, err := json.Marshal(policy.Evaluate(p, policy.Builtin().With(p.Agents), &f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(made), string(kept.Decision)
+}
+
+// The organisation's policy is the floor of a repository that asks for less.
+func TestOrganisationPolicyIsTheFloor(t *testing.T) {
+	w := startAcme(t, fast)
+	w.organisationPolicy(twoForEverybody)
+	repo := w.guardedRepo("floored", "")
+	pr := w.approved(w.davesPull(repo, code))
+	got := w.wantCheck(t, pr, "in_progress")
+	if !strings.Contains(got.Title, "approval") {
+		t.Errorf("title %q", got.Title)
+	}
+	pr.Approve(w.alice)
+	w.wantCheck(t, pr, released)
+	// What is kept makes the same decision again.
+	again, d := w.reperformed(t, pr)
+	if again != d {
+		t.Errorf("made again:\n%s\nwas:\n%s", again, d)
+	}
+}
+
+// When the organisation's policy is gone, nothing is judged without it.
+func TestOrganisationPolicyGone(t *testing.T) {
+	w := startAcme(t, fast)
+	org := w.organisationPolicy(twoForEverybody)
+	repo := w.guardedRepo("floored", "")
+	pr := w.approved(w.davesPull(repo, code))
+	w.wantCheck(t, pr, "in_progress")
+	org.Push("main", w.carol, ghsim.Commit{Message: "away", Delete: []string{policy.Path}})
+	other := w.approved(w.davesPull(w.guardedRepo("new", ""), code))
+	w.ask(t, pr)
+	for _, pr := range []pull{pr, other} {
+		got := w.wantCheck(t, pr, failed)
+		if !strings.Contains(got.Summary, "organisation") || !strings.Contains(got.Summary, "mode: audit") {
+			t.Errorf("%s does not say what to do:\n%s", pr.Repo().FullName(), got.Summary)
+		}
+	}
+	// In audit first, then away: that gives it up.
+	org.Push("main", w.carol, ghsim.Commit{Message: "audit", Files: map[string]string{policy.Path: strings.Replace(twoForEverybody, "enforce", "audit", 1)}})
+	w.ask(t, pr)
+	w.wantCheck(t, pr, "in_progress")
+	org.Push("main", w.carol, ghsim.Commit{Message: "away again", Delete: []string{policy.Path}})
+	w.ask(t, pr)
+	w.wantCheck(t, pr, released)
+	w.ask(t, other)
+	w.wantCheck(t, other, released)
+}
+
+// An organisation enrols repositories that have no policy of their own, those that it names.
+func TestOrganisationEnrols(t *testing.T) {
+	w := startAcme(t, fast)
+	w.organisationPolicy(shopPolicy + "repositories: [\"pay-*\"]\n")
+	open := func(name string) pull {
+		repo := w.org.Repo(name, ghsim.RepoSpec{By: w.carol, Files: map[string]string{".github/workflows/ci.yml": "on: pull_request\n"}}).Collaborator(w.dave, "write").Collaborator(w.bob, "write")
+		repo.Protect("main", w.carol, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}})
+		return w.approved(w.davesPull(repo, code))
+	}
+	enrolled, other := open("pay-desk"), open("toys")
+	w.wantCheck(t, enrolled, released)
+	w.wantCheck(t, other, "")
+}
+
+// A policy that breaks is stood in for by the last good one, and nothing is let through by it.
+func TestBrokenPolicyKeepsTheLastGoodOne(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.guardedRepo("breaks", "")
+	pr := w.approved(w.davesPull(repo, code))
+	w.wantCheck(t, pr, released)
+	repo.Unprotect("main", w.carol)
+	repo.Push("main", w.carol, ghsim.Commit{Message: "oops", Files: map[string]string{policy.Path: "version: 1\nmode: enforced\nbranches: [main]\n"}})
+	repo.Protect("main", w.carol, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}})
+	w.ask(t, pr)
+	got := w.wantCheck(t, pr, "action_required")
+	for _, want := range []string{"line 2, column 7", "last policy", "approved it"} {
+		if !strings.Contains(got.Summary, want) {
+			t.Errorf("the check run does not say %q:\n%s", want, got.Summary)
+		}
+	}
+	again, d := w.reperformed(t, pr)
+	if again != d {
+		t.Errorf("made again:\n%s\nwas:\n%s", again, d)
+	}
+	repo.Unprotect("main", w.carol)
+	repo.Push("main", w.carol, ghsim.Commit{Message: "repaired", Files: map[string]string{policy.Path: shopPolicy}})
+	repo.Protect("main", w.carol, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}})
+	w.ask(t, pr)
+	w.wantCheck(t, pr, released)
+}
+
+// A pull request that edits the policy is told what is wrong with its version, on its lines,
+// and what it would make of the policy; the same annotations are never written twice.
+func TestPullRequestThatEditsThePolicy(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.guardedRepo("edited", "")
+	pr := w.davesPull(repo, map[string]string{policy.Path: "version: 1\nmode: enforce\nbranches: [main]\nreview:\n  agent: {approvals: 0}\n"})
+	w.test(pr, "success")
+	pr.Approve(w.bob)
+	got := w.wantCheck(t, pr, "in_progress")
+	want := ghsim.Annotation{Path: policy.Path, StartLine: 5, EndLine: 5, Level: "failure"}
+	if len(got.Annotations) != 1 || !strings.Contains(got.Annotations[0].Message, "0 is not allowed") {
+		t.Fatalf("annotations %+v", got.Annotations)
+	}
+	if a := got.Annotations[0]; a.Path != want.Path || a.StartLine != want.StartLine || a.Level != want.Level {
+		t.Errorf("got %+v, want %+v", a, want)
+	}
+	// Another text, the same annotations.
+	pr.Draft(w.dave)
+	again := w.wantCheck(t, pr, "in_progress")
+	if again.Title == got.Title || len(again.Annotations) != 1 {
+		t.Errorf("title %q, annotations %+v", again.Title, again.Annotations)
+	}
+	pr.Push(w.dave, ghsim.Commit{Message: "usable", Files: map[string]string{policy.Path: strings.Replace(shopPolicy, "mode: enforce", "mode: audit", 1)}})
+	got = w.wantCheck(t, pr, "in_progress")
+	if len(got.Annotations) != 0 || !strings.Contains(got.Summary, "enforce as countersign") || !strings.Contains(got.Summary, "loosens") {
+		t.Errorf("annotations %+v, summary:\n%s", got.Annotations, got.Summary)
+	}
+}
