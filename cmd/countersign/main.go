@@ -40,9 +40,7 @@ func commands() []command {
 		{"classify", "say which changes carry traces of agents: JSON lines, or a local clone", func(ctx context.Context, args []string, env environment) error {
 			return runClassify(ctx, args, env.stdin, env.stdout, env.stderr)
 		}},
-		{"policy", "check a policy file, or print its JSON Schema", func(ctx context.Context, args []string, env environment) error {
-			return runPolicy(ctx, args, env.stdin, env.stdout, env.stderr)
-		}},
+		{"policy", "check, show and try out policy files", runPolicy},
 		{"serve", "run the App", runServe},
 		{"protect", "attest who may bypass a branch's rulesets, which GitHub does not show the App", runProtect},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},

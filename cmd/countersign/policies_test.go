@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -160,5 +162,53 @@ func TestPullRequestThatEditsThePolicy(t *testing.T) {
 	got = w.wantCheck(t, pr, "in_progress")
 	if len(got.Annotations) != 0 || !strings.Contains(got.Summary, "enforce as countersign") || !strings.Contains(got.Summary, "loosens") {
 		t.Errorf("annotations %+v, summary:\n%s", got.Annotations, got.Summary)
+	}
+}
+
+// What another policy would have decided about what is stored: two approvals where one was
+// asked for, a team that nobody read, and branches that it does not enrol.
+func TestPolicySimulate(t *testing.T) {
+	w := startAcme(t, fast)
+	w.organisationPolicy(twoForEverybody)
+	two := w.guardedRepo("two", "")
+	pr := w.approved(w.davesPull(two, code))
+	w.wantCheck(t, pr, "in_progress")
+	pr.Approve(w.alice)
+	w.wantCheck(t, pr, released)
+	simulate := func(file string, more ...string) (text string) {
+		t.Helper()
+		name := filepath.Join(t.TempDir(), "new.yml")
+		if err := os.WriteFile(name, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs strings.Builder
+		args := append([]string{"simulate", "--policy", name, "--database", "sqlite:" + filepath.Join(w.folder, "countersign.db"), "--repository", "acme/two"}, more...)
+		if err := runPolicy(t.Context(), args, environment{getenv: func(string) string { return "" }, stdin: strings.NewReader(""), stdout: &out, stderr: &errs}); err != nil {
+			t.Fatalf("%v\n%s", err, errs.String())
+		}
+		return out.String()
+	}
+	for name, c := range map[string]struct {
+		policy string
+		args   []string
+		want   []string
+	}{
+		"the same": {shopPolicy, nil, []string{"acme: 1 looked at", "1 would be the same"}},
+		// The organisation's floor of then is honoured.
+		"less than the floor": {strings.Replace(shopPolicy, "human: {approvals: 1}", "human: {approvals: 0}", 1), nil, []string{"1 would be the same"}},
+		"more":                {strings.ReplaceAll(shopPolicy, "{approvals: 1}", "{approvals: 3}"), nil, []string{"1 would not pass any more", "#1", "pass → waiting", "human-review: pass → pending"}},
+		"tickets":             {shopPolicy + "protection: {}\nauthorisation: {required: true, pattern: \"T-[0-9]+\"}\n", nil, []string{"1 not known", "authorised: not asked → not known"}},
+		"a team not read":     {strings.Replace(shopPolicy, "review:\n", "review:\n  from: {teams: [acme/core]}\n", 1), nil, []string{"1 not known", "human-review: pass → not known"}},
+		"another branch":      {strings.Replace(shopPolicy, "[main]", "[next]", 1), nil, []string{"not enrolled"}},
+		"the organisation's":  {strings.Replace(twoForEverybody, "approvals: 2", "approvals: 1", 1), []string{"--organisation", "--all"}, []string{"would pass"}},
+		"json":                {shopPolicy, []string{"--json"}, []string{`"looked_at":1`, `"same":1`}},
+		"another time":        {shopPolicy, []string{"--to", "2020-01-01"}, []string{"acme: 0 looked at"}},
+	} {
+		got := simulate(c.policy, c.args...)
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: does not say %q:\n%s", name, want, got)
+			}
+		}
 	}
 }

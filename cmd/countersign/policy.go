@@ -16,6 +16,8 @@ const policyHelp = `countersign policy works on policy files (` + policy.Path + 
 
   countersign policy check    say whether files can be used, with every problem at once
   countersign policy schema   print the JSON Schema, for editors
+  countersign policy show     print what a policy asks for, and where each value comes from
+  countersign policy simulate say what would have been decided with another policy
 
 example: countersign policy check`
 
@@ -41,7 +43,8 @@ example:
   and in the first line of the policy: # yaml-language-server: $schema=countersign.schema.json`
 
 // runPolicy is the policy command.
-func runPolicy(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+func runPolicy(ctx context.Context, args []string, env environment) error {
+	stdin, stdout, stderr := env.stdin, env.stdout, env.stderr
 	if len(args) == 0 {
 		fmt.Fprintln(stderr, policyHelp)
 		return errUsage
@@ -49,6 +52,10 @@ func runPolicy(ctx context.Context, args []string, stdin io.Reader, stdout, stde
 	switch args[0] {
 	case "check":
 		return runPolicyCheck(ctx, args[1:], stdin, stdout, stderr)
+	case "show":
+		return runPolicyShow(args[1:], stdin, stdout, stderr)
+	case "simulate":
+		return runPolicySimulate(ctx, args[1:], env)
 	case "schema":
 		flags := newFlags("policy schema", stderr, policySchemaHelp)
 		if err := parseFlags(flags, args[1:]); err != nil {

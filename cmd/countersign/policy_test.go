@@ -12,7 +12,7 @@ import (
 func policyCommand(t *testing.T, stdin string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs strings.Builder
-	err = runPolicy(t.Context(), args, strings.NewReader(stdin), &out, &errs)
+	err = runPolicy(t.Context(), args, environment{stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs})
 	return out.String(), errs.String(), err
 }
 

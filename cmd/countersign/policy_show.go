@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/countersign/countersign/policy"
+)
+
+const policyShowHelp = `countersign policy show prints what a policy asks for, defaults included, and where each
+value comes from.
+
+usage: countersign policy show [--organisation FILE] [--repository NAME] [FILE]
+
+Without a file it shows ` + policy.Path + `. With --organisation it shows what holds when
+that file is the organisation's policy: the floor that the repository's can only raise.
+What the repository asks for in vain is listed with its place.
+
+examples:
+  countersign policy show
+  countersign policy show --organisation ../.github/` + policy.Path + ` --repository acme/shop`
+
+func runPolicyShow(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	flags := newFlags("policy show", stderr, policyShowHelp)
+	organisation := flags.String("organisation", "", "the organisation's policy `FILE`")
+	repository := flags.String("repository", "organisation/repository", "`owner/name` of the repository that it is for")
+	none := flags.Bool("none", false, "the repository has no policy of its own")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage
+	}
+	if flags.NArg() > 1 || *none && flags.NArg() > 0 {
+		fmt.Fprintln(stderr, "countersign policy show: name one file, or --none")
+		return errUsage
+	}
+	var org, own *policy.Policy
+	var err error
+	if *organisation != "" {
+		if org, err = usablePolicy(*organisation, stdin, stderr); err != nil {
+			return err
+		}
+	}
+	if !*none {
+		if own, err = usablePolicy(fallback(flags.Arg(0), policy.Path), stdin, stderr); err != nil {
+			return err
+		}
+	}
+	if org == nil && own == nil {
+		return errors.New("there is no policy to show\nhint: with --none, name the --organisation's")
+	}
+	showPolicy(stdout, org, own, *repository)
+	return nil
+}
+
+// usablePolicy reads a policy file, or prints what is wrong with it.
+func usablePolicy(name string, stdin io.Reader, stderr io.Writer) (*policy.Policy, error) {
+	src, err := readPolicy(name, stdin)
+	if err != nil {
+		return nil, err
+	}
+	p, err := policy.Parse(src)
+	var broken *policy.ParseError
+	if errors.As(err, &broken) {
+		printProblems(stderr, name, broken)
+		return nil, fmt.Errorf("%s cannot be used", name)
+	}
+	return p, err
+}
+
+// showPolicy lists the values of a policy with their origins, one a line.
+func showPolicy(w io.Writer, organisation, own *policy.Policy, repository string) {
+	merged, notes := policy.Merge(organisation, own, repository)
+	origins := merged.Origins(organisation, own, repository)
+	values := merged.Values()
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	enrolled := false
+	for _, v := range values {
+		from := "default"
+		if o := origins[v.Path]; o.Layer != "" {
+			from = fmt.Sprintf("%s, line %d", o.Layer, o.Line)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Path, v.Text, from)
+		enrolled = enrolled || strings.HasPrefix(v.Path, "branches[")
+	}
+	table.Flush()
+	if !enrolled {
+		fmt.Fprintln(w, "\nNo branch is enrolled: the organisation names this repository under repositories, or it needs a policy of its own.")
+	}
+	if len(notes) > 0 {
+		fmt.Fprintln(w, "\nIgnored, because the organisation's policy is the floor:")
+		for _, n := range notes {
+			fmt.Fprintf(w, "  line %d, column %d: %s\n", n.Line, n.Column, n.Text())
+		}
+	}
+}

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
+)
+
+const policySimulateHelp = `countersign policy simulate says what would have been decided with another policy.
+
+usage: countersign policy simulate --policy FILE [flags]
+
+It judges the stored facts of past decisions again, once by the policy that was recorded and
+once with FILE in place of the repository's (or, with --organisation, of the organisation's),
+and lists what differs. It reads the database and changes nothing.
+
+The facts are those that were read then. What the new policy asks for and nobody read then, for
+example the members of a team that no policy named, is "not known", and never counts as held.
+Traces of agents that FILE adds are found only where they were kept: accounts, trailers, branches.
+
+example:
+  countersign policy simulate --policy ` + policy.Path + ` --from 2026-10-01 --repository acme/shop`
+
+// verdictUnenrolled is the verdict on a change whose branch the policy does not enrol.
+const verdictUnenrolled = policy.Verdict("not enrolled")
+
+// simulation is what policy simulate was asked for.
+type simulation struct {
+	source       string
+	organisation bool   // source takes the place of the organisation's policy
+	repository   string // owner/name; empty: all
+	all          bool
+	from, to     time.Time
+}
+
+// simulated is what one decision would have been.
+type simulated struct {
+	Repository string           `json:"repository"`
+	Number     int              `json:"number"`
+	HeadSHA    string           `json:"head_sha"`
+	RecordID   string           `json:"record_id"`
+	Was        policy.Verdict   `json:"was"`
+	WouldBe    policy.Verdict   `json:"would_be"`
+	Rules      []simulatedRules `json:"rules"`
+}
+
+// simulatedRules is a rule that would have said something else.
+type simulatedRules struct {
+	Rule    string `json:"rule"`
+	Was     string `json:"was"`
+	WouldBe string `json:"would_be"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// simulationReport is what --json prints of one organisation.
+type simulationReport struct {
+	Organisation string      `json:"organisation"`
+	Looked       int         `json:"looked_at"`
+	Same         int         `json:"same"`
+	Looser       int         `json:"would_pass"`
+	Stricter     int         `json:"would_not_pass"`
+	Unknown      int         `json:"not_known"`
+	Unenrolled   int         `json:"not_enrolled"`
+	Other        int         `json:"other"`
+	Unreadable   int         `json:"unreadable"`
+	Differences  []simulated `json:"differences"`
+}
+
+func runPolicySimulate(ctx context.Context, args []string, env environment) error {
+	flags := newFlags("policy simulate", env.stderr, policySimulateHelp)
+	database := flags.String("database", fallback(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
+	file := flags.String("policy", "", "the policy `FILE` to try")
+	org := flags.String("org", "", "only this organisation, by `login`")
+	from := flags.String("from", "", "only decisions from this `date` on, YYYY-MM-DD, UTC")
+	to := flags.String("to", "", "only decisions up to the end of this `date`")
+	asJSON := flags.Bool("json", false, "print one JSON object per organisation")
+	s := simulation{}
+	flags.BoolVar(&s.organisation, "organisation", false, "FILE takes the place of the organisation's policy")
+	flags.StringVar(&s.repository, "repository", "", "only this repository, `owner/name`")
+	flags.BoolVar(&s.all, "all", false, "every decision, not only the newest per pull request and head")
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	if *file == "" {
+		fmt.Fprintln(env.stderr, "countersign policy simulate: --policy is missing")
+		return errUsage
+	}
+	var err error
+	if s.from, s.to, err = period(*from, *to); err != nil {
+		return err
+	}
+	if _, err := usablePolicy(*file, env.stdin, env.stderr); err != nil {
+		return err
+	}
+	src, err := readPolicy(*file, env.stdin)
+	if err != nil {
+		return err
+	}
+	s.source = string(src)
+	st, err := store.OpenExisting(ctx, store.Options{URL: *database})
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w, with --database", err)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.run(ctx, st, *org, *asJSON, env), st.Close())
+}
+
+// period reads two dates; the second one is whole. Left out, they are the beginning and the end
+// of time.
+func period(from, to string) (time.Time, time.Time, error) {
+	begin, end := time.Unix(0, 0).UTC(), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	var err error
+	if from != "" {
+		if begin, err = time.Parse(time.DateOnly, from); err != nil {
+			return begin, end, fmt.Errorf("--from %q is not a date\nhint: write it as 2026-10-01", from)
+		}
+	}
+	if to != "" {
+		if end, err = time.Parse(time.DateOnly, to); err != nil {
+			return begin, end, fmt.Errorf("--to %q is not a date\nhint: write it as 2026-10-31", to)
+		}
+		end = end.AddDate(0, 0, 1)
+	}
+	return begin, end, nil
+}
+
+func (s simulation) run(ctx context.Context, st *store.Store, login string, asJSON bool, env environment) error {
+	orgs, err := st.Orgs(ctx)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, org := range orgs {
+		if login != "" && !strings.EqualFold(org.Login, login) {
+			continue
+		}
+		found = true
+		report, err := s.organisationReport(ctx, st.Tenant(org.ID), org.Login, progress(env.stderr, org.Login))
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			if err := json.NewEncoder(env.stdout).Encode(report); err != nil {
+				return err
+			}
+			continue
+		}
+		printSimulation(env.stdout, report)
+	}
+	if !found && login != "" {
+		return fmt.Errorf("the database holds no organisation %q", login)
+	}
+	if !found && !asJSON {
+		fmt.Fprintln(env.stdout, "The database holds no organisation yet, so there is nothing to judge again.")
+	}
+	return nil
+}
+
+func (s simulation) organisationReport(ctx context.Context, tenant store.Tenant, login string, tell func(done, total int64)) (simulationReport, error) {
+	report := simulationReport{Organisation: login, Differences: []simulated{}}
+	list, err := tenant.Judged(ctx, s.from, s.to, s.all)
+	if err != nil {
+		return report, err
+	}
+	for i, ref := range list {
+		d, err := tenant.Decision(ctx, ref.RecordID)
+		if err != nil {
+			return report, err
+		}
+		if s.repository == "" || strings.EqualFold(d.Repository, s.repository) {
+			s.add(&report, d)
+		}
+		tell(int64(i+1), int64(len(list)))
+	}
+	return report, nil
+}
+
+// add judges one decision again, and counts what came of it.
+func (s simulation) add(report *simulationReport, d store.Decided) {
+	report.Looked++
+	was, next, err := s.judge(d)
+	if err != nil {
+		report.Unreadable++
+		return
+	}
+	one := simulated{Repository: d.Repository, Number: d.Number, HeadSHA: d.HeadSHA, RecordID: d.RecordID, Was: was.Verdict, WouldBe: next.Verdict, Rules: differentRules(was, next)}
+	switch {
+	case one.Was == one.WouldBe && len(one.Rules) == 0:
+		report.Same++
+		return
+	case one.WouldBe == verdictUnenrolled:
+		report.Unenrolled++
+	case one.WouldBe == policy.VerdictUndecided && one.Was != policy.VerdictUndecided:
+		report.Unknown++
+	case one.Was == policy.VerdictPass && one.WouldBe != policy.VerdictPass:
+		report.Stricter++
+	case one.Was != policy.VerdictPass && one.WouldBe == policy.VerdictPass:
+		report.Looser++
+	default:
+		report.Other++
+	}
+	report.Differences = append(report.Differences, one)
+}
+
+// judge makes a decision twice from its facts, both times by this program, so that only the
+// policy is different.
+func (s simulation) judge(d store.Decided) (was, next policy.Decision, err error) {
+	var f policy.Facts
+	if err := json.Unmarshal(d.Facts, &f); err != nil {
+		return was, next, fmt.Errorf("decision %s: decode facts: %w", d.RecordID, err)
+	}
+	layers, err := policy.DecodeLayers(d.Policy, d.Repository)
+	if err != nil {
+		return was, next, fmt.Errorf("decision %s: %w", d.RecordID, err)
+	}
+	before, _, err := policy.ParseLayers(layers, d.Repository)
+	if err != nil {
+		return was, next, fmt.Errorf("decision %s: %w", d.RecordID, err)
+	}
+	after, _, err := policy.ParseLayers(s.replace(layers, d.Repository), d.Repository)
+	if err != nil {
+		return was, next, fmt.Errorf("decision %s: %w", d.RecordID, err)
+	}
+	was = policy.Evaluate(before, policy.Builtin().With(before.Agents), &f)
+	if _, enrolled := after.Lane(f.Change.GoverningRef); !enrolled {
+		return was, policy.Decision{Verdict: verdictUnenrolled}, nil
+	}
+	// The file that is tried is whole, whatever was broken then.
+	f.Broken = nil
+	next = policy.Evaluate(after, policy.Builtin().With(after.Agents), &f)
+	if after.Authorisation != nil && (before.Authorisation == nil || before.Authorisation.Pattern != after.Authorisation.Pattern) {
+		ticketsUnknown(&next)
+	}
+	return was, next, nil
+}
+
+// ticketsUnknown: tickets were looked for by the pattern of then, so that there are none by
+// another one says nothing.
+func ticketsUnknown(d *policy.Decision) {
+	for i, r := range d.Rules {
+		if r.Rule == policy.RuleAuthorised && r.Outcome == policy.OutcomeFail && !r.Unknown {
+			d.Rules[i].Unknown, d.Rules[i].Reason = true, "Tickets were not looked for by this pattern."
+			d.Verdict = policy.VerdictUndecided
+		}
+	}
+}
+
+// replace puts the tried file in the place of the layer that it is for.
+func (s simulation) replace(layers []policy.LayerSource, repository string) []policy.LayerSource {
+	tried := policy.LayerSource{Layer: policy.LayerRepository, Repository: repository, Source: s.source}
+	if s.organisation {
+		owner, _, _ := strings.Cut(repository, "/")
+		tried.Layer, tried.Repository = policy.LayerOrganisation, owner+"/"+policy.OrganisationRepository
+	}
+	var out []policy.LayerSource
+	for _, l := range layers {
+		if l.Layer != tried.Layer {
+			out = append(out, l)
+		}
+	}
+	if s.organisation {
+		return append([]policy.LayerSource{tried}, out...)
+	}
+	return append(out, tried)
+}
+
+func differentRules(was, next policy.Decision) []simulatedRules {
+	said := func(r policy.RuleResult) string {
+		if r.Unknown {
+			return "not known"
+		}
+		return string(r.Outcome)
+	}
+	find := func(d policy.Decision, rule string) (string, string) {
+		for _, r := range d.Rules {
+			if r.Rule == rule {
+				return said(r), r.Reason
+			}
+		}
+		return "not asked", ""
+	}
+	out := []simulatedRules{}
+	seen := map[string]bool{}
+	for _, d := range []policy.Decision{was, next} {
+		for _, r := range d.Rules {
+			if seen[r.Rule] || next.Verdict == verdictUnenrolled {
+				continue
+			}
+			seen[r.Rule] = true
+			a, _ := find(was, r.Rule)
+			b, reason := find(next, r.Rule)
+			if a != b {
+				out = append(out, simulatedRules{Rule: r.Rule, Was: a, WouldBe: b, Reason: reason})
+			}
+		}
+	}
+	return out
+}
+
+func printSimulation(w io.Writer, r simulationReport) {
+	fmt.Fprintf(w, "%s: %d looked at\n", r.Organisation, r.Looked)
+	for _, line := range []struct {
+		n    int
+		what string
+	}{
+		{r.Same, "would be the same"}, {r.Stricter, "would not pass any more"}, {r.Looser, "would pass"}, {r.Unknown, "not known: the facts of then do not tell"},
+		{r.Unenrolled, "would not be judged: their branch is not enrolled"}, {r.Other, "would differ in another way"}, {r.Unreadable, "cannot be judged again by this program"},
+	} {
+		if line.n > 0 || line.what == "would be the same" {
+			fmt.Fprintf(w, "  %8d %s\n", line.n, line.what)
+		}
+	}
+	for _, d := range r.Differences {
+		fmt.Fprintf(w, "\n%s#%d %.7s: %s → %s\n", d.Repository, d.Number, d.HeadSHA, d.Was, d.WouldBe)
+		for _, rule := range d.Rules {
+			fmt.Fprintf(w, "  %s: %s → %s. %s\n", rule.Rule, rule.Was, rule.WouldBe, rule.Reason)
+		}
+	}
+}
