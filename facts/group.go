@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,9 +31,9 @@ type GroupRequest struct {
 
 // QueueEntry is one pull request in a merge queue.
 type QueueEntry struct {
-	Number int
-	// QueuedSHA is its head; GroupSHA the commit that tests it, empty while there is none;
-	// ParentSHA the commit that it was put on.
+	Number, Position int
+	// QueuedSHA is its head as it is now; GroupSHA the commit that tests it, empty while there is
+	// none; ParentSHA the commit that it was put on.
 	QueuedSHA, GroupSHA, ParentSHA string
 	EnqueuedAt                     time.Time
 }
@@ -55,7 +56,7 @@ const queueQuery = `query Queue($owner: String!, $name: String!, $branch: String
     mergeQueue(branch: $branch) {
       configuration { mergingStrategy checkResponseTimeout }
       entries(first: 100, after: $after) { totalCount pageInfo { hasNextPage endCursor } nodes {
-        enqueuedAt baseCommit { oid } headCommit { oid } pullRequest { number headRefOid }
+        position enqueuedAt baseCommit { oid } headCommit { oid } pullRequest { number headRefOid }
       } }
     }
   }
@@ -78,6 +79,7 @@ type queueAnswer struct {
 }
 
 type gqlQueueEntry struct {
+	Position    int       `json:"position"`
 	EnqueuedAt  time.Time `json:"enqueuedAt"`
 	BaseCommit  *gqlOID   `json:"baseCommit"`
 	HeadCommit  *gqlOID   `json:"headCommit"`
@@ -119,6 +121,7 @@ func ReadQueue(ctx context.Context, client *gh.Client, repo gh.Repo, branch stri
 		case !page.HasNextPage && len(q.Entries) != queue.Entries.TotalCount:
 			return Queue{}, fmt.Errorf("%w: the queue moved while it was read", ErrBehind)
 		case !page.HasNextPage:
+			slices.SortStableFunc(q.Entries, func(a, b QueueEntry) int { return a.Position - b.Position })
 			return q, nil
 		case len(q.Entries) >= maxQueue:
 			return Queue{}, fmt.Errorf("read the merge queue of %s:%s: %w: more than %d entries", repo, branch, gh.ErrTruncated, maxQueue)
@@ -129,7 +132,7 @@ func ReadQueue(ctx context.Context, client *gh.Client, repo gh.Repo, branch stri
 }
 
 func (n gqlQueueEntry) entry() QueueEntry {
-	e := QueueEntry{EnqueuedAt: n.EnqueuedAt.UTC()}
+	e := QueueEntry{Position: n.Position, EnqueuedAt: n.EnqueuedAt.UTC()}
 	if n.BaseCommit != nil {
 		e.ParentSHA = n.BaseCommit.OID
 	}
@@ -142,10 +145,11 @@ func (n gqlQueueEntry) entry() QueueEntry {
 	return e
 }
 
-// Members are the entries that are merged if this group is: its own, and those below it in the
-// chain of commits down to the tip of the branch. Where each group must succeed by itself, those
-// of the groups below answer for themselves. It returns ErrGroupGone when no entry has the
-// group's commit, and an error when the chain does not lead to the branch.
+// Members are the entries that are merged if this group is: its own, those below it in the
+// chain of commits down to the tip of the branch, and every other one that is before it in the
+// queue. Where each group must succeed by itself, those before it answer for themselves. It
+// returns ErrGroupGone when no entry has the group's commit, and an error when the chain does not
+// lead to the branch.
 func (q Queue) Members(req GroupRequest) ([]QueueEntry, error) {
 	byGroup := map[string]QueueEntry{}
 	for _, e := range q.Entries {
@@ -153,27 +157,43 @@ func (q Queue) Members(req GroupRequest) ([]QueueEntry, error) {
 			byGroup[e.GroupSHA] = e
 		}
 	}
-	if _, ok := byGroup[req.HeadSHA]; !ok {
+	own, ok := byGroup[req.HeadSHA]
+	if !ok {
 		return nil, ErrGroupGone
 	}
-	var members []QueueEntry
+	chain := map[int]bool{}
 	for at := req.HeadSHA; ; {
 		e, ok := byGroup[at]
 		switch {
 		case !ok && at == q.Tip:
-			return members, nil
+			return q.members(own, chain)
 		case !ok:
 			return nil, fmt.Errorf("commit %.12s is neither a group nor the tip of %s", at, req.Branch)
-		case e.Number == 0 || e.QueuedSHA == "":
-			return nil, fmt.Errorf("GitHub does not say which pull request the group %.12s is of", at)
-		case len(members) > len(q.Entries):
+		case chain[e.Number]:
 			return nil, errors.New("the groups lead back to themselves")
 		}
-		members = append([]QueueEntry{e}, members...)
+		chain[e.Number] = true
 		if at = e.ParentSHA; q.EveryGroup && at == req.BaseSHA && at != "" {
-			return members, nil
+			return q.members(QueueEntry{}, chain)
 		}
 	}
+}
+
+// members are the entries of the chain, and those before the group's own: GitHub does not say
+// what the parent of an entry is where several are merged at once, and one member too many is
+// only judged in vain.
+func (q Queue) members(own QueueEntry, chain map[int]bool) ([]QueueEntry, error) {
+	var out []QueueEntry
+	for _, e := range q.Entries {
+		if !chain[e.Number] && (e.GroupSHA == "" || e.Position >= own.Position) {
+			continue
+		}
+		if e.Number == 0 || e.QueuedSHA == "" {
+			return nil, fmt.Errorf("GitHub does not say which pull request the group %.12s is of", e.GroupSHA)
+		}
+		out = append(out, e)
+	}
+	return out, nil
 }
 
 // ValidationsAt reads every check run and commit status on a commit, but our own.

@@ -121,6 +121,8 @@ func (g *GroupFacts) member(p *Policy, cat *Catalogue, e Enrolment, m *GroupMemb
 		return unusable(subject, "the facts about it are of something else")
 	case f.Change.HeadSHA != m.HeadSHA || m.HeadSHA == "":
 		return unusable(subject, "it was pushed to since it was queued")
+	case f.Change.State != "open":
+		return unusable(subject, "it is not open any more")
 	case f.Change.GoverningRef != g.BaseRef:
 		return unusable(subject, "it does not go to "+g.BaseRef+" any more")
 	}

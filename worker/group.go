@@ -140,9 +140,13 @@ func (w *Worker) collectMembers(ctx context.Context, client *gh.Client, tenant s
 	for _, m := range members {
 		of := job
 		of.Kind, of.Number = store.KindEvaluate, m.Number
-		c, _, err := w.collect(ctx, client, tenant, of)
+		c, known, err := w.collect(ctx, client, tenant, of)
 		if err != nil {
 			return facts.Collected{}, fmt.Errorf("#%d: %w", m.Number, err)
+		}
+		if c.Facts.Change.State != "open" {
+			// Merged with its group, or taken out: the queue that we read is not that of now.
+			return facts.Collected{}, fmt.Errorf("%w: the queue moved while its members were read, #%d is not open any more", facts.ErrBehind, m.Number)
 		}
 		if rules.Policy == nil {
 			rules = c
@@ -151,6 +155,10 @@ func (w *Worker) collectMembers(ctx context.Context, client *gh.Client, tenant s
 			return facts.Collected{}, fmt.Errorf("%w: the policy changed while the members were read", facts.ErrBehind)
 		}
 		f := c.Facts
+		if known.queued != "" {
+			// The queue names the head of now, which may have been pushed since.
+			m.QueuedSHA = known.queued
+		}
 		g.Members.Items = append(g.Members.Items, policy.GroupMember{Number: m.Number, HeadSHA: m.QueuedSHA, Facts: &f})
 	}
 	g.Members.Complete, g.Members.Total = true, len(members)

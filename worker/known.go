@@ -18,6 +18,7 @@ type known struct {
 	facts.Known
 	head, base string
 	headRef    string
+	queued     string    // the head that was put into a merge queue; empty: none, or not known
 	updatedAt  time.Time // GitHub's, of the event that head and base are from
 }
 
@@ -197,6 +198,12 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 	if !pr.UpdatedAt.Before(k.updatedAt) {
 		// An older event that was delayed or delivered again does not set this back.
 		k.head, k.base, k.headRef, k.updatedAt = pr.HeadSHA, pr.BaseRef, pr.HeadRef, pr.UpdatedAt
+	}
+	switch e.Action {
+	case "enqueued":
+		k.queued = pr.HeadSHA
+	case "dequeued":
+		k.queued = ""
 	}
 	if e.Name == "pull_request" && e.Action == "opened" {
 		k.Pushes = append(k.Pushes, push(o, e, "", pr.HeadSHA, false))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,65 @@ func TestMergeQueue(t *testing.T) {
 			t.Errorf("at the end of the queue's patience: %+v", got)
 		}
 	})
+}
+
+// Where the last group speaks for those before it, it is judged with them.
+func TestMergeQueueWhereTheLastGroupSpeaks(t *testing.T) {
+	w := startAcme(t, fast)
+	open := func(name string) (*ghsim.Repo, pull, pull) {
+		repo := w.guardedRepo(name, "")
+		repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{ghsim.RuleMergeQueueOf("HEADGREEN")}})
+		one, two := w.readyPull(t, repo, "one"), w.readyPull(t, repo, "two")
+		mustDo(t, one.Enqueue(w.dave))
+		mustDo(t, two.Enqueue(w.dave))
+		return repo, one, two
+	}
+	t.Run("all are in order", func(t *testing.T) {
+		repo, one, two := open("heads fine")
+		last := two.GroupSHA()
+		w.testGroup(repo, last, "success")
+		w.mustSettle(t)
+		got := w.groupCheck(repo, last)
+		if got.Conclusion != "success" || !strings.Contains(got.Summary, fmt.Sprintf("%d at ", one.Number())) {
+			t.Errorf("got %s, want success that names both:\n%s", got.Conclusion, got.Summary)
+		}
+		for _, pr := range []pull{one, two} {
+			if _, merged := pr.Merged(); !merged {
+				t.Errorf("#%d was not merged", pr.Number())
+			}
+		}
+	})
+	t.Run("the first is not", func(t *testing.T) {
+		repo, one, two := open("heads of an unapproved")
+		last := two.GroupSHA()
+		one.RequestChanges(w.bob, "wait")
+		w.testGroup(repo, last, "success")
+		w.mustSettle(t)
+		if got := w.groupCheck(repo, last); got.Conclusion == "success" {
+			t.Errorf("green although #%d is held", one.Number())
+		}
+		if _, merged := one.Merged(); merged {
+			t.Error("merged although changes were requested")
+		}
+	})
+}
+
+// Something is pushed to a queued pull request, and the queue goes on with what it had.
+func TestAPushIsNotWhatWasQueued(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.queuedRepo("queue slow")
+	pr := w.readyPull(t, repo, "one")
+	mustDo(t, pr.Enqueue(w.dave))
+	group := pr.GroupSHA()
+	pr.SlowQueue()
+	w.mustSettle(t)
+	pr.Push(w.dave, ghsim.Commit{Message: "harmless", Files: map[string]string{"more.go": "package x\n"}})
+	w.approved(pr)
+	w.testGroup(repo, group, "success")
+	w.mustSettle(t)
+	if got := w.groupCheck(repo, group); got.Conclusion == "success" {
+		t.Errorf("green by an approval of what is not in the group:\n%s", got.Summary)
+	}
 }
 
 // The delivery that asks for the checks is lost, and so is the push of the group's branch.

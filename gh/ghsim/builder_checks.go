@@ -325,9 +325,13 @@ func RuleNoForcePush() Rule { return Rule{Type: "non_fast_forward"} }
 // RuleNoDeletion forbids deleting the branch.
 func RuleNoDeletion() Rule { return Rule{Type: "deletion"} }
 
-// RuleMergeQueue sends every merge through the merge queue.
-func RuleMergeQueue() Rule {
-	return Rule{"merge_queue", obj{"check_response_timeout_minutes": 60, "grouping_strategy": "ALLGREEN", "max_entries_to_build": 5,
+// RuleMergeQueue sends every merge through the merge queue, where each group must succeed.
+func RuleMergeQueue() Rule { return RuleMergeQueueOf("ALLGREEN") }
+
+// RuleMergeQueueOf is RuleMergeQueue with a strategy: with "HEADGREEN" the checks of a group
+// speak for those before it.
+func RuleMergeQueueOf(strategy string) Rule {
+	return Rule{"merge_queue", obj{"check_response_timeout_minutes": 60, "grouping_strategy": strategy, "max_entries_to_build": 5,
 		"max_entries_to_merge": 5, "merge_method": "MERGE", "min_entries_to_merge": 1, "min_entries_to_merge_wait_minutes": 5}}
 }
 

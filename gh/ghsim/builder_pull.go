@@ -346,6 +346,11 @@ func (p *PullRequest) Dequeue(by Actor) {
 	p.do(func(s *Sim, x *pull) { s.dequeue(x, "manual", by.actsAs()) })
 }
 
+// SlowQueue has the merge queue that the pull request is in not notice pushes to it.
+func (p *PullRequest) SlowQueue() {
+	p.do(func(s *Sim, x *pull) { x.repo.queues[x.baseRef].slow = true })
+}
+
 // GroupSHA is the commit of the pull request's merge group, "" when it is not queued.
 func (p *PullRequest) GroupSHA() (sha string) {
 	p.do(func(_ *Sim, x *pull) {

@@ -128,7 +128,9 @@ func (s *Sim) synchronize(p *pull, u *refUpdate, forced bool) {
 	if forced {
 		s.note(p, timelineEvent{kind: "HeadRefForcePushedEvent", actor: u.actor, before: before, after: u.after})
 	}
-	s.dequeue(p, "pushed", u.actor)
+	if q := p.repo.queues[p.baseRef]; q == nil || !q.slow {
+		s.dequeue(p, "pushed", u.actor)
+	}
 	s.emitPull(p, "synchronize", u.actor, obj{"before": before, "after": u.after})
 	if patchID(s.netDiff(p, p.headSHA)) == oldID {
 		p.repoint(before, u.after)

@@ -21,7 +21,7 @@ func (s *Sim) enqueue(p *pull, by *account) error {
 	}
 	queue := p.repo.queues[p.baseRef]
 	if queue == nil {
-		queue = &mergeQueue{branch: p.baseRef, method: "MERGE"}
+		queue = &mergeQueue{branch: p.baseRef, method: "MERGE", headGreen: q.headGreen}
 		p.repo.queues[p.baseRef] = queue
 	}
 	e := &queueEntry{id: s.nextID(), pull: p, enqueuer: by, enqueuedAt: s.now(), state: "AWAITING_CHECKS"}
@@ -85,6 +85,10 @@ func (s *Sim) dropGroup(r *repo, q *mergeQueue, e *queueEntry, reason string) {
 // advance merges the groups at the front of the queue whose checks have passed, and takes
 // out an entry whose required check failed.
 func (s *Sim) advance(r *repo, q *mergeQueue) {
+	if q.headGreen {
+		s.advanceHeads(r, q)
+		return
+	}
 	for len(q.entries) > 0 {
 		e := q.entries[0]
 		switch s.groupState(r, q, e) {
@@ -96,6 +100,24 @@ func (s *Sim) advance(r *repo, q *mergeQueue) {
 		default:
 			return
 		}
+	}
+}
+
+// advanceHeads merges everything up to the last group whose checks have passed, whatever those
+// before it say, and takes out the entries at the front that failed and that none speaks for.
+func (s *Sim) advanceHeads(r *repo, q *mergeQueue) {
+	for i := len(q.entries) - 1; i >= 0; i-- {
+		if s.groupState(r, q, q.entries[i]) == "success" {
+			for range i + 1 {
+				s.mergeGroup(r, q, q.entries[0])
+			}
+			break
+		}
+	}
+	if n := len(q.entries); n > 0 && s.groupState(r, q, q.entries[n-1]) == "failure" {
+		e := q.entries[n-1]
+		e.state = "UNMERGEABLE"
+		s.dequeue(e.pull, "ci_failure", s.account("github-merge-queue[bot]"))
 	}
 }
 

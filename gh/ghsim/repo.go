@@ -93,8 +93,12 @@ type refUpdate struct {
 
 // mergeQueue is the merge queue of a branch.
 type mergeQueue struct {
-	branch  string
-	method  string // "MERGE", "SQUASH" or "REBASE"
+	branch string
+	method string // "MERGE", "SQUASH" or "REBASE"
+	// headGreen: the checks of a group speak for those before it.
+	headGreen bool
+	// slow: what is pushed to a queued pull request does not take it out yet.
+	slow    bool
 	entries []*queueEntry
 }
 

@@ -188,7 +188,7 @@ var mergeQueueFields = map[string]resolver{
 // mergeQueueConfigurationFields are GitHub's defaults; the simulator builds one group
 // per entry and the world decides when its checks are over.
 var mergeQueueConfigurationFields = map[string]resolver{
-	"mergingStrategy":               on(func(*mergeQueue) any { return "ALLGREEN" }),
+	"mergingStrategy":               on(func(m *mergeQueue) any { return map[bool]string{false: "ALLGREEN", true: "HEADGREEN"}[m.headGreen] }),
 	"mergeMethod":                   on(func(m *mergeQueue) any { return m.method }),
 	"maximumEntriesToBuild":         on(func(*mergeQueue) any { return 5 }),
 	"maximumEntriesToMerge":         on(func(*mergeQueue) any { return 5 }),
