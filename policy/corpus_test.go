@@ -143,7 +143,11 @@ func scenarios(t testing.TB) []scenario {
 		if !ok {
 			src = basePolicy
 		}
-		if s.policy, err = Parse(src); err != nil {
+		layers := []LayerSource{{LayerRepository, "acme/shop", string(src)}}
+		if organisation, ok := file(s.archive, "organisation.yml"); ok {
+			layers = []LayerSource{{LayerOrganisation, "acme/.github", string(organisation)}, layers[0]}
+		}
+		if s.policy, _, err = ParseLayers(layers, "acme/shop"); err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}
 		tree := baseFacts
@@ -193,6 +197,12 @@ func shown(d Decision) string {
 	}
 	for _, v := range d.Validations {
 		fmt.Fprintf(&b, "validation %s: %s: %s [%s] %v\n", v.ID, v.State, v.Why, v.Source, v.Attempts)
+	}
+	for _, a := range d.Annotations {
+		fmt.Fprintf(&b, "%s:%d:%d: %s: %s\n", a.Path, a.Line, a.Column, a.Level, a.Message)
+	}
+	for _, change := range d.PolicyDiff {
+		fmt.Fprintf(&b, "policy: %s\n", change)
 	}
 	if !d.RecheckAt.IsZero() {
 		fmt.Fprintf(&b, "look again at %s\n", d.RecheckAt.Format("15:04:05"))

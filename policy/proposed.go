@@ -24,30 +24,43 @@ type Annotation struct {
 // Floor is the organisation's policy under one that several layers make; nil: there is none.
 func (p *Policy) Floor() *Policy { return p.floor }
 
+// marks are what makes a proposed policy file unusable; none when it can be used, is removed,
+// or is nil.
+func (next *ProposedPolicy) marks() []Annotation {
+	if next == nil || next.Removed {
+		return nil
+	}
+	if next.Unreadable != "" {
+		return []Annotation{{Path: Path, Line: 1, Level: "failure", Message: "Countersign cannot use this: " + next.Unreadable + "."}}
+	}
+	_, err := Parse([]byte(next.Source))
+	var broken *ParseError
+	if errors.As(err, &broken) {
+		return annotations("failure", broken.Problems)
+	}
+	if err != nil {
+		return []Annotation{{Path: Path, Line: 1, Level: "failure", Message: shorten(err.Error(), 500)}}
+	}
+	return nil
+}
+
 // judgeProposal says of a change to the policy file what is wrong with its version and what it
-// would make of the policy. It changes nothing of the verdict: the change is judged by the
-// policy of its base, and policy-integrity asks for an owner's approval.
+// would make of the policy. The verdict is the rules': see policyIntegrity.
 func (j *judgement) judgeProposal(d *Decision) {
 	next := j.f.Proposed
-	switch {
-	case next == nil:
+	if next == nil {
 		return
-	case next.Removed:
+	}
+	if next.Removed {
 		d.PolicyDiff = []Difference{{Path: Path, Was: "the policy of this repository", Effect: effectLoosens}}
 		return
-	case next.Unreadable != "":
-		d.Annotations = []Annotation{{Path: Path, Line: 1, Level: "failure", Message: "Countersign cannot use this: " + next.Unreadable + "."}}
+	}
+	if d.Annotations = next.marks(); len(d.Annotations) > 0 {
 		return
 	}
 	proposed, err := Parse([]byte(next.Source))
-	var broken *ParseError
-	if errors.As(err, &broken) {
-		d.Annotations = annotations("failure", broken.Problems)
-		return
-	}
 	if err != nil {
-		d.Annotations = []Annotation{{Path: Path, Line: 1, Level: "failure", Message: shorten(err.Error(), 500)}}
-		return
+		return // marks would have said so
 	}
 	if was := j.p.Floor(); was != nil && j.isOrganisationPolicy() {
 		d.PolicyDiff = was.Differences(proposed)

@@ -12,7 +12,8 @@ import (
 // lies under .github/countersign, or to the validators' own files (validation.protect), by
 // either path of a rename, needs the approval of an owner that counts and is for the newest
 // commit. Owners are the teams under validation.owners, or without them the people with the
-// role maintain or admin. Until then the rule is pending.
+// role maintain or admin. Until then the rule is pending. A policy file that could not be
+// used fails: only somebody who bypasses the branch's protection could repair it afterwards.
 const (
 	RulePolicyIntegrity     = "policy-integrity"
 	revisionPolicyIntegrity = 1
@@ -35,6 +36,12 @@ func (j *judgement) policyIntegrity() ruling {
 	touched, ok := j.protectedFiles()
 	if !ok {
 		return undecidable(r, []string{"A changed file has no path, or a glob of validation.protect cannot be used."}, "which files changed is not known")
+	}
+	if marks := j.f.Proposed.marks(); len(marks) > 0 {
+		r.Outcome = OutcomeFail
+		r.Reason = fmt.Sprintf("The policy file that the change brings cannot be used: %s, marked in the file. Merged, it would hold every change.", count(len(marks), "problem"))
+		r.Remedy = "Repair the file; \"countersign policy check\" says the same before you push."
+		return ruling{RuleResult: r, title: "Repair " + Path + " in this change"}
 	}
 	if len(touched) > 0 {
 		return j.ownersApproval(r, "The change edits what guards the branch", "the change to what guards the branch", touched)

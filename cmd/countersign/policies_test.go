@@ -144,7 +144,7 @@ func TestPullRequestThatEditsThePolicy(t *testing.T) {
 	pr := w.davesPull(repo, map[string]string{policy.Path: "version: 1\nmode: enforce\nbranches: [main]\nreview:\n  agent: {approvals: 0}\n"})
 	w.test(pr, "success")
 	pr.Approve(w.bob)
-	got := w.wantCheck(t, pr, "in_progress")
+	got := w.wantCheck(t, pr, failed)
 	want := ghsim.Annotation{Path: policy.Path, StartLine: 5, EndLine: 5, Level: "failure"}
 	if len(got.Annotations) != 1 || !strings.Contains(got.Annotations[0].Message, "0 is not allowed") {
 		t.Fatalf("annotations %+v", got.Annotations)
@@ -154,7 +154,8 @@ func TestPullRequestThatEditsThePolicy(t *testing.T) {
 	}
 	// Another text, the same annotations.
 	pr.Draft(w.dave)
-	again := w.wantCheck(t, pr, "in_progress")
+	w.mustSettle(t)
+	again := w.check(pr, "countersign")
 	if again.Title == got.Title || len(again.Annotations) != 1 {
 		t.Errorf("title %q, annotations %+v", again.Title, again.Annotations)
 	}
