@@ -56,6 +56,7 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 		if branch, ok := branchOf(e.Push.Ref); ok {
 			if branch == e.Repository.DefaultBranch {
 				branch = "" // its policy says which branches are enrolled
+				markPolicyHolder(a, e)
 			}
 			markBase(a, e, branch)
 			markPushedGroup(a, e, branch)
@@ -68,8 +69,20 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 		if e.Action != "deleted" {
 			markBase(a, e, "")
 		}
+		markPolicyHolder(a, e)
 	}
 }
+
+// markPolicyHolder marks every open pull request of the organisation when something happened
+// to the repository that holds its policy.
+func markPolicyHolder(a *store.Arrival, e gh.Event) {
+	if _, name, _ := strings.Cut(e.Repository.FullName, "/"); strings.EqualFold(name, policyHolder) {
+		a.MarkBases = append(a.MarkBases, store.BaseMark{OrgID: a.OrgID, InstallationID: e.InstallationID, Noisy: true})
+	}
+}
+
+// policyHolder is the repository that holds an organisation's policy.
+const policyHolder = ".github"
 
 // markOrganisation marks every open pull request of the organisation when its rulesets,
 // its teams or its members change: no repository is named then.

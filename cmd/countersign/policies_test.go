@@ -76,8 +76,8 @@ func TestOrganisationPolicyGone(t *testing.T) {
 	pr := w.approved(w.davesPull(repo, code))
 	w.wantCheck(t, pr, "in_progress")
 	org.Push("main", w.carol, ghsim.Commit{Message: "away", Delete: []string{policy.Path}})
+	w.wantCheck(t, pr, failed) // the push alone makes it worth another look
 	other := w.approved(w.davesPull(w.guardedRepo("new", ""), code))
-	w.ask(t, pr)
 	for _, pr := range []pull{pr, other} {
 		got := w.wantCheck(t, pr, failed)
 		if !strings.Contains(got.Summary, "organisation") || !strings.Contains(got.Summary, "mode: audit") {
@@ -86,12 +86,9 @@ func TestOrganisationPolicyGone(t *testing.T) {
 	}
 	// In audit first, then away: that gives it up.
 	org.Push("main", w.carol, ghsim.Commit{Message: "audit", Files: map[string]string{policy.Path: strings.Replace(twoForEverybody, "enforce", "audit", 1)}})
-	w.ask(t, pr)
 	w.wantCheck(t, pr, "in_progress")
 	org.Push("main", w.carol, ghsim.Commit{Message: "away again", Delete: []string{policy.Path}})
-	w.ask(t, pr)
 	w.wantCheck(t, pr, released)
-	w.ask(t, other)
 	w.wantCheck(t, other, released)
 }
 
