@@ -116,12 +116,42 @@ func (w *Worker) notEnrolled(ctx context.Context, log zerolog.Logger, tenant sto
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+	if err == nil && previous.Mode == policy.ModeEnforce && previous.GoverningRef != change.GoverningRef && change.State == "open" {
+		if green, err := w.stillGreen(ctx, tenant, job, change); err != nil {
+			return err
+		} else if green {
+			previous.BaseRef = change.BaseRef
+			return w.withdraw(ctx, log, tenant, job, previous, outside.Why)
+		}
+	}
 	if err != nil || previous.Mode != policy.ModeEnforce || previous.GoverningRef != change.GoverningRef || change.State != "open" {
 		log.Debug().Err(outside).Msg("not enrolled")
 		return tenant.NotEnrolled(ctx, job, seen(job, change))
 	}
 	previous.HeadSHA, previous.BaseRef = change.HeadSHA, change.BaseRef
 	decision := goneDecision(previous, outside.Why)
+	rec, err := newRecord(job, decision)
+	if err != nil {
+		return err
+	}
+	return w.commit(ctx, log, tenant, rec, decision)
+}
+
+// stillGreen reports whether the newest decision about a change lets its head pass.
+func (w *Worker) stillGreen(ctx context.Context, tenant store.Tenant, job store.Job, change policy.Change) (bool, error) {
+	current, err := tenant.Current(ctx, job.RepoID, job.Number)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && current.Verdict == string(policy.VerdictPass) && current.HeadSHA == change.HeadSHA, err
+}
+
+// withdraw takes back the success of a change that goes elsewhere now. Nothing is decided about it
+// there, and GitHub tells nobody when it comes back by being put into a stack: an old success would
+// be there at once, whatever happened meanwhile.
+func (w *Worker) withdraw(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, s policy.Subject, why string) error {
+	decision := policy.Undecided(s, "The pull request goes to "+s.BaseRef+" now, and "+why+". It is judged again when it goes to "+s.GoverningRef+".", false)
+	decision.Title = "Not judged: it does not go to " + s.GoverningRef + " any more"
 	rec, err := newRecord(job, decision)
 	if err != nil {
 		return err

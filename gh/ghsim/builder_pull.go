@@ -78,6 +78,17 @@ func (r *Repo) Stack(pulls ...*PullRequest) {
 	}
 }
 
+// Unstack takes a pull request out of its stack. GitHub has no event for that, nor for putting it
+// back with Restack.
+func (p *PullRequest) Unstack() {
+	p.do(func(_ *Sim, x *pull) { x.unstacked, x.stack = x.stack, nil })
+}
+
+// Restack undoes Unstack.
+func (p *PullRequest) Restack() {
+	p.do(func(_ *Sim, x *pull) { x.stack = x.unstacked })
+}
+
 // do runs f with the world's lock held.
 func (p *PullRequest) do(f func(s *Sim, p *pull)) {
 	p.s.mu.Lock()

@@ -41,6 +41,7 @@ type pull struct {
 	autoMerge      *autoMerge
 	closes         []*issue
 	stack          *stack // nil when not stacked
+	unstacked      *stack // the one that it was taken out of
 	queued         *queueEntry
 }
 
