@@ -47,7 +47,7 @@ func (e *PolicyError) Unwrap() error { return e.Err }
 // Request says what to read, and what is already known of it.
 type Request struct {
 	Repo           gh.Repo
-	RepositoryID   int64
+	RepositoryID   int64 // 0: whichever repository has the name
 	InstallationID int64
 	Number         int
 	// App is our own App: its check runs are not validations.

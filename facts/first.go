@@ -119,7 +119,7 @@ func (r *firstReading) readChange(ctx context.Context, client *gh.Client, req Re
 	if repo == nil || repo.PullRequest == nil {
 		return fmt.Errorf("read pull request %s/%s#%d: %w", req.Repo.Owner, req.Repo.Name, req.Number, gh.ErrNotFound)
 	}
-	if repo.DatabaseID != req.RepositoryID {
+	if req.RepositoryID != 0 && repo.DatabaseID != req.RepositoryID {
 		return fmt.Errorf("read pull request %s/%s#%d: the name now belongs to repository %d: %w", req.Repo.Owner, req.Repo.Name, req.Number, repo.DatabaseID, gh.ErrNotFound)
 	}
 	return r.readPages(ctx, client, req)

@@ -167,6 +167,7 @@ func TestRenderGolden(t *testing.T) {
 	show := map[string]bool{
 		"agent-no-review": true, "agent-approved-by-requester": true, "agent-approved-by-independent-human": true, "agent-approved-then-pushed": true,
 		"validation-forged": true, "branch-unprotected": true, "workflow-changed": true, "commits-truncated": true, "draft": true, "audit-failing": true, "changes-requested": true,
+		"policy-changed-looser": true, "policy-changed-broken": true, "policy-broken-and-tests-failed": true,
 	}
 	for _, s := range scenarios(t) {
 		if !show[s.name] {
@@ -174,6 +175,7 @@ func TestRenderGolden(t *testing.T) {
 		}
 		out := Render(s.evaluate(), proof)
 		checkOutput(t, out)
+		golden(t, "../testdata/policy/render/"+s.name+".txt", []byte(Explain(s.evaluate())))
 		golden(t, "../testdata/policy/render/"+s.name+".md", []byte(out.Title+"\n\n---\n\n"+out.Summary+"\n---\n\n"+out.Text))
 	}
 	broken := BrokenPolicy(Subject{RepositoryID: 1, Repository: "acme/shop", Number: 7, HeadSHA: "a111111", BaseRef: "main", GoverningRef: "main"}, PolicyLayer{},

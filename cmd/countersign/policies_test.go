@@ -163,6 +163,39 @@ func TestPullRequestThatEditsThePolicy(t *testing.T) {
 	}
 }
 
+// A person asks how a pull request would be judged, with their own token.
+func TestPolicyShowPull(t *testing.T) {
+	w := startAcme(t, fast)
+	pr := w.approved(w.davesPull(w.guardedRepo("asked", ""), code))
+	w.wantCheck(t, pr, released)
+	show := func(pull string, env map[string]string) (string, error) {
+		var out, errs strings.Builder
+		err := runPolicy(t.Context(), []string{"show", "--pr", pull, "--app-id", fmt.Sprint(w.app.ID())}, environment{
+			getenv: func(name string) string { return env[name] }, stdin: strings.NewReader(""), stdout: &out, stderr: &errs})
+		return out.String(), err
+	}
+	env := map[string]string{"GITHUB_TOKEN": w.carol.Token(), "GITHUB_V3_API_URL": w.sim.URL() + "/api/v3/", "GITHUB_V4_API_URL": w.sim.URL() + "/api/graphql"}
+	got, err := show("acme/asked#1", env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"acme/asked#1 at ", "human-review (CC8.1): ", "looked at: ", "validated (PI1.1): pass", "bob, approved: ", "who can approve: ", "not known here", "no approval counts as fresh",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("does not say %q:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "countersign: pass") {
+		t.Errorf("passes without what the deliveries told:\n%s", got)
+	}
+	for pull, env := range map[string]map[string]string{"acme/asked": env, "acme/asked#99": env, "acme/none#1": env, "acme/asked#1": {}} {
+		if got, err := show(pull, env); err == nil {
+			t.Errorf("%s: no error, and\n%s", pull, got)
+		}
+	}
+}
+
 // What another policy would have decided about what is stored: two approvals where one was
 // asked for, a team that nobody read, and branches that it does not enrol.
 func TestPolicySimulate(t *testing.T) {

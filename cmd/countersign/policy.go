@@ -53,7 +53,7 @@ func runPolicy(ctx context.Context, args []string, env environment) error {
 	case "check":
 		return runPolicyCheck(ctx, args[1:], stdin, stdout, stderr)
 	case "show":
-		return runPolicyShow(args[1:], stdin, stdout, stderr)
+		return runPolicyShow(ctx, args[1:], env)
 	case "simulate":
 		return runPolicySimulate(ctx, args[1:], env)
 	case "schema":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,19 +16,28 @@ const policyShowHelp = `countersign policy show prints what a policy asks for, d
 value comes from.
 
 usage: countersign policy show [--organisation FILE] [--repository NAME] [FILE]
+       countersign policy show --pr OWNER/NAME#NUMBER [--app-id ID]
 
 Without a file it shows ` + policy.Path + `. With --organisation it shows what holds when
 that file is the organisation's policy: the floor that the repository's can only raise.
 What the repository asks for in vain is listed with its place.
 
+With --pr it reads a pull request from GitHub with your token (GITHUB_TOKEN), and explains how it
+would be judged: of every rule what was looked at, what counted, what did not and why, and who
+could satisfy it. What only the server knows is missing there, and it says what follows from that.
+
 examples:
   countersign policy show
+  GITHUB_TOKEN=$(gh auth token) countersign policy show --pr acme/shop#12 --app-id 1234
   countersign policy show --organisation ../.github/` + policy.Path + ` --repository acme/shop`
 
-func runPolicyShow(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+func runPolicyShow(ctx context.Context, args []string, env environment) error {
+	stdin, stdout, stderr := env.stdin, env.stdout, env.stderr
 	flags := newFlags("policy show", stderr, policyShowHelp)
 	organisation := flags.String("organisation", "", "the organisation's policy `FILE`")
 	repository := flags.String("repository", "organisation/repository", "`owner/name` of the repository that it is for")
+	pull := flags.String("pr", "", "explain this pull request, `owner/name#number`")
+	appID := flags.Int64("app-id", 0, "numeric `id` of the App whose check the branch requires, with --pr")
 	none := flags.Bool("none", false, "the repository has no policy of its own")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -38,6 +48,13 @@ func runPolicyShow(args []string, stdin io.Reader, stdout, stderr io.Writer) err
 	if flags.NArg() > 1 || *none && flags.NArg() > 0 {
 		fmt.Fprintln(stderr, "countersign policy show: name one file, or --none")
 		return errUsage
+	}
+	if *pull != "" {
+		if flags.NArg() > 0 || *none || *organisation != "" {
+			fmt.Fprintln(stderr, "countersign policy show: --pr reads the policies from GitHub and takes no file")
+			return errUsage
+		}
+		return explainPull(ctx, *pull, *appID, env)
 	}
 	var org, own *policy.Policy
 	var err error
