@@ -225,6 +225,12 @@ func list[T any](ctx context.Context, c *Client, l listing[T]) ([]T, error) {
 		if len(all) > l.limit || p.total > l.limit {
 			return nil, fmt.Errorf("more than %d items: %w", l.limit, ErrTruncated)
 		}
+		if next == 0 && p.total < 0 && len(p.items) >= perPage {
+			// A full page of a list without a count may be the last, or its link got lost on
+			// the way. If we stop here, what is on the next page is a hole: so ask for it.
+			number++
+			continue
+		}
 		if next == 0 {
 			if len(all) < p.total {
 				return nil, unavailable("%d items where GitHub counts %d", len(all), p.total)

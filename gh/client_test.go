@@ -250,6 +250,18 @@ func TestListsAreWholeOrAnError(t *testing.T) {
 			serve: func(s *server) { s.rest("GET /repos/acme/shop/pulls/1/files", 202, `[]`) },
 			read:  files, requests: 1, err: gh.ErrUnavailable,
 		}, {
+			name: "a full page whose link got lost",
+			serve: func(s *server) {
+				s.mux.HandleFunc("GET /api/v3/repos/acme/shop/pulls/1/files", func(w http.ResponseWriter, r *http.Request) {
+					var items []string
+					for i := max(1, atoi(r.URL.Query().Get("page")))*100 - 100; i < 150 && len(items) < 100; i++ {
+						items = append(items, file(i))
+					}
+					io.WriteString(w, bare(strings.Join(items, ",")))
+				})
+			},
+			read: files, want: 150, requests: 2,
+		}, {
 			name: "a next page without a number",
 			serve: func(s *server) {
 				s.rest("GET /repos/acme/shop/pulls/1/files", 200, `[`+file(0)+`]`, "Link", `<http://x/?after=abc>; rel="next"`)
