@@ -501,13 +501,29 @@ func legitimate() []attempt {
 	}
 }
 
+// everyAttack is the whole suite of attacks; docs/security.md lists them.
+func everyAttack() []attempt {
+	return slices.Concat(attacks(), attacksAround(), attacksFromOwnBranches(), attacksByPeople(), attacksOnValidation(), attacksOnProtection(), attacksOnEvents())
+}
+
+// everyLegitimate is the whole suite of changes that are in order.
+func everyLegitimate() []attempt { return slices.Concat(legitimate(), legitimateToo()) }
+
+// settleInTime settles, and moves the server's clock to what is tried again later.
+func (w *acme) settleInTime(t *testing.T) {
+	t.Helper()
+	mustDo(t, w.sim.Drain(t.Context()))
+	w.skipUntil(t, func() bool { return w.settled(t) })
+}
+
 // No attack gets a green check run, and each is told what it lacks.
 func TestAttacksAreNeverGreen(t *testing.T) {
 	w := startAcme(t, fast)
-	for _, a := range slices.Concat(attacks(), attacksAround(), attacksFromOwnBranches()) {
+	var rows []attackRow
+	for _, a := range everyAttack() {
 		t.Run(a.name, func(t *testing.T) {
 			pr := a.play(t, w, w.guardedRepo(a.name, a.policy))
-			w.mustSettle(t)
+			w.settleInTime(t)
 			got := w.check(pr, "countersign")
 			switch {
 			case got.Name == "":
@@ -517,20 +533,27 @@ func TestAttacksAreNeverGreen(t *testing.T) {
 			case !strings.Contains(got.Title+got.Summary, a.says):
 				t.Errorf("%s\nIt does not say %q: %s\n%s", a.how, a.says, got.Title, got.Summary)
 			}
+			seen, err := w.outcome(t.Context(), a.name, pr)
+			mustDo(t, err)
+			rows = append(rows, attackRow{a, seen.Unmet, got.Title})
 		})
+	}
+	if len(rows) == len(everyAttack()) {
+		compareSection(t, "attacks", tableOfAttacks(rows))
 	}
 }
 
 // What is in order is released.
 func TestLegitimateChangesAreGreen(t *testing.T) {
 	w := startAcme(t, fast)
-	for _, a := range legitimate() {
+	for _, a := range everyLegitimate() {
 		t.Run(a.name, func(t *testing.T) {
 			pr := a.play(t, w, w.guardedRepo(a.name, a.policy))
-			w.mustSettle(t)
+			w.settleInTime(t)
 			if got := w.check(pr, "countersign"); got.Conclusion != released {
 				t.Errorf("%s\nGot %s %s: %s\n%s", a.how, got.Status, got.Conclusion, got.Title, got.Summary)
 			}
 		})
 	}
+	compareSection(t, "changes in order", tableOfLegitimate(everyLegitimate()))
 }
