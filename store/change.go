@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -111,9 +112,11 @@ func (s *Store) settle(t *txn, before, after changeRow, deliveryID string) error
 }
 
 const (
-	selectMembers = `SELECT number, record_id, repository, installation_id FROM changes
+	selectMembers = `SELECT number, record_id, repository, installation_id, severity FROM changes
 WHERE org_id = $1 AND repo_id = $2 AND head_sha = $3 AND decided_head = $3 AND check_name = $4 AND is_open = 1
 ORDER BY severity DESC, number`
+	selectGroupDecision = `SELECT record_id, repository, severity FROM decisions
+WHERE org_id = $1 AND repo_id = $2 AND number = 0 AND head_sha = $3 AND check_name = $4 ORDER BY leaf_index DESC LIMIT 1`
 	selectWanted = `SELECT wanted_record_id, wanted_also FROM check_runs
 WHERE org_id = $1 AND repo_id = $2 AND head_sha = $3 AND check_name = $4`
 	upsertWanted = `INSERT INTO check_runs (org_id, repo_id, head_sha, check_name, repository, wanted_record_id, wanted_also,
@@ -123,29 +126,53 @@ ON CONFLICT (org_id, repo_id, head_sha, check_name) DO UPDATE
 SET repository = excluded.repository, wanted_record_id = excluded.wanted_record_id, wanted_also = excluded.wanted_also`
 )
 
-// settleSet makes the worst decision of the open changes on a head and check name the wanted
-// one, the lowest number among equals, and marks the publish job if that changed anything.
-// When no open change is left, what is published is left alone: nobody is waiting for it.
-func (s *Store) settleSet(t *txn, c changeRow, at set, deliveryID string) error {
-	var worst, repository string
-	var installation int64
-	also := []int{}
-	err := t.rows(selectMembers, []any{c.org, c.repo, at.head, at.checkName}, func(scan func(...any) error) error {
-		var number int
-		var record, repo string
-		var inst int64
-		if err := scan(&number, &record, &repo, &inst); err != nil {
-			return err
-		}
-		if worst == "" {
-			worst, repository, installation = record, repo, inst
-		} else {
-			also = append(also, number)
-		}
-		return nil
-	})
-	if err != nil || worst == "" {
+// candidate is a decision that counts for a check run.
+type candidate struct {
+	number       int // 0: a merge group
+	record       string
+	repository   string
+	installation int64
+	severity     int
+}
+
+// candidates are the decisions of the open changes on a head and check name, the worst first, the
+// lowest number among equals, and the newest one about the merge group whose commit it is.
+func candidates(t *txn, c changeRow, at set) (list []candidate, err error) {
+	err = t.rows(selectMembers, []any{c.org, c.repo, at.head, at.checkName}, func(scan func(...any) error) error {
+		var m candidate
+		err := scan(&m.number, &m.record, &m.repository, &m.installation, &m.severity)
+		list = append(list, m)
 		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	group := candidate{installation: c.installation}
+	err = t.row(selectGroupDecision, []any{c.org, c.repo, at.head, at.checkName}, &group.record, &group.repository, &group.severity)
+	if errors.Is(err, sql.ErrNoRows) {
+		return list, nil
+	}
+	list = append(list, group)
+	slices.SortFunc(list, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.severity, a.severity), cmp.Compare(a.number, b.number))
+	})
+	return list, err
+}
+
+// settleSet makes the worst decision on a head and check name the wanted one, and marks the
+// publish job if that changed anything. When no open change is left, and it is no merge group's
+// commit, what is published is left alone: nobody is waiting for it.
+func (s *Store) settleSet(t *txn, c changeRow, at set, deliveryID string) error {
+	list, err := candidates(t, c, at)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	worst := list[0]
+	also := []int{}
+	for _, m := range list[1:] {
+		if m.number > 0 {
+			also = append(also, m.number)
+		}
 	}
 	slices.Sort(also)
 	others, err := json.Marshal(also)
@@ -157,13 +184,13 @@ func (s *Store) settleSet(t *txn, c changeRow, at set, deliveryID string) error 
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	if wanted == worst && wantedAlso == string(others) {
+	if wanted == worst.record && wantedAlso == string(others) {
 		return nil
 	}
-	if _, err := t.exec(upsertWanted, c.org, c.repo, at.head, at.checkName, repository, worst, string(others)); err != nil {
+	if _, err := t.exec(upsertWanted, c.org, c.repo, at.head, at.checkName, worst.repository, worst.record, string(others)); err != nil {
 		return err
 	}
-	j := publishJob(c.org, installation, c.repo, repository, at.head, at.checkName)
+	j := publishJob(c.org, worst.installation, c.repo, worst.repository, at.head, at.checkName)
 	j.DeliveryID = deliveryID
 	_, err = s.mark(t, j, false, false)
 	return err

@@ -37,6 +37,18 @@ func (n Tenant) GroupKnown(ctx context.Context, repoID int64, headSHA string) (b
 	return count > 0, nil
 }
 
+const selectNewestOfGroup = `SELECT record_id FROM decisions
+WHERE org_id = $1 AND repo_id = $2 AND number = 0 AND head_sha = $3 ORDER BY leaf_index DESC LIMIT 1`
+
+// GroupDecision returns the newest decision about a merge group; ErrNotFound if there is none.
+func (n Tenant) GroupDecision(ctx context.Context, repoID int64, headSHA string) (Decided, error) {
+	var record string
+	if err := n.s.one(ctx, selectNewestOfGroup, []any{n.org, repoID, headSHA}, &record); err != nil {
+		return Decided{}, fmt.Errorf("store: decision on merge group %s: %w", headSHA, err)
+	}
+	return n.Decision(ctx, record)
+}
+
 const deleteGroup = `DELETE FROM jobs WHERE org_id = $1 AND id = $2 AND lease = $3 AND lease <> ''`
 
 // DropGroup ends the job of a merge group that is gone. ErrLeaseLost if the lease is not held.
@@ -54,13 +66,9 @@ func (n Tenant) DropGroup(ctx context.Context, job Job) error {
 	})
 }
 
-// wantGroup makes a decision about a merge group the wanted one on its commit.
-func (n Tenant) wantGroup(t *txn, r Record, recordID string) error {
-	if _, err := t.exec(upsertWanted, n.org, r.RepoID, r.HeadSHA, r.CheckName, r.Repository, recordID, "[]"); err != nil {
-		return err
-	}
-	j := publishJob(n.org, r.Job.InstallationID, r.RepoID, r.Repository, r.HeadSHA, r.CheckName)
-	j.DeliveryID = r.Job.DeliveryID
-	_, err := n.s.mark(t, j, false, false)
-	return err
+// wantGroup has a decision about a merge group, which is stored already, count on its commit. A
+// pull request can have that commit as its head: of what is decided there the worst is shown.
+func (n Tenant) wantGroup(t *txn, r Record) error {
+	c := changeRow{org: n.org, repo: r.RepoID, repository: r.Repository, installation: r.Job.InstallationID}
+	return n.s.settleSet(t, c, set{r.HeadSHA, r.CheckName}, r.Job.DeliveryID)
 }

@@ -176,7 +176,7 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 		return Recorded{}, err
 	}
 	if r.Job.Kind == KindGroup {
-		err = n.wantGroup(t, r, d.RecordID)
+		err = n.wantGroup(t, r)
 	} else {
 		err = n.decide(t, r, d)
 	}

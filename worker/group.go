@@ -192,7 +192,7 @@ func (w *Worker) recordGroup(ctx context.Context, log zerolog.Logger, tenant sto
 // decidedBefore reports whether the newest decision about the group says the same, byte for
 // byte: looking every minute is no news.
 func (w *Worker) decidedBefore(ctx context.Context, tenant store.Tenant, job store.Job, decision []byte) (bool, error) {
-	before, err := tenant.DecisionOn(ctx, job.RepoID, job.HeadSHA)
+	before, err := tenant.GroupDecision(ctx, job.RepoID, job.HeadSHA)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}

@@ -155,3 +155,36 @@ func TestUnstacked(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// The commit of a merge group is proposed for a laxer branch, under the same check name.
+func TestAGroupsCommitInAnotherPullRequest(t *testing.T) {
+	w := startAcme(t, fast)
+	enrolled := "branches: [main, release/1]"
+	repo := w.guardedRepo("group elsewhere", strings.Replace(shopPolicy, "branches: [main]", enrolled, 1))
+	repo.Push("release/1", w.carol, ghsim.Commit{Message: "lax", Files: map[string]string{
+		policy.Path: "version: 1\nmode: enforce\n" + enrolled + "\nreview: {human: {approvals: 0}, decided_by: countersign}\nvalidation: {required: [{id: lint, status: lint, creator: acme-lint}]}\n"}})
+	repo.Protect("release/1", w.carol, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}})
+	repo.Protect("main", w.carol, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}})
+	repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{ghsim.RuleMergeQueue()}})
+	pr := w.readyPull(t, repo, "one")
+	mustDo(t, pr.Enqueue(w.dave))
+	group := pr.GroupSHA()
+	repo.RunWorkflow(group, ciPath, "merge_group", ghsim.Job{Name: "test"}) // has not finished
+	w.mustSettle(t)
+	mustDo(t, repo.PushTo("copy", group, w.dave))
+	copied := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "copy", Base: "release/1", Author: w.dave})
+	w.linted(repo, copied)
+	w.mustSettle(t)
+	if _, merged := pr.Merged(); merged {
+		t.Error("the queue merged by what was decided about another pull request")
+	}
+	if got := w.groupCheck(repo, group); got.Conclusion == released {
+		t.Errorf("the group is green: %s", got.Summary)
+	}
+	w.testGroup(repo, group, "success")
+	w.mustSettle(t)
+	if _, merged := pr.Merged(); !merged {
+		got := w.groupCheck(repo, group)
+		t.Errorf("not merged when everything holds: %s %s\n%s", got.Conclusion, got.Title, got.Summary)
+	}
+}
