@@ -91,6 +91,9 @@ type Collected struct {
 	// FirstPermissions are the roles of reviewers whose review had no recorded role
 	// yet, by review id: to be kept as the role at the time of the review.
 	FirstPermissions map[int64]string
+	// FirstMembers say, by the id of an emergency command's comment, whether its author was in
+	// the emergency team, of those that were not recorded yet: to be kept.
+	FirstMembers map[int64]string
 }
 
 // aim is where the reading points: a head SHA and the branch that governs it.
@@ -183,6 +186,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	}
 	var firstPermissions map[int64]string
 	f.Reviews, firstPermissions = first.reviews(req, second)
+	f.Declarations = req.Known.declarations(pol, second)
 	if err := addAttested(ctx, req, &f.Protection); err != nil {
 		return Collected{}, err
 	}
@@ -196,6 +200,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	return Collected{
 		Facts: f, Policy: pol, PolicySource: use.kept, Organisation: use.organisation,
 		Catalogue: catalogue, FirstPermissions: firstPermissions,
+		FirstMembers: req.Known.firstMembers(f.Declarations),
 	}, nil
 }
 

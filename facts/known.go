@@ -25,6 +25,9 @@ type Known struct {
 	Checks map[int64]SeenCheck
 	// Statuses are when deliveries about commit statuses on the head came, by status id.
 	Statuses map[int64]time.Time
+	// Declarations are the emergency commands, each with what was recorded of whether its
+	// author was in the emergency team.
+	Declarations []policy.Declaration
 	// Permissions are the reviewers' roles at first reading, by review id.
 	Permissions map[int64]string
 }

@@ -35,6 +35,8 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 		if e.Action == "enqueued" {
 			markQueue(a, e, e.PullRequest.BaseRef)
 		}
+	case "issue_comment":
+		markCommand(a, e)
 	case "merge_group":
 		if branch, ok := branchOf(e.MergeGroup.BaseRef); ok {
 			markGroup(a, e, branch, e.MergeGroup.HeadSHA)
@@ -102,7 +104,7 @@ func seeChange(a *store.Arrival, e gh.Event) {
 		OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName,
 		Number: pr.Number, HeadSHA: pr.HeadSHA, BaseRef: pr.BaseRef, Open: open, UpdatedAt: pr.UpdatedAt,
 	})
-	if open {
+	if open || e.Review != nil { // what is reviewed after the merge may have been an emergency
 		a.Marks = append(a.Marks, store.Mark{
 			OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName, Number: pr.Number,
 		})
@@ -143,6 +145,16 @@ func markNumbers(a *store.Arrival, e gh.Event, numbers []int) {
 func markBase(a *store.Arrival, e gh.Event, base string) {
 	a.MarkBases = append(a.MarkBases, store.BaseMark{
 		OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName, BaseRef: base, Noisy: true,
+	})
+}
+
+// markCommand marks the pull request on which somebody wrote a command.
+func markCommand(a *store.Arrival, e gh.Event) {
+	if !e.Comment.OnPR || e.Action != "created" || !strings.HasPrefix(e.Comment.Text, "/countersign") {
+		return
+	}
+	a.Marks = append(a.Marks, store.Mark{
+		OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName, Number: e.Comment.Number,
 	})
 }
 

@@ -84,6 +84,10 @@ type Decision struct {
 	Annotations []Annotation `json:"annotations,omitempty"`
 	// PolicyDiff is what the change would make of the policy, by value.
 	PolicyDiff []Difference `json:"policy_diff,omitempty"`
+	// Emergency is the declaration that exempts the change from its review; absent when
+	// nothing rests on one. EmergencyNotes say of other declarations why they do not stand.
+	Emergency      *EmergencyResult `json:"emergency,omitempty"`
+	EmergencyNotes []string         `json:"emergency_notes,omitempty"`
 }
 
 // RuleResult is the result of one rule.

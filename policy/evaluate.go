@@ -72,7 +72,12 @@ type judgement struct {
 	tested tested
 	// attested says whose word the protection of the branch rests on; recheckAt is when the
 	// first of them lapses.
-	attested  []string
+	attested []string
+	// emergency is the declaration that stands, refused are those that do not; released is
+	// true when something rests on it.
+	emergency *EmergencyResult
+	refused   []string
+	released  bool
 	recheckAt time.Time
 	reviews   []judgedReview
 	checks    []judgedCheck
@@ -97,6 +102,7 @@ func newJudgement(p *Policy, cat *Catalogue, f *Facts, lane Enrolment) *judgemen
 func newJudgementOf(p *Policy, cat *Catalogue, f *Facts, lane Enrolment, at tested) *judgement {
 	j := &judgement{p: p, cat: cat, f: f, lane: lane, who: AuthorshipOf(cat, f), tested: at}
 	j.reviews = j.judgeReviews()
+	j.judgeEmergency()
 	for _, s := range j.soughtValidations() {
 		j.checks = append(j.checks, j.judgeCheck(s))
 	}
@@ -114,7 +120,7 @@ type ruling struct {
 // decide applies the rules to an empty decision.
 func (j *judgement) decide(d Decision) Decision {
 	rulings := []ruling{
-		j.humanReview(), j.freshReview(), j.branchProtection(), j.policyIntegrity(),
+		j.exempt(j.humanReview()), j.exempt(j.freshReview()), j.branchProtection(), j.policyIntegrity(),
 		j.validated(), j.independentValidation(), j.agentIdentity(),
 	}
 	if asked, ok := j.authorised(); ok {
@@ -142,6 +148,13 @@ func (j *judgement) decide(d Decision) Decision {
 		d.RecheckAt = at
 	}
 	d.Verdict, d.Title, d.Cause = verdict(rulings)
+	d.EmergencyNotes = j.refused
+	if j.released {
+		d.Emergency = j.emergency
+		if d.Title == titlePass {
+			d.Title = j.emergency.title()
+		}
+	}
 	if j.f.Change.Draft {
 		d.Verdict, d.Cause = VerdictWaiting, ""
 		if d.Title == titlePass {

@@ -50,6 +50,8 @@ type Facts struct {
 	Broken *BrokenLayer `json:"broken_policy,omitempty"`
 	// Proposed is the policy file as the change would leave it; nil when it leaves it alone.
 	Proposed *ProposedPolicy `json:"proposed_policy,omitempty"`
+	// Declarations are the emergency commands on the pull request, in order of receipt.
+	Declarations []Declaration `json:"declarations,omitempty"`
 }
 
 // BrokenLayer is a policy file that could not be used, with everything that is wrong with it.

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // checkBase is the name of the check run of the main lane in enforce mode.
 const checkBase = "countersign"
@@ -83,7 +86,11 @@ func IsOwnCheck(name string) bool {
 func (p *Policy) NamedTeams() []string {
 	var out []string
 	seen := map[string]bool{}
-	for _, list := range [][]string{p.Review.From.Teams, p.Validation.Owners} {
+	var emergency []string
+	if p.Emergency != nil && slices.Contains(p.Emergency.Via, viaComment) {
+		emergency = []string{p.Emergency.Team}
+	}
+	for _, list := range [][]string{p.Review.From.Teams, p.Validation.Owners, emergency} {
 		for _, team := range list {
 			if key := strings.ToLower(team); !seen[key] {
 				seen[key] = true

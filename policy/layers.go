@@ -76,6 +76,7 @@ func Merge(organisation, repository *Policy, name string) (*Policy, []Note) {
 	m.validation(&out)
 	m.protection(&out)
 	m.authorisation(&out)
+	m.emergency(&out)
 	slices.SortStableFunc(m.notes, func(a, b Note) int { return a.Line - b.Line })
 	return &out, m.notes
 }
@@ -348,4 +349,31 @@ func (m *merge) authorisation(out *Policy) {
 		m.note("authorisation.pattern", "is ignored: the organisation says what counts")
 	}
 	out.Authorisation = &both
+}
+
+// emergency: the organisation's team, the ways that both take, and the shorter spans.
+func (m *merge) emergency(out *Policy) {
+	up, low := m.up.Emergency, m.low.Emergency
+	if up == nil || low == nil {
+		if up == nil {
+			out.Emergency = low
+		}
+		return
+	}
+	both := *up
+	both.Via = slices.DeleteFunc(slices.Clone(low.Via), func(via string) bool { return !slices.Contains(up.Via, via) })
+	both.Expires, both.ReviewWithin = min(up.Expires, low.Expires), min(up.ReviewWithin, low.ReviewWithin)
+	if low.Team != up.Team {
+		m.note("emergency.team", "is ignored: the organisation names %s", up.Team)
+	}
+	if len(both.Via) < len(low.Via) {
+		m.note("emergency.via", "is ignored where the organisation does not take it")
+	}
+	if m.low.set("emergency.expires") && low.Expires > up.Expires {
+		m.note("emergency.expires", "%s is ignored: the organisation allows %s", low.Expires, up.Expires)
+	}
+	if m.low.set("emergency.review_within") && low.ReviewWithin > up.ReviewWithin {
+		m.note("emergency.review_within", "%s is ignored: the organisation allows %s", low.ReviewWithin, up.ReviewWithin)
+	}
+	out.Emergency = &both
 }

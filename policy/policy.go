@@ -18,6 +18,8 @@ type Policy struct {
 	Review     ReviewPolicy    `json:"review,omitzero" jsonschema_description:"Who must approve."`
 	Validation ValidationRules `json:"validation,omitzero" jsonschema_description:"What must have run and succeeded on the newest commit."`
 	Protection ProtectionRules `json:"protection,omitzero" jsonschema_description:"What the branch itself must enforce."`
+	// Emergency is nil when the policy allows none.
+	Emergency *EmergencyRules `json:"emergency,omitempty" jsonschema_description:"Who may release a change before it was reviewed. Left out: nobody."`
 	// Authorisation is nil when the policy does not ask for any.
 	Authorisation *Authorisation `json:"authorisation,omitempty" jsonschema_description:"Whether a change must have been asked for beforehand."`
 	// Repositories are globs of the names (without owner) of the repositories in which an

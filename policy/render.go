@@ -132,6 +132,10 @@ func summary(d Decision, proof Proof) string {
 			p.row(ruleInWords(r.Rule), holds(r), because(r))
 		}
 	}
+	for _, note := range d.EmergencyNotes {
+		p.line("")
+		p.line("**Emergency:** " + escape(shorten(note, maxCell)))
+	}
 	if a := d.Authorship; len(d.Rules) > 0 {
 		p.line("")
 		p.line("**Who wrote it:** " + escape(classInWords(a)))
@@ -183,6 +187,10 @@ func policyChange(p *page, d Decision) {
 func lead(d Decision) string {
 	switch d.Verdict {
 	case VerdictPass:
+		if e := d.Emergency; e != nil {
+			return "**Released in an emergency, without its review.** " + escape(fmt.Sprintf("%s declared it (%s: %s). The release stands until %s; somebody who did not write or request the change reviews it by %s.",
+				orSomebody(e.By.Login), e.Ticket, e.Reason, e.Until.UTC().Format("15:04 UTC"), e.ReviewBy.UTC().Format("2006-01-02 15:04 UTC")))
+		}
 		return "**Nothing to do.** Everything that is asked of this change holds."
 	case VerdictRepair:
 		return "**Somebody must repair the policy before this change can be judged.** " + escape(d.Cause)
@@ -280,7 +288,7 @@ func holds(r RuleResult) string {
 // because is the reason, and the remedy where something is to be done.
 func because(r RuleResult) string {
 	s := r.Reason
-	if r.Remedy != "" && (r.Outcome == OutcomeFail || r.Outcome == OutcomePending) {
+	if r.Remedy != "" && (r.Outcome == OutcomeFail || r.Outcome == OutcomePending || r.Outcome == OutcomeExempt) {
 		s += " → " + r.Remedy
 	}
 	return s

@@ -85,7 +85,26 @@ func (s *Store) seeChange(t *txn, seen ChangeSeen, deliveryID string) error {
 	if err := saveChange(t, after); err != nil {
 		return err
 	}
+	if before.open && !after.open {
+		if err := s.markUnsettled(t, after); err != nil {
+			return err
+		}
+	}
 	return s.settle(t, before, after, deliveryID)
+}
+
+const selectUnsettled = `SELECT COUNT(*) FROM exceptions WHERE org_id = $1 AND repo_id = $2 AND number = $3 AND state <> 'closed'`
+
+// markUnsettled has a change that was closed looked at once more when something about it is not
+// settled: an emergency whose change was not merged needs no review.
+func (s *Store) markUnsettled(t *txn, c changeRow) error {
+	var open int
+	if err := t.row(selectUnsettled, []any{c.org, c.repo, c.number}, &open); err != nil || open == 0 {
+		return err
+	}
+	m := Mark{OrgID: c.org, InstallationID: c.installation, RepoID: c.repo, Repository: c.repository, Number: c.number}
+	_, err := s.mark(t, m.job(), false, false)
+	return err
 }
 
 func (c *changeRow) apply(seen ChangeSeen) {

@@ -57,6 +57,8 @@ type Exception struct {
 	// took it, as GitHub asserts it (login and id), or "countersign".
 	Step string `json:"step"`
 	By   string `json:"by"`
+	// OverdueAt is when it was found to be overdue; zero: it was not.
+	OverdueAt time.Time `json:"overdue_at,omitzero"`
 }
 
 const exceptionVersion = 1
@@ -103,6 +105,17 @@ func (n Tenant) openException(t *txn, e Exception) (Exception, bool, error) {
 		e.By = "countersign"
 	}
 	return e, true, n.saveException(t, e, at)
+}
+
+// openAndMark opens an exception and has its clocks looked at.
+func (n Tenant) openAndMark(t *txn, e Exception, installation int64) error {
+	e, opened, err := n.openException(t, e)
+	if err != nil || !opened {
+		return err
+	}
+	m := Mark{Kind: KindException, OrgID: n.org, InstallationID: installation, RepoID: e.RepoID, Repository: e.Repository, Ref: e.ID}
+	_, err = n.s.mark(t, m.job(), false, false)
+	return err
 }
 
 // StepException takes an exception one step further: change alters it as it is now, and must

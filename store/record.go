@@ -39,6 +39,10 @@ type Record struct {
 	Decision   []byte // exact bytes, JSON; required
 	// ReviewPermissions are by review id. What was recorded first stays.
 	ReviewPermissions map[int64]string
+	// EmergencyMembers are "yes" or "no" by comment id. What was recorded first stays.
+	EmergencyMembers map[int64]string
+	// Exceptions are opened with the decision, or are there already.
+	Exceptions []Exception
 	// Note is shown with the decision; may be empty.
 	Note string
 	// Organisation says whether the organisation's own policy was part of what it was judged
@@ -146,6 +150,8 @@ const (
 	insertDecision = `INSERT INTO decisions (org_id, record_id, leaf_index, repo_id, repository, number, head_sha, base_ref, check_name,
   verdict, severity, final, facts_sha256, policy_sha256, catalogue_sha256, decision, decision_sha256, note, recorded_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+	insertMember = `INSERT INTO emergency_members (org_id, repo_id, number, comment_id, member, read_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (org_id, repo_id, number, comment_id) DO NOTHING`
 	insertPermission = `INSERT INTO review_permissions (org_id, repo_id, number, review_id, permission, read_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (org_id, repo_id, number, review_id) DO NOTHING`
 )
@@ -162,6 +168,11 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 	at := n.s.now().UTC().Truncate(time.Microsecond)
 	for id, permission := range r.ReviewPermissions {
 		if _, err := t.exec(insertPermission, n.org, r.RepoID, r.Number, id, permission, micros(at)); err != nil {
+			return Recorded{}, err
+		}
+	}
+	for id, member := range r.EmergencyMembers {
+		if _, err := t.exec(insertMember, n.org, r.RepoID, r.Number, id, member, micros(at)); err != nil {
 			return Recorded{}, err
 		}
 	}
@@ -198,6 +209,12 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 	}
 	if _, err := appendLeaf(t, n.org, h, LeafDecision, at, p.salt, p.body); err != nil {
 		return Recorded{}, err
+	}
+	for _, e := range r.Exceptions {
+		e.RecordID = d.RecordID
+		if err := n.openAndMark(t, e, r.Job.InstallationID); err != nil {
+			return Recorded{}, err
+		}
 	}
 	return Recorded{RecordID: d.RecordID, LeafIndex: h.size}, nil
 }

@@ -132,3 +132,24 @@ func (n Tenant) Current(ctx context.Context, repoID int64, number int) (Current,
 	c.Final = final == 1
 	return c, nil
 }
+
+const selectEmergencyMembers = `SELECT comment_id, member FROM emergency_members WHERE org_id = $1 AND repo_id = $2 AND number = $3`
+
+// EmergencyMembers returns, by the id of an emergency command's comment, whether its author was
+// in the emergency team when it was first looked at. Those that were not recorded are missing.
+func (n Tenant) EmergencyMembers(ctx context.Context, repoID int64, number int) (map[int64]string, error) {
+	out := map[int64]string{}
+	err := n.s.query(ctx, selectEmergencyMembers, []any{n.org, repoID, number}, func(scan func(...any) error) error {
+		var id int64
+		var member string
+		if err := scan(&id, &member); err != nil {
+			return err
+		}
+		out[id] = member
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: list emergency members of repository %d, number %d: %w", repoID, number, err)
+	}
+	return out, nil
+}

@@ -50,7 +50,11 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 	}
 	if change := collected.Facts.Change; change.State != "open" {
 		// Closed or merged: there is nothing left to hold or release, and the last
-		// decision is the one that it was closed under.
+		// decision is the one that it was closed under. If we stop after an emergency was
+		// settled, the next run finds nothing left of it.
+		if err := w.retrospect(ctx, log, tenant, job, collected); err != nil {
+			return err
+		}
 		return tenant.CloseChange(ctx, job, seen(job, change))
 	}
 	return w.record(ctx, log, tenant, job, collected)
@@ -100,7 +104,8 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 		return fmt.Errorf("encode facts: %w", err)
 	}
 	rec.Policy, rec.Catalogue = c.PolicySource, c.Catalogue.Bytes()
-	rec.ReviewPermissions = c.FirstPermissions
+	rec.ReviewPermissions, rec.EmergencyMembers = c.FirstPermissions, c.FirstMembers
+	rec.Exceptions = emergencyOf(decision)
 	rec.RunAgainAt = decision.RecheckAt
 	if c.Organisation != nil && c.Facts.Broken == nil {
 		rec.Organisation = store.OrganisationPolicy{Used: true, Enforces: c.Organisation.Mode == policy.ModeEnforce}

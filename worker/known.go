@@ -40,6 +40,13 @@ func loadKnown(ctx context.Context, tenant store.Tenant, job store.Job) (known, 
 	if err := k.addHead(ctx, tenant, job); err != nil {
 		return k, err
 	}
+	members, err := tenant.EmergencyMembers(ctx, job.RepoID, job.Number)
+	if err != nil {
+		return k, err
+	}
+	for i := range k.Declarations {
+		k.Declarations[i].Member = members[k.Declarations[i].CommentID]
+	}
 	k.Permissions, err = tenant.ReviewPermissions(ctx, job.RepoID, job.Number)
 	return k, err
 }
@@ -186,10 +193,27 @@ func decode(o store.Observation) (gh.Event, error) {
 
 func (k *known) add(o store.Observation) error {
 	e, err := decode(o)
-	if err == nil && e.PullRequest != nil {
+	switch {
+	case err != nil:
+	case e.PullRequest != nil:
 		k.addChange(o, e)
+	case e.Comment != nil && e.Comment.OnPR && e.Action == "created":
+		k.addCommand(o, e)
 	}
 	return err
+}
+
+// addCommand adds an emergency command, bound to the head and base that were the newest when it
+// came in. Only the delivery of the new comment counts: whoever edits one later says nothing.
+func (k *known) addCommand(o store.Observation, e gh.Event) {
+	d, ok := policy.ReadDeclaration(e.Comment.Text)
+	if !ok || e.Sender.ID != e.Comment.User.ID {
+		return
+	}
+	d.Seq, d.ReceivedAt, d.DeliveryID, d.CommentID = o.Seq, o.ReceivedAt.UTC(), o.DeliveryID, e.Comment.ID
+	d.By = policy.Actor{ID: e.Sender.ID, Login: e.Sender.Login, Type: policy.ActorType(e.Sender.Type)}
+	d.ViaApp, d.HeadSHA, d.BaseRef = e.Comment.AppID != 0, k.head, k.base
+	k.Declarations = append(k.Declarations, d)
 }
 
 func (k *known) addChange(o store.Observation, e gh.Event) {

@@ -154,6 +154,9 @@ func (w *Worker) retry(ctx context.Context, log zerolog.Logger, job store.Job, c
 }
 
 func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job) error {
+	if job.Kind == store.KindException {
+		return w.exception(ctx, log, job)
+	}
 	client, err := w.Installation(job.InstallationID)
 	if err != nil {
 		return err

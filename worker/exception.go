@@ -1,0 +1,120 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/countersign/countersign/facts"
+	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
+)
+
+// The kinds of exceptions that evaluations open.
+const exceptionEmergency = "emergency"
+
+// stepByUs is who takes the steps that nobody takes.
+const stepByUs = "countersign"
+
+// exception looks at the clock of one exception: what is not settled when it is due is overdue,
+// once. A clock that ran out while nobody was running is looked at with the next start.
+func (w *Worker) exception(ctx context.Context, log zerolog.Logger, job store.Job) error {
+	tenant := w.Store.Tenant(job.OrgID)
+	e, err := tenant.Exception(ctx, job.Ref)
+	if err != nil {
+		return err
+	}
+	now := w.Now()
+	switch {
+	case e.State != store.ExceptionOpen || e.DueAt.IsZero() || !e.OverdueAt.IsZero():
+		return w.Store.Finish(ctx, job)
+	case now.Before(e.DueAt):
+		return w.Store.FinishUntil(ctx, job, e.DueAt)
+	}
+	// If we stop between the step and the end of the job, the step is there and is not taken again.
+	err = tenant.StepException(ctx, e.ID, func(e *store.Exception) bool {
+		if e.State != store.ExceptionOpen || !e.OverdueAt.IsZero() {
+			return false
+		}
+		e.OverdueAt, e.Step, e.By = now.UTC(), "overdue", stepByUs
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	log.Warn().Str("exception", e.ID).Str("kind", e.Kind).Str("owner", e.Owner).Time("due", e.DueAt).Msg("an exception is overdue")
+	return w.Store.Finish(ctx, job)
+}
+
+// emergencyOf is the exception that a decision opens which rests on an emergency: from then on
+// somebody owes the change a review, whether or not it is merged under the emergency.
+func emergencyOf(d policy.Decision) []store.Exception {
+	e := d.Emergency
+	if e == nil || d.Mode != policy.ModeEnforce || d.Verdict != policy.VerdictPass {
+		return nil
+	}
+	return []store.Exception{{
+		Kind: exceptionEmergency, Subject: fmt.Sprintf("%d/%d/%s", d.RepositoryID, d.Number, e.DeliveryID),
+		RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: "high",
+		Reason: fmt.Sprintf("%s declared an emergency (%s: %s), and the change was released without its review.", e.By.Login, e.Ticket, e.Reason),
+		Owner:  e.By.Login, OpenedAt: e.DeclaredAt, DueAt: e.ReviewBy,
+	}}
+}
+
+// retrospect settles the emergencies of a pull request that is not open any more: closed without
+// being merged there is nothing to review, and merged it is settled by the review that it would
+// have needed. That it was late stays on record.
+func (w *Worker) retrospect(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, c facts.Collected) error {
+	open, err := tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: job.RepoID, Number: job.Number, Kind: exceptionEmergency, Open: true})
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	step, remediation, by := "closed", "The pull request was closed without being merged.", stepByUs
+	if c.Facts.Change.State == "merged" {
+		reviewers := reviewedAfterAll(c)
+		if len(reviewers) == 0 {
+			return nil
+		}
+		step, by = "reviewed", strings.Join(reviewers, ", ")
+		remediation = "Reviewed in retrospect by " + by + "."
+	}
+	for _, e := range open {
+		err := tenant.StepException(ctx, e.ID, func(e *store.Exception) bool {
+			if e.State == store.ExceptionClosed {
+				return false
+			}
+			e.State, e.Step, e.By, e.Remediation, e.ClosedAt = store.ExceptionClosed, step, by, remediation, w.Now().UTC()
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		log.Info().Str("exception", e.ID).Str("by", by).Msg(step)
+	}
+	return nil
+}
+
+// reviewedAfterAll are the people whose approvals give the change the review that it was
+// released without; none while it lacks some.
+func reviewedAfterAll(c facts.Collected) (logins []string) {
+	f := c.Facts
+	f.Declarations = nil
+	d := policy.Evaluate(c.Policy, c.Catalogue, &f)
+	held := 0
+	for _, r := range d.Rules {
+		if (r.Rule == policy.RuleHumanReview || r.Rule == policy.RuleFreshReview) && (r.Outcome == policy.OutcomePass || r.Outcome == policy.OutcomeNotApplicable) {
+			held++
+		}
+	}
+	if held < 2 {
+		return nil
+	}
+	for _, r := range d.Reviews {
+		if r.Counted {
+			logins = append(logins, r.Actor.Login)
+		}
+	}
+	return logins
+}
