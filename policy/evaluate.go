@@ -81,6 +81,7 @@ type judgement struct {
 	recheckAt time.Time
 	reviews   []judgedReview
 	checks    []judgedCheck
+	needs     []pathNeed // see pathNeeds; nil: not worked out yet
 }
 
 // tested is the commit whose validations count, with those: the head, or the commit of the

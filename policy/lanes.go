@@ -90,7 +90,11 @@ func (p *Policy) NamedTeams() []string {
 	if p.Emergency != nil && slices.Contains(p.Emergency.Via, viaComment) {
 		emergency = []string{p.Emergency.Team}
 	}
-	for _, list := range [][]string{p.Review.From.Teams, p.Validation.Owners, emergency} {
+	lists := [][]string{p.Review.From.Teams, p.Validation.Owners, emergency}
+	for i := range p.Paths {
+		lists = append(lists, p.Paths[i].Teams)
+	}
+	for _, list := range lists {
 		for _, team := range list {
 			if key := strings.ToLower(team); !seen[key] {
 				seen[key] = true

@@ -133,7 +133,7 @@ func Parse(src []byte) (*Policy, error) {
 
 // policy reads the top level.
 func (r *policyReader) policy(n *yaml.Node) *Policy {
-	m := r.mapping(n, "", "version", "mode", "branches", "lanes", "agents", "review", "validation", "protection", "authorisation", "emergency", "repositories")
+	m := r.mapping(n, "", "version", "mode", "branches", "lanes", "agents", "review", "validation", "protection", "authorisation", "emergency", "paths", "repositories")
 	if m == nil {
 		return nil
 	}
@@ -154,6 +154,7 @@ func (r *policyReader) policy(n *yaml.Node) *Policy {
 	p.Validation = r.validation(m["validation"])
 	p.Protection = r.protection(m["protection"])
 	p.Authorisation = r.authorisation(m["authorisation"])
+	p.Paths = r.paths(m["paths"])
 	p.Emergency = r.emergency(m["emergency"])
 	p.Repositories = r.globs(m["repositories"], "repositories", true)
 	p.places = r.places

@@ -22,6 +22,8 @@ type Policy struct {
 	Emergency *EmergencyRules `json:"emergency,omitempty" jsonschema_description:"Who may release a change before it was reviewed. Left out: nobody."`
 	// Authorisation is nil when the policy does not ask for any.
 	Authorisation *Authorisation `json:"authorisation,omitempty" jsonschema_description:"Whether a change must have been asked for beforehand."`
+	// Paths ask for more approvals of some changes. They add up: none takes anything away.
+	Paths []PathRule `json:"paths,omitempty" jsonschema_description:"More approvals for changes of some files, sizes, labels or branches. They add up."`
 	// Repositories are globs of the names (without owner) of the repositories in which an
 	// organisation's policy enrols its branches, also those without a policy of their own.
 	Repositories []string `json:"repositories,omitempty" jsonschema_description:"In the organisation's policy only: globs of the repositories (without owner) in which it enrols its branches. Left out: it enrols none, and is the floor for those that have a policy."`
@@ -129,6 +131,26 @@ type AllowedBypass struct {
 	ID   int64  `json:"id" jsonschema:"minimum=1" jsonschema_description:"The numeric id; not for OrganizationAdmin, DeployKey and EnterpriseOwner."`
 	// Mode left out allows "pull_request" and "always"; "exempt" must be named.
 	Mode string `json:"mode,omitempty" jsonschema:"enum=pull_request,enum=always,enum=exempt" jsonschema_description:"The widest mode. Left out: always, which includes pull_request."`
+}
+
+// PathRule asks for more approvals of changes to which all its conditions apply: Match,
+// LargerThan, Labels and Branches, of which it has at least one. It has Approvals, Teams or
+// both. It never takes anything away from what else is asked.
+type PathRule struct {
+	// Match are globs; a file matches by its path or, after a rename, its previous path.
+	Match []string `json:"match,omitempty" jsonschema:"minItems=1" jsonschema_description:"Globs; at least one changed file must match, by either path of a rename."`
+	// LargerThan is a number of changed lines, added and deleted, of the whole change.
+	LargerThan *int `json:"larger_than,omitempty" jsonschema:"minimum=0,maximum=1000000" jsonschema_description:"The change must have more changed lines (added and deleted, of all files) than this."`
+	// Labels are whole labels. One of them is enough.
+	Labels []string `json:"labels,omitempty" jsonschema:"minItems=1" jsonschema_description:"The pull request must have one of these labels."`
+	// Branches are globs of the branch by whose rules the change is judged.
+	Branches []string `json:"branches,omitempty" jsonschema:"minItems=1" jsonschema_description:"Globs; the branch must match one."`
+	// Approvals is how many approvals such a change needs in all; nil adds none.
+	Approvals *int `json:"approvals,omitempty" jsonschema:"minimum=1,maximum=10" jsonschema_description:"How many independent approvals such a change needs in all."`
+	// Teams (org/slug): members of one of them must be among those who approve.
+	Teams []string `json:"teams,omitempty" jsonschema:"minItems=1" jsonschema_description:"organisation/team; members of these must be among those who approve."`
+	// FromTeams is how many of them; nil reads as 1 where Teams is given.
+	FromTeams *int `json:"from_teams,omitempty" jsonschema:"minimum=1,maximum=10" jsonschema_description:"How many of the approvals must be by members of the teams. Left out: 1."`
 }
 
 // Agent is one entry of the agent catalogue: an agent, an assistant or an automation,

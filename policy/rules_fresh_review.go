@@ -21,8 +21,14 @@ func (j *judgement) freshReview() ruling {
 		Rule: RuleFreshReview, Revision: revisionFreshReview, Control: "CC8.1",
 		Facts: []string{"reviews", "change.head_sha"},
 	}
+	if len(j.p.Paths) > 0 {
+		r.Facts = append(r.Facts, "files", "change.labels")
+	}
 	if why := j.peopleUnknown(); len(why) > 0 {
 		return undecidable(r, why, "who wrote or reviewed this could not all be read")
+	}
+	if why := j.pathsUnknown(); len(why) > 0 {
+		return undecidable(r, why, "which approvals this change needs is not known")
 	}
 	required, _ := j.requiredApprovals()
 	if required == 0 {
@@ -31,6 +37,9 @@ func (j *judgement) freshReview() ruling {
 	}
 	have := j.counted()
 	if have >= required {
+		if missing, ok := j.teamsRuling(r, true); ok {
+			return missing
+		}
 		r.Outcome = OutcomePass
 		r.Reason = fmt.Sprintf("%s of the newest commit, %s.", count(have, "counted approval"), shortSHA(j.f.Change.HeadSHA))
 		return ruling{RuleResult: r}

@@ -19,6 +19,9 @@ import (
 // they are listed with the reason. A request for changes fails the rule until its
 // author approves or takes it back; dismissed by somebody behind the change it stands.
 //
+// The paths of the policy ask for more: for a number of approvals, and for members of teams
+// among those who approve. They only add to the number for the class of authorship.
+//
 // Whether an approval was for the newest commit is the business of fresh-review.
 const (
 	RuleHumanReview     = "human-review"
@@ -30,8 +33,14 @@ func (j *judgement) humanReview() ruling {
 		Rule: RuleHumanReview, Revision: revisionHumanReview, Control: "CC8.1",
 		Facts: []string{"reviews", "change.author", "commits", "pushes", "assignments", "teams"},
 	}
+	if len(j.p.Paths) > 0 {
+		r.Facts = append(r.Facts, "files", "change.labels")
+	}
 	if why := j.peopleUnknown(); len(why) > 0 {
 		return undecidable(r, why, "who wrote or reviewed this could not all be read")
+	}
+	if why := j.pathsUnknown(); len(why) > 0 {
+		return undecidable(r, why, "which approvals this change needs is not known")
 	}
 	if blocked, ok := j.blocked(r); ok {
 		return blocked
@@ -48,6 +57,9 @@ func (j *judgement) humanReview() ruling {
 		}
 	}
 	if len(names) >= required {
+		if missing, ok := j.teamsRuling(r, false); ok {
+			return missing
+		}
 		r.Outcome = OutcomePass
 		r.Reason = strings.TrimSpace(fmt.Sprintf("%s by people who did not write or request this: %s. %s", count(len(names), "approval"), listed(names, 5), why))
 		return ruling{RuleResult: r}
@@ -55,6 +67,9 @@ func (j *judgement) humanReview() ruling {
 	r.Outcome = OutcomePending
 	r.Reason = strings.TrimSpace(fmt.Sprintf("%s needed, %d given by people who did not write or request this. %s%s", count(required, "approval"), len(names), why, j.seenAndNotCounted()))
 	r.Remedy = "Ask somebody who did not write, push or request this change for a review."
+	if missing, ok := j.teamsRuling(r, false); ok {
+		r.Reason, r.Remedy = r.Reason+" "+missing.Reason, missing.Remedy
+	}
 	return ruling{RuleResult: r, title: j.approvalTitle(required)}
 }
 
@@ -135,6 +150,10 @@ func (j *judgement) requiredApprovals() (n int, why string) {
 		}
 	}
 	var reasons []string
+	if more, why := j.pathApprovals(); more > n {
+		reasons = append(reasons, fmt.Sprintf("%d because %s", more-n, why))
+		n = more
+	}
 	if !j.who.InitiatorKnown {
 		extra, who := max(numberOr(review.UnknownInitiator, 1), 1-n), "wrote the workflow that made it"
 		if j.who.Class == ClassAgent || j.who.Class == ClassAssisted {
@@ -221,10 +240,10 @@ func (j *judgement) approvers(rulings []ruling) string {
 	}
 	for _, r := range rulings {
 		if (r.Rule == RulePolicyIntegrity || r.Rule == RuleIndependentValidation) && r.Outcome == OutcomePending {
-			return who + ". One of them must be an owner: " + j.owners() + "."
+			return who + ". One of them must be an owner: " + j.owners() + "." + j.pathOwners()
 		}
 	}
-	return who + "."
+	return who + "." + j.pathOwners()
 }
 
 // listed joins at most n things.
