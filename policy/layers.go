@@ -47,7 +47,8 @@ func (p *Policy) set(path string) bool {
 //   - permission, coauthors, decided_by, unreadable_bypass, authorisation.required: the stricter,
 //   - teams and owners: those that both name; the organisation's when there are none,
 //   - required validations and agents: all; of the same id or name the organisation's holds,
-//     and a validation of the repository under the same id is required as well,
+//     and a validation of the repository under the same id is required as well; automation
+//     only the organisation lists,
 //   - protect: all,
 //   - allow_bypass: the actors that both allow, in the narrower mode,
 //   - authorisation.pattern: the organisation's, where it says anything of authorisation.
@@ -168,6 +169,12 @@ func (m *merge) agents(out *Policy) {
 		problems := Builtin().CheckAgents(append(slices.Clone(all), a))
 		if len(problems) > 0 {
 			m.note(fmt.Sprintf("agents[%d]", i), "is ignored: with the organisation's agents, %s %s", problems[0].Field, problems[0].Message)
+			continue
+		}
+		if a.Kind == KindAutomation {
+			// Automation can need fewer approvals than a person or an agent: a repository that
+			// lists a person or a bot as one would loosen what is asked of them.
+			m.note(fmt.Sprintf("agents[%d]", i), "is ignored: what is automation, the organisation's policy says")
 			continue
 		}
 		all = append(all, a)

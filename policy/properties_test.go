@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -94,6 +95,7 @@ validation:
   required:
     - {id: tests, kind: test, app: github-actions, workflow: .github/workflows/ci.yml, job: test}
   protect: ["ci/**"]
+  owners: [acme/platform]
 protection:
   unreadable_bypass: attested
   allow_bypass: []
@@ -133,18 +135,40 @@ var hostilePolicies = []string{
 	"review: {human: {approvals: 0}, automation: {approvals: 0}, unknown_initiator: 0, coauthors: allow, decided_by: countersign}\n",
 	"validation:\n  required:\n    - {id: tests, app: someone-else, check: anything}\n",
 	"validation:\n  required:\n    - {id: other, app: github-actions, workflow: .github/workflows/ci.yml, job: test}\n",
-	"validation: {owners: [acme/core]}\n",
-	"review: {from: {permission: write, teams: [acme/core]}}\n",
+	"validation: {owners: [acme/payments]}\n",
+	"review: {from: {permission: write, teams: [acme/payments]}}\n",
 	"protection: {unreadable_bypass: detect, allow_bypass: [{type: OrganizationAdmin}, {type: Team, id: 42}, {type: RepositoryRole, id: 5}]}\n",
 	"authorisation: {required: false, pattern: \"[a-z]\"}\n",
-	"agents:\n  - {name: all-are-machines, kind: automation, ids: [5001, 5002, 5003, 5004, 5005]}\n",
-	"agents:\n  - {name: all-suggest, kind: ai-agent, suggests: true, local: true, ids: [5001, 5002, 5003]}\n",
 	"",
 }
 
+// relabelled are policies that list everybody who opened a change of the cases, and is in no
+// catalogue, as something else.
+func relabelled(t testing.TB, all []scenario) []*Policy {
+	t.Helper()
+	seen, ids := map[int64]bool{}, []string{}
+	for _, s := range all {
+		id := s.facts.Change.Author.ID
+		if _, err := Parse(fmt.Appendf(nil, "%sagents: [{name: x, kind: automation, ids: [%d]}]\n", enrolling, id)); err == nil && !seen[id] {
+			seen[id] = true
+			ids = append(ids, fmt.Sprint(id))
+		}
+	}
+	if len(ids) < 3 {
+		t.Fatalf("only %d people and bots: %v", len(ids), ids)
+	}
+	var out []*Policy
+	for _, kind := range []string{"kind: automation", "kind: ai-agent, suggests: true", "kind: ai-agent, local: true"} {
+		out = append(out, parsed(t, fmt.Sprintf("agents:\n  - {name: everybody, %s, ids: [%s]}\n", kind, strings.Join(ids, ", "))))
+	}
+	return out
+}
+
+const enrolling = "version: 1\nmode: enforce\nbranches: [main]\n"
+
 func parsed(t testing.TB, more string) *Policy {
 	t.Helper()
-	p, err := Parse([]byte("version: 1\nmode: enforce\nbranches: [main]\n" + more))
+	p, err := Parse([]byte(enrolling + more))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, more)
 	}
@@ -159,6 +183,8 @@ func TestTheRepositoryNeverLoosens(t *testing.T) {
 	for _, source := range hostilePolicies {
 		downs = append(downs, parsed(t, source))
 	}
+	downs = append(downs, relabelled(t, all)...)
+	tried := len(downs)
 	ups := variants(t)
 	downs = append(downs, ups...)
 	seen, held := 0, 0
@@ -171,10 +197,12 @@ func TestTheRepositoryNeverLoosens(t *testing.T) {
 			both, _ := Merge(org, repo, "acme/shop")
 			cat := Builtin().With(both.Agents)
 			for i, s := range all {
-				if !alone[s.name] && (i+u+d)%3 != 0 {
-					continue // a third of the red ones, another with every pair
+				if d >= tried && (i+u+d)%3 != 0 {
+					continue // a third, another with every pair
 				}
 				switch together := green(Evaluate(both, cat, s.facts)); {
+				case s.name == "agent-under-a-persons-account":
+					// To say that the account is a machine's is what the repository's list is for.
 				case together && !alone[s.name]:
 					t.Errorf("%s: green by both and not by the organisation's policy alone: variant %d with repository %d", s.name, u, d)
 				case together:
