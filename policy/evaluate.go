@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cel.dev/cel-go/cel"
 )
 
 // Engine names the revision of the evaluation as a whole. It changes with every change
@@ -81,7 +83,8 @@ type judgement struct {
 	recheckAt time.Time
 	reviews   []judgedReview
 	checks    []judgedCheck
-	needs     []pathNeed // see pathNeeds; nil: not worked out yet
+	ruleVars  cel.PartialActivation // see ruleFacts; nil: not worked out yet
+	needs     []pathNeed            // see pathNeeds; nil: not worked out yet
 }
 
 // tested is the commit whose validations count, with those: the head, or the commit of the
@@ -127,6 +130,7 @@ func (j *judgement) decide(d Decision) Decision {
 	if asked, ok := j.authorised(); ok {
 		rulings = append(rulings, asked)
 	}
+	rulings = append(rulings, j.customRules()...)
 	for _, r := range rulings {
 		d.Rules = append(d.Rules, r.RuleResult)
 	}

@@ -52,7 +52,7 @@ func (p *Policy) set(path string) bool {
 //   - protect: all,
 //   - allow_bypass: the actors that both allow, in the narrower mode,
 //   - authorisation.pattern: the organisation's, where it says anything of authorisation.
-//   - emergency: the organisation's team, the ways that both take, the shorter spans; paths: all.
+//   - emergency: the organisation's team, the ways that both take, the shorter spans; paths, rules: all.
 //
 // The organisation enrols branches only in the repositories that its policy names under
 // repositories; there enforce wins over audit, and the organisation's lane over another of
@@ -79,6 +79,7 @@ func Merge(organisation, repository *Policy, name string) (*Policy, []Note) {
 	m.protection(&out)
 	m.authorisation(&out)
 	m.emergency(&out)
+	out.Rules = append(slices.Clone(m.up.Rules), m.low.Rules...)
 	out.Paths = append(slices.Clone(m.up.Paths), m.low.Paths...)
 	slices.SortStableFunc(m.notes, func(a, b Note) int { return a.Line - b.Line })
 	return &out, m.notes

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,7 +146,7 @@ func FuzzParse(f *testing.F) {
 		if p.Version != 1 || p.Mode != ModeAudit && p.Mode != ModeEnforce || len(p.Branches) == 0 || len(p.Validation.Protect) == 0 {
 			t.Errorf("incomplete policy %+v", p)
 		}
-		if again, err := Parse(src); err != nil || !reflect.DeepEqual(p, again) {
+		if again, err := Parse(src); err != nil || !slices.Equal(p.Values(), again.Values()) {
 			t.Error("a second reading differs")
 		}
 	})

@@ -24,6 +24,8 @@ type Policy struct {
 	Authorisation *Authorisation `json:"authorisation,omitempty" jsonschema_description:"Whether a change must have been asked for beforehand."`
 	// Paths ask for more approvals of some changes. They add up: none takes anything away.
 	Paths []PathRule `json:"paths,omitempty" jsonschema_description:"More approvals for changes of some files, sizes, labels or branches. They add up."`
+	// Rules are the organisation's own, in CEL. They add up.
+	Rules []CustomRule `json:"rules,omitempty" jsonschema_description:"Rules of your own, as CEL expressions over the facts."`
 	// Repositories are globs of the names (without owner) of the repositories in which an
 	// organisation's policy enrols its branches, also those without a policy of their own.
 	Repositories []string `json:"repositories,omitempty" jsonschema_description:"In the organisation's policy only: globs of the repositories (without owner) in which it enrols its branches. Left out: it enrols none, and is the floor for those that have a policy."`
