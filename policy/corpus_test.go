@@ -204,6 +204,12 @@ func shown(d Decision) string {
 	for _, change := range d.PolicyDiff {
 		fmt.Fprintf(&b, "policy: %s\n", change)
 	}
+	for _, i := range d.Impostors {
+		fmt.Fprintf(&b, "not ours: %s\n", i.sentence())
+	}
+	for _, note := range d.EmergencyNotes {
+		fmt.Fprintf(&b, "emergency: %s\n", note)
+	}
 	if !d.RecheckAt.IsZero() {
 		fmt.Fprintf(&b, "look again at %s\n", d.RecheckAt.Format("15:04:05"))
 	}

@@ -88,6 +88,8 @@ type Decision struct {
 	// nothing rests on one. EmergencyNotes say of other declarations why they do not stand.
 	Emergency      *EmergencyResult `json:"emergency,omitempty"`
 	EmergencyNotes []string         `json:"emergency_notes,omitempty"`
+	// Impostors are checks under one of our names that somebody else posted.
+	Impostors []Impostor `json:"impostors,omitempty"`
 }
 
 // RuleResult is the result of one rule.

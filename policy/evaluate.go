@@ -153,7 +153,7 @@ func (j *judgement) decide(d Decision) Decision {
 		d.RecheckAt = at
 	}
 	d.Verdict, d.Title, d.Cause = verdict(rulings)
-	d.EmergencyNotes = j.refused
+	d.EmergencyNotes, d.Impostors = j.refused, j.impostors()
 	if j.released {
 		d.Emergency = j.emergency
 		if d.Title == titlePass {

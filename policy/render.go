@@ -132,6 +132,10 @@ func summary(d Decision, proof Proof) string {
 			p.row(ruleInWords(r.Rule), holds(r), because(r))
 		}
 	}
+	for _, i := range d.Impostors {
+		p.line("")
+		p.line("**Not ours:** " + escape(i.sentence()))
+	}
 	for _, note := range d.EmergencyNotes {
 		p.line("")
 		p.line("**Emergency:** " + escape(shorten(note, maxCell)))

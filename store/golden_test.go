@@ -23,10 +23,14 @@ func TestBodiesGolden(t *testing.T) {
 		"observations.golden": observationsBody{V: observationsBodyVersion, Observations: []observationSummary{{Seq: 1, DeliveryID: "d1",
 			Event: "check_run", Action: "completed", ReceivedAt: 1763899200000000, RepositoryID: repo, Number: 1, HeadSHA: "h1",
 			PayloadSHA256: digest("e"), BodySHA256: digest("f")}}},
+		"protection.golden": protectionBody{V: protectionBodyVersion, RepositoryID: repo, Repository: "acme/app", Ref: "main", Holds: "no", Why: "why",
+			Since: time.Unix(1763899200, 0).UTC(), Settings: json.RawMessage(`{"ref":"main"}`), Before: 3, BeforeSince: time.Unix(1763899100, 0).UTC()},
+		"attestation.golden": Attestation{V: attestationVersion, RulesetID: 31, Ruleset: "main", Source: "Repository acme/app", UpdatedAt: time.Unix(1763899200, 0).UTC(),
+			Actors: []AttestedActor{{Type: "Team", ID: 42, Mode: "pull_request"}}, ByID: 5, ByLogin: "carol", At: time.Unix(1763899300, 0).UTC(), Repository: "acme/app", RepositoryID: repo},
 		"exception.golden": Exception{V: exceptionVersion, ID: "00000000-0000-4000-8000-000000000000", Kind: "direct-push", Subject: "main h2",
 			RepoID: repo, Repository: "acme/app", Number: 1, Ref: "main", SHA: "h2", RecordID: "r1", Severity: "high", State: ExceptionClosed,
 			Reason: "why", Owner: "alice", Remediation: "reverted", OpenedAt: time.Unix(1763899200, 0).UTC(), DueAt: time.Unix(1763899300, 0).UTC(),
-			ClosedAt: time.Unix(1763899400, 0).UTC(), Issue: 9, Step: "closed", By: "bob"},
+			ClosedAt: time.Unix(1763899400, 0).UTC(), Issue: 9, Step: "closed", By: "bob", OverdueAt: time.Unix(1763899350, 0).UTC()},
 	} {
 		got, err := json.Marshal(body)
 		ok(t, err)

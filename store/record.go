@@ -41,6 +41,8 @@ type Record struct {
 	ReviewPermissions map[int64]string
 	// EmergencyMembers are "yes" or "no" by comment id. What was recorded first stays.
 	EmergencyMembers map[int64]string
+	// Protection is how the branch was found protected; nil: it was not looked at.
+	Protection *ProtectionSeen
 	// Exceptions are opened with the decision, or are there already.
 	Exceptions []Exception
 	// Note is shown with the decision; may be empty.
@@ -208,6 +210,9 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 		}
 	}
 	if _, err := appendLeaf(t, n.org, h, LeafDecision, at, p.salt, p.body); err != nil {
+		return Recorded{}, err
+	}
+	if err := n.seeProtection(t, r); err != nil {
 		return Recorded{}, err
 	}
 	for _, e := range r.Exceptions {

@@ -105,7 +105,10 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 	}
 	rec.Policy, rec.Catalogue = c.PolicySource, c.Catalogue.Bytes()
 	rec.ReviewPermissions, rec.EmergencyMembers = c.FirstPermissions, c.FirstMembers
-	rec.Exceptions = emergencyOf(decision)
+	if rec.Protection, err = protectionSeen(decision, &c.Facts); err != nil {
+		return err
+	}
+	rec.Exceptions = append(emergencyOf(decision), impostorsOf(decision)...)
 	rec.RunAgainAt = decision.RecheckAt
 	if c.Organisation != nil && c.Facts.Broken == nil {
 		rec.Organisation = store.OrganisationPolicy{Used: true, Enforces: c.Organisation.Mode == policy.ModeEnforce}

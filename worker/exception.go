@@ -13,7 +13,10 @@ import (
 )
 
 // The kinds of exceptions that evaluations open.
-const exceptionEmergency = "emergency"
+const (
+	exceptionEmergency = "emergency"
+	exceptionImpostor  = "impostor-check"
+)
 
 // stepByUs is who takes the steps that nobody takes.
 const stepByUs = "countersign"
@@ -61,6 +64,48 @@ func emergencyOf(d policy.Decision) []store.Exception {
 		Reason: fmt.Sprintf("%s declared an emergency (%s: %s), and the change was released without its review.", e.By.Login, e.Ticket, e.Reason),
 		Owner:  e.By.Login, OpenedAt: e.DeclaredAt, DueAt: e.ReviewBy,
 	}}
+}
+
+// impostorsOf are the exceptions of checks under one of our names that somebody else posted on
+// an enforced branch: one for each head and poster, however often it is posted.
+func impostorsOf(d policy.Decision) (list []store.Exception) {
+	if d.Mode != policy.ModeEnforce {
+		return nil
+	}
+	for _, i := range d.Impostors {
+		severity := "medium"
+		if i.Harmful {
+			severity = "high"
+		}
+		list = append(list, store.Exception{
+			Kind: exceptionImpostor, Subject: fmt.Sprintf("%d/%s/%s/%d/%d", d.RepositoryID, d.HeadSHA, i.Name, i.App.ID, i.Creator.ID),
+			RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: severity,
+			Reason: fmt.Sprintf("A check called %s was posted on this commit by %s, and not by Countersign.", i.Name, i.Poster()),
+		})
+	}
+	return list
+}
+
+// protectionSeen is how the evaluation found the branch protected.
+func protectionSeen(d policy.Decision, f *policy.Facts) (*store.ProtectionSeen, error) {
+	settings, err := f.Protection.Settings()
+	if err != nil {
+		return nil, fmt.Errorf("encode protection: %w", err)
+	}
+	seen := &store.ProtectionSeen{Ref: f.Protection.Ref, Settings: settings, Holds: "unknown", At: f.CollectedAt, Enforced: d.Mode == policy.ModeEnforce}
+	for _, r := range d.Rules {
+		switch {
+		case r.Rule != policy.RuleBranchProtection:
+		case r.Outcome == policy.OutcomePass:
+			seen.Holds = "yes"
+		case r.Outcome == policy.OutcomeFail && !r.Unknown:
+			seen.Holds, seen.Why = "no", r.Reason
+		}
+	}
+	if seen.Ref == "" {
+		return nil, nil // the decision was about something else before the branch was looked at
+	}
+	return seen, nil
 }
 
 // retrospect settles the emergencies of a pull request that is not open any more: closed without

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/store"
+)
+
+func (w *acme) exceptions(t *testing.T, repo *ghsim.Repo, kind string) []store.LeafIndexed {
+	t.Helper()
+	list, err := w.server.store.Tenant(w.org.ID()).Exceptions(t.Context(), store.ExceptionFilter{RepoID: repo.ID(), Kind: kind})
+	mustDo(t, err)
+	return list
+}
+
+// A branch that stops being protected is one exception, with since and until.
+func TestProtectionDrift(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.guardedRepo("drift", "")
+	pr := w.approved(w.davesPull(repo, code))
+	w.wantCheck(t, pr, released)
+	if list := w.exceptions(t, repo, store.ProtectionDrift); len(list) != 0 {
+		t.Fatalf("nothing drifted: %+v", list)
+	}
+	repo.Unprotect("main", w.carol)
+	w.wantCheck(t, pr, "failure")
+	list := w.exceptions(t, repo, store.ProtectionDrift)
+	if len(list) != 1 || list[0].State != store.ExceptionOpen || list[0].Severity != "high" || !strings.Contains(list[0].Reason, "main") {
+		t.Fatalf("drifts: %+v", list)
+	}
+	// Seen again, it is the same one.
+	pr.Approve(w.bob)
+	w.mustSettle(t)
+	if list := w.exceptions(t, repo, store.ProtectionDrift); len(list) != 1 {
+		t.Errorf("drifts: %+v", list)
+	}
+	repo.Protect("main", w.carol, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Checks: []ghsim.Required{
+		{Name: "countersign", App: w.app}, {Name: "test", App: w.sim.Actions()}}})
+	w.wantCheck(t, pr, released)
+	list = w.exceptions(t, repo, store.ProtectionDrift)
+	if len(list) != 1 || list[0].State != store.ExceptionRemediated || !strings.Contains(list[0].Remediation, "again since") {
+		t.Errorf("protected again: %+v", list)
+	}
+	// Every state is in the log, and nothing in between is.
+	report, err := w.server.store.Tenant(w.org.ID()).CheckLedger(t.Context(), nil)
+	mustDo(t, err)
+	if report.FirstBad != nil || report.Kinds[store.LeafProtection] != 3 {
+		t.Errorf("the log: %+v", report)
+	}
+}
+
+// A branch that never was protected has not drifted.
+func TestAnUnprotectedBranchHasNotDrifted(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.repository("never", shopPolicy)
+	w.wantCheck(t, w.approved(w.davesPull(repo, code)), "failure")
+	if list := w.exceptions(t, repo, store.ProtectionDrift); len(list) != 0 {
+		t.Errorf("drifts: %+v", list)
+	}
+}
+
+// Somebody posts a check under our name: it counts for nothing, is told, and is one exception.
+func TestImpostorCheck(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.guardedRepo("impostor", "")
+	helper := w.sim.App(ghsim.AppSpec{Slug: "helper"})
+	pr := w.davesPull(repo, code)
+	w.test(pr, "success")
+	for range 3 {
+		repo.PostCheckRun(helper, pr.HeadSHA(), "countersign", "success")
+	}
+	if got := w.wantCheck(t, pr, held); !strings.Contains(got.Summary, "was posted by the App helper") {
+		t.Errorf("the summary does not tell of it:\n%s", got.Summary)
+	}
+	list := w.exceptions(t, repo, "impostor-check")
+	if len(list) != 1 || list[0].Severity != "medium" || list[0].SHA != pr.HeadSHA() {
+		t.Errorf("exceptions: %+v", list)
+	}
+	// It does not hold anybody up either.
+	pr.Approve(w.bob)
+	w.wantCheck(t, pr, released)
+}
