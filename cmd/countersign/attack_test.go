@@ -505,7 +505,7 @@ func legitimate() []attempt {
 // everyAttack is the suite of attacks but for those on layers, which have a world of their own;
 // docs/security.md lists all.
 func everyAttack() []attempt {
-	return slices.Concat(attacks(), attacksAround(), attacksFromOwnBranches(), attacksByPeople(), attacksOnValidation(), attacksOnProtection(), attacksOnEvents(), attacksOnTheQueue())
+	return slices.Concat(attacks(), attacksAround(), attacksFromOwnBranches(), attacksByPeople(), attacksOnValidation(), attacksOnProtection(), attacksOnEvents(), attacksOnTheQueue(), attacksByEmergency())
 }
 
 // everyLegitimate is the whole suite of changes that are in order.
