@@ -102,6 +102,14 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			return errors.Join(err, some(len(p.Role)))
 		},
 		"TeamMembers": func(ctx context.Context, c *gh.Client) error { return count(c.TeamMembers(ctx, "acme", "reviewers")) },
+		"OwnerView": func(ctx context.Context, _ *gh.Client) error {
+			person, err := gh.PersonAt(gh.Settings{V3URL: st.sim.URL() + "/api/v3/", V4URL: st.sim.URL() + "/api/graphql"}, st.alice.Token())
+			if err != nil {
+				return err
+			}
+			view, err := person.OwnerView(ctx, repo, "")
+			return errors.Join(err, some(len(view.Rulesets)))
+		},
 		"CreateCheckRun": func(ctx context.Context, c *gh.Client) error {
 			_, err := c.CreateCheckRun(ctx, repo, write)
 			return err

@@ -243,6 +243,9 @@ func TestEveryRoute(t *testing.T) {
 	caller{t, sim.URL(), ""}.do("GET", "/repos/acme/shop", nil, 404)
 	caller{t, sim.URL(), "ghs_wrong"}.do("GET", "/repos/acme/shop", nil, 401)
 
+	byOwner.get("/user")
+	byOwner.get("/user/memberships/orgs/acme")
+
 	for _, c := range []caller{byInstallation, byOwner} {
 		st.reads(c)
 	}
