@@ -187,6 +187,9 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	var firstPermissions map[int64]string
 	f.Reviews, firstPermissions = first.reviews(req, second)
 	f.Declarations = req.Known.declarations(pol, second)
+	if !f.Change.Draft {
+		f.Change.ReadyAt = req.Known.ReadyAt
+	}
 	if err := addAttested(ctx, req, &f.Protection); err != nil {
 		return Collected{}, err
 	}

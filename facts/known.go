@@ -28,6 +28,9 @@ type Known struct {
 	// Declarations are the emergency commands, each with what was recorded of whether its
 	// author was in the emergency team.
 	Declarations []policy.Declaration
+	// ReadyAt is when the delivery came that showed the pull request ready for review; zero:
+	// it is a draft or closed, or none said so.
+	ReadyAt time.Time
 	// Permissions are the reviewers' roles at first reading, by review id.
 	Permissions map[int64]string
 }

@@ -210,6 +210,16 @@ func shown(d Decision) string {
 	for _, note := range d.EmergencyNotes {
 		fmt.Fprintf(&b, "emergency: %s\n", note)
 	}
+	if c := d.ReviewClock; c != nil {
+		fmt.Fprintf(&b, "first review due at %s", c.DueAt.Format("15:04:05"))
+		if !c.At.IsZero() {
+			fmt.Fprintf(&b, ", by %s at %s", c.By.Login, c.At.Format("15:04:05"))
+		}
+		if c.Late {
+			b.WriteString(", late")
+		}
+		b.WriteByte('\n')
+	}
 	if !d.RecheckAt.IsZero() {
 		fmt.Fprintf(&b, "look again at %s\n", d.RecheckAt.Format("15:04:05"))
 	}

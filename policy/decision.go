@@ -90,6 +90,9 @@ type Decision struct {
 	EmergencyNotes []string         `json:"emergency_notes,omitempty"`
 	// Impostors are checks under one of our names that somebody else posted.
 	Impostors []Impostor `json:"impostors,omitempty"`
+	// ReviewClock is the time for the first human review; absent when the policy sets none,
+	// or when the clock does not run.
+	ReviewClock *ReviewClock `json:"review_clock,omitempty"`
 }
 
 // RuleResult is the result of one rule.

@@ -179,9 +179,7 @@ func (j *judgement) exempt(r ruling) ruling {
 		return r
 	}
 	j.released = true
-	if at := e.Until; j.recheckAt.IsZero() || at.Before(j.recheckAt) {
-		j.recheckAt = at
-	}
+	j.lookAgain(e.Until)
 	r.Outcome, r.title = OutcomeExempt, ""
 	r.Reason = fmt.Sprintf("%s declared an emergency (%s: %s), which stands until %s. %s",
 		orSomebody(e.By.Login), e.Ticket, e.Reason, e.Until.UTC().Format("15:04 UTC"), r.Reason)

@@ -81,6 +81,7 @@ type judgement struct {
 	refused   []string
 	released  bool
 	recheckAt time.Time
+	clock     *ReviewClock // see timely; nil: none runs
 	reviews   []judgedReview
 	checks    []judgedCheck
 	ruleVars  cel.PartialActivation // see ruleFacts; nil: not worked out yet
@@ -131,6 +132,10 @@ func (j *judgement) decide(d Decision) Decision {
 		rulings = append(rulings, asked)
 	}
 	rulings = append(rulings, j.customRules()...)
+	if clocked, ok := j.timely(); ok {
+		rulings = append(rulings, j.exempt(clocked))
+	}
+	d.ReviewClock = j.clock
 	for _, r := range rulings {
 		d.Rules = append(d.Rules, r.RuleResult)
 	}
@@ -214,7 +219,7 @@ func verdict(rulings []ruling) (v Verdict, title, cause string) {
 
 // first is the ruling that the title tells.
 func first(rulings []ruling) ruling {
-	for _, rule := range []string{RuleHumanReview, RuleFreshReview, RulePolicyIntegrity, RuleValidated, RuleIndependentValidation, RuleAgentIdentity, RuleAuthorised} {
+	for _, rule := range []string{RuleHumanReview, RuleFreshReview, RulePolicyIntegrity, RuleValidated, RuleIndependentValidation, RuleAgentIdentity, RuleAuthorised, RuleTimely} {
 		for _, r := range rulings {
 			if r.Rule == rule {
 				return r

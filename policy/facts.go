@@ -206,6 +206,9 @@ type Change struct {
 	// another pull request, as deliveries said; sorted. GitHub tests the merge with the branch of
 	// the pull request, by the workflow of that merge, and reports on the head alone.
 	OtherBases []string `json:"other_bases,omitempty"`
+	// ReadyAt is when the delivery came that showed it ready for review: opened, opened again
+	// or not a draft any more. Zero while it is a draft, or when that is not known.
+	ReadyAt time.Time `json:"ready_at,omitzero"`
 }
 
 // Commit is one commit of the pull request, oldest first in Facts.

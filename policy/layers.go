@@ -53,6 +53,7 @@ func (p *Policy) set(path string) bool {
 //   - allow_bypass: the actors that both allow, in the narrower mode,
 //   - authorisation.pattern: the organisation's, where it says anything of authorisation.
 //   - emergency: the organisation's team, the ways that both take, the shorter spans; paths, rules: all.
+//   - sla: the shorter span.
 //
 // The organisation enrols branches only in the repositories that its policy names under
 // repositories; there enforce wins over audit, and the organisation's lane over another of
@@ -79,6 +80,7 @@ func Merge(organisation, repository *Policy, name string) (*Policy, []Note) {
 	m.protection(&out)
 	m.authorisation(&out)
 	m.emergency(&out)
+	m.sla(&out)
 	out.Rules = append(slices.Clone(m.up.Rules), m.low.Rules...)
 	out.Paths = append(slices.Clone(m.up.Paths), m.low.Paths...)
 	slices.SortStableFunc(m.notes, func(a, b Note) int { return a.Line - b.Line })
@@ -386,4 +388,16 @@ func (m *merge) emergency(out *Policy) {
 		m.note("emergency.review_within", "%s is ignored: the organisation allows %s", low.ReviewWithin, up.ReviewWithin)
 	}
 	out.Emergency = &both
+}
+
+// sla: the shorter span.
+func (m *merge) sla(out *Policy) {
+	up, low := m.up.SLA, m.low.SLA
+	switch {
+	case low == nil:
+	case up == nil || low.AgentReview < up.AgentReview:
+		out.SLA = low
+	case low.AgentReview > up.AgentReview:
+		m.note("sla.agent_review", "%s is ignored: the organisation asks for %s", low.AgentReview, up.AgentReview)
+	}
 }

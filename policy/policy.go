@@ -29,6 +29,8 @@ type Policy struct {
 	// Repositories are globs of the names (without owner) of the repositories in which an
 	// organisation's policy enrols its branches, also those without a policy of their own.
 	Repositories []string `json:"repositories,omitempty" jsonschema_description:"In the organisation's policy only: globs of the repositories (without owner) in which it enrols its branches. Left out: it enrols none, and is the floor for those that have a policy."`
+	// SLA is nil when the policy sets no times.
+	SLA *SLARules `json:"sla,omitempty" jsonschema_description:"How soon people review. Left out: no times are set."`
 
 	places   map[string]Place // of the keys that the file gives; nil: it comes from no one file
 	enrolled []Lane           // of several layers, outermost first; nil: those of the file

@@ -254,6 +254,8 @@ func ruleInWords(rule string) string {
 		return "An AI agent uses an account of its own"
 	case RuleAuthorised:
 		return "Somebody asked for it before it was begun"
+	case RuleTimely:
+		return "People look in time at what an AI agent wrote"
 	}
 	return rule
 }

@@ -222,6 +222,7 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 	if !pr.UpdatedAt.Before(k.updatedAt) {
 		// An older event that was delayed or delivered again does not set this back.
 		k.head, k.base, k.headRef, k.updatedAt = pr.HeadSHA, pr.BaseRef, pr.HeadRef, pr.UpdatedAt
+		k.readyAt(o, e)
 	}
 	switch e.Action {
 	case "enqueued":
@@ -245,6 +246,18 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 				State: e.Review.State, CommitSHA: e.Review.CommitSHA, HeadSHA: pr.HeadSHA, BaseRef: pr.BaseRef,
 			}
 		}
+	}
+}
+
+// readyAt starts the clock of the review with the first delivery that shows the pull request
+// ready for one, and stops it while it is a draft or closed.
+func (k *known) readyAt(o store.Observation, e gh.Event) {
+	switch pr := e.PullRequest; {
+	case e.Name != "pull_request":
+	case pr.Draft || pr.State != "open":
+		k.ReadyAt = time.Time{}
+	case k.ReadyAt.IsZero():
+		k.ReadyAt = o.ReceivedAt.UTC()
 	}
 }
 

@@ -1,0 +1,48 @@
+package policy
+
+import (
+	"testing"
+	"time"
+)
+
+// A clock for the first review never changes what is green, and never makes green what is not:
+// however short or long it is, and whenever it began.
+func TestTheReviewClockChangesNoVerdict(t *testing.T) {
+	outcomes := map[Outcome]int{}
+	for _, s := range scenarios(t) {
+		if s.policy == nil || s.facts == nil {
+			continue
+		}
+		without := s.policy.clockless()
+		want := Evaluate(without, Builtin().With(s.policy.Agents), s.facts).Verdict
+		for _, within := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour} {
+			for _, ago := range []time.Duration{0, 30 * time.Minute, 3 * time.Hour} {
+				p, f := *without, clone(t, s.facts)
+				p.SLA, f.Change.ReadyAt = &SLARules{AgentReview: Span(within)}, f.EvaluatedAt.Add(-ago)
+				d := Evaluate(&p, Builtin().With(p.Agents), f)
+				if d.Verdict != want {
+					t.Errorf("%s: %s with a clock of %s that began %s ago, want %s as without", s.name, d.Verdict, within, ago, want)
+				}
+				for _, r := range d.Rules {
+					if r.Rule == RuleTimely {
+						outcomes[r.Outcome]++
+					}
+				}
+				if c := d.ReviewClock; c != nil && c.Late && (f.EvaluatedAt.Before(c.DueAt) || !c.At.IsZero() && c.At.Before(c.DueAt)) {
+					t.Errorf("%s: late although it is not: %+v", s.name, c)
+				}
+			}
+		}
+	}
+	for _, o := range []Outcome{OutcomePass, OutcomePending, OutcomeExempt, OutcomeNotApplicable} {
+		if outcomes[o] < 20 {
+			t.Errorf("only %d times %s", outcomes[o], o)
+		}
+	}
+}
+
+func (p *Policy) clockless() *Policy {
+	out := *p
+	out.SLA = nil
+	return &out
+}
