@@ -94,6 +94,9 @@ func (p *Policy) NamedTeams() []string {
 	for i := range p.Paths {
 		lists = append(lists, p.Paths[i].Teams)
 	}
+	for _, layer := range p.merged {
+		lists = append(lists, layer.Review.From.Teams) // who may object: see judgement.judge
+	}
 	for _, list := range lists {
 		for _, team := range list {
 			if key := strings.ToLower(team); !seen[key] {

@@ -69,6 +69,7 @@ func Merge(organisation, repository *Policy, name string) (*Policy, []Note) {
 	m := &merge{up: organisation, low: repository, name: name}
 	out := *organisation
 	out.places, out.Repositories, out.floor = nil, nil, organisation
+	out.merged = append(organisation.layers(), repository.layers()...)
 	m.enrol(&out)
 	if repository == nil {
 		return &out, nil
@@ -91,6 +92,17 @@ type merge struct {
 	up, low *Policy
 	name    string // owner/name
 	notes   []Note
+}
+
+// layers are the policies that a policy was merged of, or it alone; none of no policy.
+func (p *Policy) layers() []*Policy {
+	switch {
+	case p == nil:
+		return nil
+	case len(p.merged) > 0:
+		return slices.Clone(p.merged)
+	}
+	return []*Policy{p}
 }
 
 // note says that a value of the lower layer does not hold.
@@ -288,7 +300,7 @@ func (m *merge) validation(out *Policy) {
 		v.Protect = unique(append(slices.Clone(up.Protect), low.Protect...))
 	}
 	// A repository without a list relies on what its branch requires, and keeps that.
-	v.andBranch = len(up.Required) > 0 && len(low.Required) == 0
+	v.andBranch = len(up.Required) > 0 && len(low.Required) == 0 || up.andBranch || low.andBranch
 	v.Required = slices.Clone(up.Required)
 	for i, want := range low.Required {
 		path := fmt.Sprintf("validation.required[%d]", i)

@@ -148,6 +148,16 @@ func (j *judgement) judge(r *judgedReview) {
 	default:
 		j.judgeObjection(r, independent, member)
 	}
+	for _, layer := range j.p.merged {
+		// A layer that lets fewer people approve does not take the others' objection away.
+		under := *j
+		under.p = layer
+		by := *r
+		if under.judge(&by); by.blocks && !r.blocks {
+			r.blocks, r.blockUnknown = true, by.blockUnknown
+			r.why = by.why + "; by one of the layers of the policy this person has a say"
+		}
+	}
 }
 
 // judgeObjection judges a request for changes, or a review in a state that we do not
