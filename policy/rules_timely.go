@@ -12,8 +12,8 @@ import (
 //
 // The clock starts when a delivery shows the pull request ready for review, and again when it
 // is made a draft or closed in between. What stops it is a review of any state: somebody
-// looked. Its time is the earlier of GitHub's own and that of our receipt, so that a delivery
-// that was held up is not held against the reviewer.
+// looked. Its time is that of our receipt, by the same clock as the beginning; only where no
+// delivery reached us it is GitHub's own.
 //
 // The rule never holds what is approved: an approval stops the clock as well. Being late is
 // not made good by holding the change for ever; it is an exception that stays on record.
@@ -108,7 +108,7 @@ func (j *judgement) firstReview() (by Actor, at time.Time) {
 			continue
 		}
 		given := review.SubmittedAt
-		if got := review.Received; got != nil && (given.IsZero() || got.ReceivedAt.Before(given)) {
+		if got := review.Received; got != nil {
 			given = got.ReceivedAt
 		}
 		if given.IsZero() || given.After(j.f.EvaluatedAt) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -108,7 +109,10 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 	if rec.Protection, err = protectionSeen(decision, &c.Facts); err != nil {
 		return err
 	}
-	rec.Exceptions = append(emergencyOf(decision), impostorsOf(decision)...)
+	rec.Exceptions = slices.Concat(emergencyOf(decision), impostorsOf(decision), lateOf(decision))
+	if err := w.reviewedLate(ctx, tenant, decision); err != nil {
+		return err
+	}
 	rec.RunAgainAt = decision.RecheckAt
 	if c.Organisation != nil && c.Facts.Broken == nil {
 		rec.Organisation = store.OrganisationPolicy{Used: true, Enforces: c.Organisation.Mode == policy.ModeEnforce}

@@ -16,6 +16,7 @@ import (
 const (
 	exceptionEmergency = "emergency"
 	exceptionImpostor  = "impostor-check"
+	exceptionLate      = "sla-breach"
 )
 
 // stepByUs is who takes the steps that nobody takes.
@@ -108,13 +109,20 @@ func protectionSeen(d policy.Decision, f *policy.Facts) (*store.ProtectionSeen, 
 	return seen, nil
 }
 
-// retrospect settles the emergencies of a pull request that is not open any more: closed without
-// being merged there is nothing to review, and merged it is settled by the review that it would
-// have needed. That it was late stays on record.
+// retrospect settles the emergencies and late reviews of a pull request that is not open any
+// more: closed without being merged there is nothing to review, and merged it is settled by the
+// review that it would have needed. That it was late stays on record.
 func (w *Worker) retrospect(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, c facts.Collected) error {
-	open, err := tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: job.RepoID, Number: job.Number, Kind: exceptionEmergency, Open: true})
-	if err != nil || len(open) == 0 {
-		return err
+	var open []store.LeafIndexed
+	for _, kind := range []string{exceptionEmergency, exceptionLate} {
+		list, err := tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: job.RepoID, Number: job.Number, Kind: kind, Open: true})
+		if err != nil {
+			return err
+		}
+		open = append(open, list...)
+	}
+	if len(open) == 0 {
+		return nil
 	}
 	step, remediation, by := "closed", "The pull request was closed without being merged.", stepByUs
 	if c.Facts.Change.State == "merged" {
