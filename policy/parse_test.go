@@ -151,3 +151,24 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseTests(f *testing.F) {
+	f.Add([]byte("tests:\n  - {name: x, change: {author: devin, files: [\"a -> b\"], files_known: false}, reviews: [{by: bob, teams: [a/b]}], validations: {tests: skipped}, expect: {verdict: pass}}\n"))
+	f.Add([]byte("tests: [{name: x, expect: {rules: {human-review: pass}}}]\n"))
+	f.Add([]byte("tests: {}\n"))
+	p, err := Parse([]byte("version: 1\nmode: enforce\nbranches: [main]\n"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		cases, err := ParseTests(src)
+		if err == nil && len(cases) == 0 {
+			t.Fatal("no tests and no problem")
+		}
+		for i := range cases {
+			if d, _ := cases[i].Run(p); d.Title == "" {
+				t.Errorf("a decision without a title: %+v", d)
+			}
+		}
+	})
+}

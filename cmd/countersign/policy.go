@@ -17,6 +17,7 @@ const policyHelp = `countersign policy works on policy files (` + policy.Path + 
   countersign policy check    say whether files can be used, with every problem at once
   countersign policy schema   print the JSON Schema, for editors
   countersign policy show     print what a policy asks for, and where each value comes from
+  countersign policy test     run the tests of a policy
   countersign policy simulate say what would have been decided with another policy
 
 example: countersign policy check`
@@ -54,6 +55,8 @@ func runPolicy(ctx context.Context, args []string, env environment) error {
 		return runPolicyCheck(ctx, args[1:], stdin, stdout, stderr)
 	case "show":
 		return runPolicyShow(ctx, args[1:], env)
+	case "test":
+		return runPolicyTest(ctx, args[1:], env)
 	case "simulate":
 		return runPolicySimulate(ctx, args[1:], env)
 	case "schema":
