@@ -48,7 +48,8 @@ var rooms = map[string]room{
 	"gh/ghsim/contract":        {may: []string{"gh/ghsim", "gh/ghsim/published"}},
 	"facts":                    {may: []string{"policy", "gh"}},
 	"store":                    {may: []string{"policy", "ledger"}, never: []string{"net/http"}},
-	"worker":                   {may: []string{"policy", "facts", "gh", "store"}},
+	"notify":                   {},
+	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify"}},
 	"handlers":                 {may: []string{"gh", "store"}},
 	"cmd/countersign":          {may: everything},
 }

@@ -33,6 +33,8 @@ type Config struct {
 	// Workers is how many subjects are evaluated at a time. Default 32.
 	Workers int    `yaml:"workers"`
 	GitHub  GitHub `yaml:"github"`
+	// Notifications are who is told of exceptions; in the file only. Default: nobody.
+	Notifications []Notification `yaml:"notifications"`
 }
 
 // GitHub is how GitHub is reached, and as which App.
@@ -117,7 +119,7 @@ func Load(path string, getenv func(string) string, files func(string) ([]byte, e
 		}
 	}
 	c.defaults()
-	problems = append(problems, c.readPrivateKey(files), c.Validate())
+	problems = append(problems, c.readPrivateKey(files), c.readNotifications(files), c.Validate())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}

@@ -59,6 +59,10 @@ type Exception struct {
 	By   string `json:"by"`
 	// OverdueAt is when it was found to be overdue; zero: it was not.
 	OverdueAt time.Time `json:"overdue_at,omitzero"`
+	// ToldSlack and ToldWebhook are the newest of its events ("opened", "overdue") that was told
+	// there, or given up telling, as the step says; empty: none.
+	ToldSlack   string `json:"told_slack,omitempty"`
+	ToldWebhook string `json:"told_webhook,omitempty"`
 }
 
 const exceptionVersion = 1

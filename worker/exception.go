@@ -23,33 +23,50 @@ const (
 const stepByUs = "countersign"
 
 // exception looks at the clock of one exception: what is not settled when it is due is overdue,
-// once. A clock that ran out while nobody was running is looked at with the next start.
+// once. Who wants to be told of that, and of its opening, is told. A clock that ran out while
+// nobody was running is looked at with the next start.
 func (w *Worker) exception(ctx context.Context, log zerolog.Logger, job store.Job) error {
 	tenant := w.Store.Tenant(job.OrgID)
 	e, err := tenant.Exception(ctx, job.Ref)
 	if err != nil {
 		return err
 	}
-	now := w.Now()
-	switch {
-	case e.State != store.ExceptionOpen || e.DueAt.IsZero() || !e.OverdueAt.IsZero():
+	if e.State != store.ExceptionOpen {
 		return w.Store.Finish(ctx, job)
-	case now.Before(e.DueAt):
-		return w.Store.FinishUntil(ctx, job, e.DueAt)
 	}
-	// If we stop between the step and the end of the job, the step is there and is not taken again.
-	err = tenant.StepException(ctx, e.ID, func(e *store.Exception) bool {
-		if e.State != store.ExceptionOpen || !e.OverdueAt.IsZero() {
-			return false
+	running := !e.DueAt.IsZero() && e.OverdueAt.IsZero()
+	if running && !w.Now().Before(e.DueAt) {
+		if err := w.overdue(ctx, log, tenant, &e.Exception); err != nil {
+			return err
 		}
-		e.OverdueAt, e.Step, e.By = now.UTC(), "overdue", stepByUs
-		return true
-	})
-	if err != nil {
+		running = false
+	}
+	// The clock was looked at first: a receiver that takes nothing must not stop it.
+	if err := w.tell(ctx, log, tenant, job, e.Exception); err != nil {
 		return err
 	}
-	log.Warn().Str("exception", e.ID).Str("kind", e.Kind).Str("owner", e.Owner).Time("due", e.DueAt).Msg("an exception is overdue")
+	if running {
+		return w.Store.FinishUntil(ctx, job, e.DueAt)
+	}
 	return w.Store.Finish(ctx, job)
+}
+
+// overdue takes the step of an exception that is due. If we stop between it and the end of the
+// job, the step is there and is not taken again.
+func (w *Worker) overdue(ctx context.Context, log zerolog.Logger, tenant store.Tenant, e *store.Exception) error {
+	now := w.Now().UTC()
+	err := tenant.StepException(ctx, e.ID, func(stored *store.Exception) bool {
+		if stored.State != store.ExceptionOpen || !stored.OverdueAt.IsZero() {
+			return false
+		}
+		stored.OverdueAt, stored.Step, stored.By = now, "overdue", stepByUs
+		*e = *stored
+		return true
+	})
+	if err == nil {
+		log.Warn().Str("exception", e.ID).Str("kind", e.Kind).Str("owner", e.Owner).Time("due", e.DueAt).Msg("an exception is overdue")
+	}
+	return err
 }
 
 // emergencyOf is the exception that a decision opens which rests on an emergency: from then on

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/notify"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
@@ -31,6 +32,10 @@ type Settings struct {
 	Owner string
 	// Parallel is how many jobs run at a time. Default 32.
 	Parallel int
+	// Notify tells people of exceptions. Default: nobody is told.
+	Notify *notify.Sender
+	// WebURL is GitHub's address for people, for links; without a trailing slash.
+	WebURL string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -32,6 +33,7 @@ type acme struct {
 	app                                  *ghsim.App
 
 	folder  string
+	file    string // of settings beside those of the environment; empty: none
 	noisy   time.Duration
 	server  *server
 	stopped chan error // what the server ended with
@@ -111,7 +113,7 @@ func (w *acme) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load("", func(name string) string { return settings[name] }, nil)
+	cfg, err := config.Load(w.file, func(name string) string { return settings[name] }, os.ReadFile)
 	if err != nil {
 		return err
 	}

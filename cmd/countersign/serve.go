@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -15,6 +16,7 @@ import (
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/handlers"
+	"github.com/countersign/countersign/notify"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 	"github.com/countersign/countersign/worker"
@@ -104,7 +106,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		store:  st,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
-			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now,
+			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Notify: sender(cfg), WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
 		}),
 		http: &http.Server{
 			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
@@ -113,6 +115,15 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		listener: listener,
 		log:      log,
 	}, nil
+}
+
+// sender tells the organisations that the settings name of their exceptions.
+func sender(cfg *config.Config) *notify.Sender {
+	organisations := map[string]notify.Organisation{}
+	for _, n := range cfg.Notifications {
+		organisations[n.Organisation] = notify.Organisation{SlackURL: n.SlackWebhookURL, WebhookURL: n.WebhookURL, WebhookSecret: []byte(n.WebhookSecret)}
+	}
+	return notify.NewSender(organisations)
 }
 
 // run serves until ctx ends, then stops taking deliveries, lets the running jobs end

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/notify"
+	"github.com/countersign/countersign/store"
+)
+
+// listener is a receiver of notices that refuses the first of them.
+type listener struct {
+	*httptest.Server
+	mu     sync.Mutex
+	refuse int
+	bodies []string
+	heads  []http.Header
+}
+
+func listen(t *testing.T, refuse int) *listener {
+	t.Helper()
+	l := &listener{refuse: refuse}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.refuse != 0 {
+			l.refuse--
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		l.bodies, l.heads = append(l.bodies, string(body)), append(l.heads, r.Header)
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+func (l *listener) got() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.bodies...)
+}
+
+const noticeSecret = "a secret of the receiver"
+
+// tellAcme has the server tell acme's exceptions to the receivers.
+func (w *acme) tellAcme(t *testing.T, slack, hook *listener) {
+	t.Helper()
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		mustDo(t, os.WriteFile(path, []byte(text+"\n"), 0o600))
+		return path
+	}
+	w.file = write("settings.yml", fmt.Sprintf("notifications:\n- {organisation: Acme, slack_webhook_url_file: %q, webhook_url_file: %q, webhook_secret_file: %q}\n",
+		write("slack", slack.URL), write("hook", hook.URL), write("secret", noticeSecret)))
+	w.restart(t)
+}
+
+// An emergency is told when it releases something and once more when its review is overdue, each
+// way once, although one receiver is down at first.
+func TestExceptionsAreTold(t *testing.T) {
+	w := startAcme(t, fast)
+	slack, hook := listen(t, 0), listen(t, 2)
+	w.tellAcme(t, slack, hook)
+	erin := w.onCall(t)
+	repo := w.emergencyRepo("told")
+	pr := w.davesPull(repo, code)
+	w.test(pr, "success")
+	pr.Comment(erin, "/countersign emergency "+pr.HeadSHA()[:8]+" INC-7 <!channel> the shop & more is down")
+	w.skipUntil(t, func() bool { return len(hook.got()) == 1 })
+	w.later(25 * time.Hour)
+	w.skipUntil(t, func() bool { return len(hook.got()) == 2 && len(slack.got()) == 2 })
+	w.mustSettle(t)
+
+	e := w.emergencies(t, repo)[0]
+	if e.Step != "told" || e.ToldSlack != "overdue" || e.ToldWebhook != "overdue" {
+		t.Errorf("exception: %+v", e)
+	}
+	for i, event := range []string{"opened", "overdue"} {
+		body, head := hook.got()[i], hook.heads[i]
+		var n notify.Notice
+		mustDo(t, json.Unmarshal([]byte(body), &n))
+		if head.Get(notify.HeaderSignature) != notify.Sign([]byte(noticeSecret), []byte(body)) || n.ID != e.ID+"/"+event || n.Event != "exception."+event ||
+			n.URL != fmt.Sprintf("%s/acme/told/pull/%d", w.sim.URL(), pr.Number()) {
+			t.Errorf("webhook: %+v", n)
+		}
+		var told store.Exception
+		mustDo(t, json.Unmarshal(n.Exception, &told))
+		if told.ID != e.ID || told.Kind != "emergency" {
+			t.Errorf("webhook: %+v", told)
+		}
+		if text := slack.got()[i]; strings.Contains(text, "<!channel") || !strings.Contains(text, "emergency") {
+			t.Errorf("slack: %s", text)
+		}
+	}
+	steps, err := w.server.store.Tenant(w.org.ID()).ExceptionSteps(t.Context(), e.ID)
+	mustDo(t, err)
+	var names []string
+	for _, s := range steps {
+		names = append(names, s.Step)
+	}
+	if got := strings.Join(names, " "); got != "opened told told overdue told told" {
+		t.Errorf("steps: %s", got)
+	}
+}
+
+// A receiver that takes nothing stops neither the other one nor the clock, and that it was given
+// up is on record.
+func TestAReceiverThatIsGone(t *testing.T) {
+	w := startAcme(t, fast)
+	slack, hook := listen(t, 0), listen(t, -1)
+	w.tellAcme(t, slack, hook)
+	repo := w.timelyRepo("gone")
+	w.copilotPullIn(repo, "gone")
+	w.mustSettle(t)
+	w.later(4 * time.Hour)
+	w.skipUntil(t, func() bool { return len(w.late(t, repo)) == 1 && w.late(t, repo)[0].ToldWebhook == "opened" })
+	if e := w.late(t, repo)[0]; e.Step != "not-told" || e.ToldSlack != "opened" {
+		t.Errorf("exception: %+v", e)
+	}
+	w.later(4 * time.Hour)
+	w.skipUntil(t, func() bool { return !w.late(t, repo)[0].OverdueAt.IsZero() })
+	if len(slack.got()) == 0 {
+		t.Error("slack was told of nothing")
+	}
+}
