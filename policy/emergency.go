@@ -63,6 +63,9 @@ type Declaration struct {
 	// Member says whether the account was in the emergency team when the command was first
 	// looked at: "yes", "no", or empty when that is not known.
 	Member string `json:"member"`
+	// Void says what ended it since: a delivery showed another head or another base, also when
+	// a later one showed the former again. Empty: nothing did.
+	Void string `json:"void,omitempty"`
 }
 
 // ReadDeclaration reads a comment that begins with the emergency command; ok is false for every
@@ -153,6 +156,8 @@ func (j *judgement) notDeclared(d *Declaration) string {
 		return "it was for an older commit, " + shortSHA(d.HeadSHA)
 	case d.BaseRef != j.f.Change.BaseRef:
 		return "it was for the changes against another branch, " + shorten(d.BaseRef, 100)
+	case d.Void != "":
+		return "it ended when " + shorten(d.Void, 200)
 	case d.Ticket == "" || !j.ticketFits(d.Ticket):
 		return "its ticket is not of the shape that the policy gives (authorisation.pattern)"
 	case d.ReceivedAt.IsZero() || d.ReceivedAt.After(j.f.EvaluatedAt):

@@ -221,6 +221,7 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 	k.Seen = append(k.Seen, facts.Seen{Head: pr.HeadSHA, Base: pr.BaseRef, UpdatedAt: pr.UpdatedAt, ReceivedAt: o.ReceivedAt})
 	if !pr.UpdatedAt.Before(k.updatedAt) {
 		// An older event that was delayed or delivered again does not set this back.
+		k.voidCommands(pr)
 		k.head, k.base, k.headRef, k.updatedAt = pr.HeadSHA, pr.BaseRef, pr.HeadRef, pr.UpdatedAt
 		k.readyAt(o, e)
 	}
@@ -245,6 +246,20 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 				Seq: o.Seq, ReceivedAt: o.ReceivedAt.UTC(), DeliveryID: o.DeliveryID,
 				State: e.Review.State, CommitSHA: e.Review.CommitSHA, HeadSHA: pr.HeadSHA, BaseRef: pr.BaseRef,
 			}
+		}
+	}
+}
+
+// voidCommands ends the emergencies that were declared for another head or base: they stay ended
+// when the branch is set back.
+func (k *known) voidCommands(pr *gh.EventPullRequest) {
+	for i := range k.Declarations {
+		switch d := &k.Declarations[i]; {
+		case d.Void != "":
+		case d.HeadSHA != pr.HeadSHA:
+			d.Void = "the branch got another commit"
+		case d.BaseRef != pr.BaseRef:
+			d.Void = "the pull request was to go to another branch"
 		}
 	}
 }

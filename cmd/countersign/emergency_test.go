@@ -123,6 +123,14 @@ func TestNoEmergency(t *testing.T) {
 			pr.Push(w.dave, ghsim.Commit{Message: "more", Files: map[string]string{"more.go": "package more\n"}})
 			w.test(pr, "success")
 		}, "it was for an older commit"},
+		{"another base meanwhile", func(repo *ghsim.Repo, pr pull) {
+			declare(pr, erin, pr.HeadSHA())
+			w.mustSettle(t)
+			repo.Push("elsewhere", w.dave)
+			pr.Retarget(w.dave, "elsewhere")
+			w.mustSettle(t)
+			pr.Retarget(w.dave, "main")
+		}, "it ended when the pull request was to go to another branch"},
 		{"an edited comment", func(_ *ghsim.Repo, pr pull) {
 			pr.Comment(erin, "looks bad").Edit(w.dave, "/countersign emergency "+pr.HeadSHA()[:8]+" INC-7 the shop is down again")
 		}, ""},
@@ -151,7 +159,7 @@ func TestNoEmergency(t *testing.T) {
 			if got.Conclusion == "success" || !strings.Contains(got.Summary, c.says) {
 				t.Errorf("got %s %s, want it held saying %q\n%s", got.Status, got.Conclusion, c.says, got.Summary)
 			}
-			if list := w.emergencies(t, repo); len(list) != 0 && c.name != "a new head since" {
+			if list := w.emergencies(t, repo); len(list) != 0 && c.name != "a new head since" && c.name != "another base meanwhile" {
 				t.Errorf("exceptions: %+v", list)
 			}
 		})
