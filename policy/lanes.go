@@ -107,3 +107,6 @@ func (p *Policy) NamedTeams() []string {
 	}
 	return out
 }
+
+// ReviewByUs reports whether the policy leaves all of review to our check.
+func (p *Policy) ReviewByUs() bool { return p.Review.DecidedBy == decidedByCountersign }

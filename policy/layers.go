@@ -375,13 +375,15 @@ func (m *merge) authorisation(out *Policy) {
 	out.Authorisation = &both
 }
 
-// emergency: the organisation's team, the ways that both take, and the shorter spans.
+// emergency: the organisation's team, the ways that both take, and the shorter spans. Only the
+// organisation can open this door: a change goes through it without any review, however many
+// approvals the floor asks for.
 func (m *merge) emergency(out *Policy) {
 	up, low := m.up.Emergency, m.low.Emergency
+	if up == nil && low != nil {
+		m.note("emergency", "is ignored: the organisation's policy has none, so its approvals are needed always")
+	}
 	if up == nil || low == nil {
-		if up == nil {
-			out.Emergency = low
-		}
 		return
 	}
 	both := *up
