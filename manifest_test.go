@@ -21,7 +21,10 @@ var needs = map[string]string{
 	"GET /repos/{owner}/{repo}/actions/runs":                        "actions",
 	"GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs":          "actions",
 	"GET /repos/{owner}/{repo}/collaborators/{username}/permission": "metadata",
+	"GET /repos/{owner}/{repo}/activity":                            "contents",
 	"GET /repos/{owner}/{repo}/commits/{sha}/check-runs":            "checks",
+	"GET /repos/{owner}/{repo}/commits/{sha}/pulls":                 "pull_requests",
+	"GET /repos/{owner}/{repo}/compare/{basehead}":                  "contents",
 	"GET /repos/{owner}/{repo}/commits/{sha}/statuses":              "statuses",
 	"GET /repos/{owner}/{repo}/contents/{path}":                     "contents",
 	"GET /repos/{owner}/{repo}/pulls/{number}":                      "pull_requests",
@@ -33,8 +36,10 @@ var needs = map[string]string{
 	"PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}":         "checks: write",
 	"POST /graphql": "administration", // classic protection
 
+	"GET /repos/{owner}/{repo}": "metadata",
+
 	// With an owner's own token, not as the App.
-	"GET /user": "", "GET /user/memberships/orgs/{org}": "", "GET /repos/{owner}/{repo}": "metadata",
+	"GET /user": "", "GET /user/memberships/orgs/{org}": "",
 
 	"pull_request": "pull_requests", "pull_request_review": "pull_requests", "pull_request_review_thread": "pull_requests",
 	"issue_comment": "issues", "issues": "issues", "merge_group": "merge_queues",

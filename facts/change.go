@@ -166,19 +166,24 @@ func (r *firstReading) assignments() policy.List[policy.Assignment] {
 	return out
 }
 
-// fileList digests each patch without the positions of its hunks, which move when
-// something above them changes.
+// fileList are the files that the change consists of.
 func (r *firstReading) fileList() policy.List[policy.File] {
-	out := policy.List[policy.File]{Complete: r.filesErr == nil, Total: len(r.files)}
+	out := policy.List[policy.File]{Complete: r.filesErr == nil, Total: len(r.files), Items: filesOf(r.files)}
 	if r.filesErr != nil {
 		out.Why = r.filesErr.Error()
 	}
-	for _, f := range r.files {
+	return out
+}
+
+// filesOf digests each patch without the positions of its hunks, which move when something
+// above them changes.
+func filesOf(files []gh.File) (out []policy.File) {
+	for _, f := range files {
 		file := policy.File{Path: f.Path, Previous: f.Previous, Status: f.Status, Blob: f.BlobSHA, Additions: f.Additions, Deletions: f.Deletions}
 		if f.HasPatch {
 			file.PatchSHA256 = patchDigest(f.Patch)
 		}
-		out.Items = append(out.Items, file)
+		out = append(out, file)
 	}
 	return out
 }

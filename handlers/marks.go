@@ -32,6 +32,9 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 			// other pull requests that it is the head of.
 			markHead(a, e, e.PullRequest.HeadSHA, true)
 		}
+		if e.Name == "pull_request" && e.Action == "closed" && e.PullRequest.Merged {
+			markBranch(a, e, e.PullRequest.BaseRef)
+		}
 		if e.Action == "enqueued" {
 			markQueue(a, e, e.PullRequest.BaseRef)
 		}
@@ -56,6 +59,7 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 		markNumbers(a, e, e.WorkflowRun.PullRequests)
 	case "push":
 		if branch, ok := branchOf(e.Push.Ref); ok {
+			markBranch(a, e, branch)
 			if branch == e.Repository.DefaultBranch {
 				branch = "" // its policy says which branches are enrolled
 				markPolicyHolder(a, e)
@@ -170,6 +174,18 @@ func markGroup(a *store.Arrival, e gh.Event, branch, sha string) {
 func markQueue(a *store.Arrival, e gh.Event, branch string) {
 	a.Marks = append(a.Marks, store.Mark{
 		Kind: store.KindQueue, OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName,
+		Ref: branch, Noisy: true,
+	})
+}
+
+// markBranch has what reached a branch compared with what was decided about it. Whether it is
+// enrolled is found out then.
+func markBranch(a *store.Arrival, e gh.Event, branch string) {
+	if strings.HasPrefix(branch, "gh-readonly-queue/") {
+		return // the branches of merge groups: GitHub's own, and short-lived
+	}
+	a.Marks = append(a.Marks, store.Mark{
+		Kind: store.KindBranch, OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName,
 		Ref: branch, Noisy: true,
 	})
 }

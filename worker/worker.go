@@ -175,6 +175,8 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 		return w.group(ctx, log, client, job)
 	case store.KindQueue:
 		return w.queue(ctx, log, client, job)
+	case store.KindBranch:
+		return w.branch(ctx, log, client, job)
 	}
 	return fmt.Errorf("unknown kind of job %q", job.Kind)
 }

@@ -2,6 +2,7 @@ package ghsim
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -141,7 +142,7 @@ func (c *call) directory(ref string, at *commit, dir string) []obj {
 }
 
 // listActivity lists ref updates, newest first, by ref ("refs/heads/main" or "main"),
-// actor and activity_type.
+// actor and activity_type. Its pages are named by cursors, not by numbers.
 func listActivity(c *call) (*answer, error) {
 	var found []*refUpdate
 	for _, u := range slices.Backward(c.repo.activity) {
@@ -152,7 +153,23 @@ func listActivity(c *call) (*answer, error) {
 			found = append(found, u)
 		}
 	}
-	return &answer{body: render(page(c, found), c.s.renderActivity)}, nil
+	return &answer{body: render(activityPage(c, found), c.s.renderActivity)}, nil
+}
+
+// activityPage cuts the page behind the cursor "after", which is the id of an update here.
+func activityPage(c *call, list []*refUpdate) []*refUpdate {
+	if after := c.query.Get("after"); after != "" {
+		at := slices.IndexFunc(list, func(u *refUpdate) bool { return strconv.FormatInt(u.id, 10) == after })
+		list = list[at+1:]
+	}
+	size := between(c.query.Get("per_page"), 30, 100)
+	if len(list) <= size {
+		return list
+	}
+	query := c.r.URL.Query()
+	query.Set("after", strconv.FormatInt(list[size-1].id, 10))
+	c.link = "<" + c.s.baseURL + c.r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
+	return list[:size]
 }
 
 func getBranch(c *call) (*answer, error) {

@@ -1,0 +1,151 @@
+package facts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/policy"
+)
+
+// maxMembers is of how many commits of one merge the pull requests are looked for: a merge queue
+// builds groups of at most 100 pull requests, and a merge commit for each.
+const maxMembers = 250
+
+// Enrols says how the policy at a commit or branch enrols a branch, together with the
+// organisation's. broken is true when there is a policy that cannot be used.
+func Enrols(ctx context.Context, client *gh.Client, repo gh.Repo, at, branch string) (e policy.Enrolment, enrolled, broken bool, err error) {
+	own, brokenOwn, err := policyAt(ctx, client, repo, at)
+	if err != nil {
+		return e, false, false, err
+	}
+	organisation, brokenAbove, err := policyAt(ctx, client, gh.Repo{Owner: repo.Owner, Name: ".github"}, "")
+	if err != nil || brokenOwn || brokenAbove {
+		return e, false, brokenOwn || brokenAbove, err
+	}
+	if own == nil && organisation == nil {
+		return e, false, false, nil
+	}
+	merged, _ := policy.Merge(organisation, own, repo.String())
+	e, enrolled = merged.Lane(branch)
+	return e, enrolled, false, nil
+}
+
+// policyAt is the policy file of a repository at a commit or branch, nil when there is none.
+func policyAt(ctx context.Context, client *gh.Client, repo gh.Repo, at string) (p *policy.Policy, broken bool, err error) {
+	file, err := client.Content(ctx, repo, policy.Path, at)
+	switch {
+	case errors.Is(err, gh.ErrNotFound):
+		return nil, false, nil
+	case errors.Is(err, gh.ErrTruncated), errors.Is(err, gh.ErrInvalid):
+		return nil, true, nil
+	case err != nil:
+		return nil, false, err
+	}
+	p, err = policy.Parse(file.Bytes)
+	var problems *policy.ParseError
+	if errors.As(err, &problems) {
+		return nil, true, nil
+	}
+	return p, false, err
+}
+
+// ReadUpdate reads what an update of a branch brought. What was decided about it is not part of
+// it. Tips are commits that enrolled branches and the default branch have, for a branch that was
+// made. ErrBehind: GitHub does not show yet which pull request was merged.
+func ReadUpdate(ctx context.Context, client *gh.Client, repo gh.Repo, branch string, u gh.RefUpdate, tips []string) (policy.UpdateFacts, error) {
+	f := policy.UpdateFacts{
+		V: policy.UpdateVersion, Repository: repo.String(), Ref: branch, ID: u.ID, Type: u.Type, Before: u.Before, After: u.After, At: u.At,
+		Actor: account(u.Actor), Descends: policy.Unknown,
+	}
+	switch {
+	case u.Type == policy.UpdateDeletion:
+		return f, nil
+	case u.Type == policy.UpdateCreation:
+		var err error
+		f.Descends, err = onOneOf(ctx, client, repo, u.After, tips)
+		return f, err
+	}
+	compared, err := client.Compare(ctx, repo, u.Before, u.After)
+	switch {
+	case errors.Is(err, gh.ErrNotFound):
+		// One of the two is gone, or they have nothing in common.
+		f.Files.Why = "GitHub does not compare them"
+	case err != nil:
+		return f, err
+	default:
+		f.Descends = policy.No
+		if compared.MergeBase == u.Before {
+			f.Descends = policy.Yes
+		}
+		f.Files = policy.List[policy.File]{Complete: compared.FilesComplete, Total: len(compared.Files), Items: filesOf(compared.Files)}
+		if !compared.FilesComplete {
+			f.Files.Why = fmt.Sprintf("GitHub lists %d files of a comparison at most", len(compared.Files))
+		}
+	}
+	f.Changes, err = mergedBy(ctx, client, repo, branch, u, compared)
+	return f, err
+}
+
+// onOneOf says whether a commit is in the history of one of some commits.
+func onOneOf(ctx context.Context, client *gh.Client, repo gh.Repo, sha string, tips []string) (policy.Answer, error) {
+	answer := policy.No
+	for _, tip := range tips {
+		compared, err := client.Compare(ctx, repo, tip, sha)
+		switch {
+		case errors.Is(err, gh.ErrNotFound):
+		case err != nil:
+			return policy.Unknown, err
+		case compared.MergeBase == sha:
+			return policy.Yes, nil
+		}
+	}
+	if len(tips) == 0 {
+		answer = policy.Unknown
+	}
+	return answer, nil
+}
+
+// mergedBy are the pull requests that became commits of the branch with an update. Each is found
+// by its own commit there: the head of another may have been reachable, too.
+func mergedBy(ctx context.Context, client *gh.Client, repo gh.Repo, branch string, u gh.RefUpdate, compared gh.Comparison) (policy.List[policy.MergedChange], error) {
+	out := policy.List[policy.MergedChange]{Complete: true}
+	brought := append(slices.Clone(compared.Commits), u.After)
+	ask := []string{u.After}
+	if u.Type == policy.UpdateQueueMerge {
+		// One update may bring many: each has a commit of its own.
+		if !compared.CommitsComplete || len(compared.Commits) > maxMembers {
+			out.Complete, out.Why = false, "GitHub does not list all of its commits"
+		}
+		ask = append(ask, compared.Commits[:min(len(compared.Commits), maxMembers)]...)
+	}
+	seen, asked := map[int]bool{}, map[string]bool{}
+	for _, sha := range ask {
+		if asked[sha] {
+			continue
+		}
+		asked[sha] = true
+		pulls, err := client.CommitPulls(ctx, repo, sha)
+		if errors.Is(err, gh.ErrNotFound) || errors.Is(err, gh.ErrInvalid) {
+			err = fmt.Errorf("%w: %w", ErrBehind, err)
+		}
+		if err != nil {
+			return out, err
+		}
+		for _, p := range pulls {
+			if p.BaseRef != branch || p.MergedAt.IsZero() || seen[p.Number] || !slices.Contains(brought, p.MergeSHA) {
+				continue
+			}
+			seen[p.Number] = true
+			out.Items = append(out.Items, policy.MergedChange{Number: p.Number, HeadSHA: p.HeadSHA})
+		}
+	}
+	out.Total = len(out.Items)
+	if len(out.Items) == 0 && (u.Type == policy.UpdateMerge || u.Type == policy.UpdateQueueMerge) {
+		return out, fmt.Errorf("%w: GitHub names no pull request that %.12s merged yet", ErrBehind, u.After)
+	}
+	slices.SortFunc(out.Items, func(a, b policy.MergedChange) int { return a.Number - b.Number })
+	return out, nil
+}

@@ -1,0 +1,242 @@
+package gh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// RefUpdate is one update of one ref, as GitHub keeps it for up to a year.
+type RefUpdate struct {
+	ID            int64
+	Ref           string // "refs/heads/main"
+	Before, After string // zeros where the ref was made or deleted
+	At            time.Time
+	// Type is "push", "force_push", "branch_creation", "branch_deletion", "pr_merge",
+	// "merge_queue_merge", or one that is newer than this program.
+	Type  string
+	Actor Account // who did it, or the App that did it for somebody; ID 0: GitHub does not say
+}
+
+// maxActivity is how many updates of a ref are read at most.
+const maxActivity = 2000
+
+// RefActivity returns the updates of a branch, newest first, until and without the one with
+// the given id. found says whether that one was reached; without it, all there are came. It
+// returns ErrTruncated above 2,000.
+//
+// Source: GET /repos/{owner}/{repo}/activity, whose pages are named by cursors.
+func (c *Client) RefActivity(ctx context.Context, r Repo, branch string, until int64) (updates []RefUpdate, found bool, err error) {
+	query := url.Values{"ref": {"refs/heads/" + branch}, "per_page": {strconv.Itoa(perPage)}}
+	decode := array(wireRefUpdate.update)
+	for {
+		a, err := c.get(ctx, "GET /repos/{owner}/{repo}/activity", []string{r.Owner, r.Name}, query)
+		if err != nil {
+			return nil, false, fmt.Errorf("list updates of %s of %s: %w", branch, r, err)
+		}
+		p, err := decode(a.body)
+		if err != nil {
+			return nil, false, fmt.Errorf("list updates of %s of %s: %w", branch, r, unavailable("a page has not the expected shape: %v", err))
+		}
+		for _, u := range p.items {
+			if u.Ref != "refs/heads/"+branch {
+				return nil, false, fmt.Errorf("list updates of %s of %s: %w", branch, r, unavailable("an update of %.80q", u.Ref))
+			}
+			if u.ID == until && until != 0 {
+				return updates, true, nil
+			}
+			updates = append(updates, u)
+		}
+		next, err := nextCursor(a.header, query.Get("after"))
+		if err != nil || next == "" {
+			return updates, false, err
+		}
+		if len(updates) > maxActivity {
+			return nil, false, fmt.Errorf("list updates of %s of %s: more than %d: %w", branch, r, maxActivity, ErrTruncated)
+		}
+		query.Set("after", next)
+	}
+}
+
+// nextCursor is the cursor of the next page, empty on the last one.
+func nextCursor(h http.Header, current string) (string, error) {
+	for _, link := range strings.Split(strings.Join(h.Values("Link"), ","), ",") {
+		address, params, _ := strings.Cut(strings.TrimSpace(link), ">")
+		if !strings.Contains(params, `rel="next"`) {
+			continue
+		}
+		u, err := url.Parse(strings.TrimPrefix(address, "<"))
+		if err != nil {
+			return "", unavailable("the link to the next page does not parse")
+		}
+		next := u.Query().Get("after")
+		if next == "" || next == current {
+			return "", unavailable("the link to the next page has no usable cursor")
+		}
+		return next, nil
+	}
+	return "", nil
+}
+
+type wireRefUpdate struct {
+	ID     int64        `json:"id"`
+	Before string       `json:"before"`
+	After  string       `json:"after"`
+	Ref    string       `json:"ref"`
+	At     *time.Time   `json:"timestamp"`
+	Type   string       `json:"activity_type"`
+	Actor  *wireAccount `json:"actor"`
+}
+
+func (w wireRefUpdate) update() (RefUpdate, error) {
+	u := RefUpdate{ID: w.ID, Ref: w.Ref, Before: w.Before, After: w.After, At: utc(w.At), Type: w.Type, Actor: w.Actor.account()}
+	switch {
+	case w.ID <= 0:
+		return u, errNoID
+	case w.Type == "" || w.Ref == "":
+		return u, errors.New("an update without a type or ref")
+	}
+	return u, errors.Join(checkSHA("before", w.Before), checkSHA("after", w.After))
+}
+
+// Comparison is how a commit differs from another.
+type Comparison struct {
+	// MergeBase is the newest commit that both have. It is the first of the two when that is
+	// an ancestor of the second.
+	MergeBase string
+	// Commits are those of the second that the first does not have, oldest first.
+	Commits         []string
+	CommitsComplete bool
+	// Files is the net diff from the merge base.
+	Files         []File
+	FilesComplete bool
+}
+
+// maxComparedFiles is how many files GitHub lists of a comparison at most, without saying
+// that there are more.
+// https://docs.github.com/rest/commits/commits#compare-two-commits
+const maxComparedFiles = 300
+
+// Compare compares two commits. It returns ErrNotFound when one of them is unknown, or when
+// they have nothing in common.
+//
+// Source: GET /repos/{owner}/{repo}/compare/{basehead}.
+func (c *Client) Compare(ctx context.Context, r Repo, base, head string) (Comparison, error) {
+	if err := errors.Join(askSHA(base), askSHA(head)); err != nil {
+		return Comparison{}, err
+	}
+	var w struct {
+		MergeBase struct {
+			SHA string `json:"sha"`
+		} `json:"merge_base_commit"`
+		Total   *int `json:"total_commits"`
+		Commits []struct {
+			SHA string `json:"sha"`
+		} `json:"commits"`
+		Files *[]wireFile `json:"files"`
+	}
+	err := c.read(ctx, "GET /repos/{owner}/{repo}/compare/{basehead}", []string{r.Owner, r.Name, base + "..." + head}, nil, &w)
+	out := Comparison{MergeBase: w.MergeBase.SHA}
+	switch {
+	case err != nil:
+	case w.Total == nil || w.Files == nil:
+		err = unavailable("a comparison without commits or files")
+	default:
+		err = checkSHA("merge base", w.MergeBase.SHA)
+		if err != nil {
+			err = unavailable("%v", err)
+		}
+	}
+	if err == nil {
+		for _, commit := range w.Commits {
+			out.Commits = append(out.Commits, commit.SHA)
+		}
+		out.CommitsComplete = len(out.Commits) == *w.Total
+		out.Files, err = convertAll(*w.Files, wireFile.file)
+		out.FilesComplete = len(out.Files) < maxComparedFiles
+		if err != nil {
+			err = unavailable("%v", err)
+		}
+	}
+	if err != nil {
+		return Comparison{}, fmt.Errorf("compare %.12s with %.12s of %s: %w", head, base, r, err)
+	}
+	return out, nil
+}
+
+// CommitPull is a pull request that has a commit, or that brought it.
+type CommitPull struct {
+	Number   int
+	BaseRef  string
+	HeadSHA  string
+	MergedAt time.Time // zero: it is not merged
+	MergeSHA string    // of a merged one: what it became on its base
+}
+
+// CommitPulls returns the pull requests of a commit; at most 1,000, else ErrTruncated.
+//
+// Source: GET /repos/{owner}/{repo}/commits/{sha}/pulls.
+func (c *Client) CommitPulls(ctx context.Context, r Repo, sha string) ([]CommitPull, error) {
+	if err := askSHA(sha); err != nil {
+		return nil, err
+	}
+	pulls, err := list(ctx, c, listing[CommitPull]{
+		route: "GET /repos/{owner}/{repo}/commits/{sha}/pulls", args: []string{r.Owner, r.Name, sha}, limit: 1000,
+		decode: array(wireCommitPull.pull),
+		id:     func(p CommitPull) int64 { return int64(p.Number) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list pull requests of commit %.12s of %s: %w", sha, r, err)
+	}
+	return pulls, nil
+}
+
+type wireCommitPull struct {
+	Number   int        `json:"number"`
+	Head     wireHead   `json:"head"`
+	Base     wireHead   `json:"base"`
+	MergedAt *time.Time `json:"merged_at"`
+	MergeSHA string     `json:"merge_commit_sha"`
+}
+
+func (w wireCommitPull) pull() (CommitPull, error) {
+	p := CommitPull{Number: w.Number, BaseRef: w.Base.Ref, HeadSHA: w.Head.SHA, MergedAt: utc(w.MergedAt)}
+	if !p.MergedAt.IsZero() {
+		p.MergeSHA = w.MergeSHA // before that it is a trial merge, which is on no branch
+	}
+	if w.Number <= 0 || w.Base.Ref == "" {
+		return p, errors.New("a pull request without a number or base")
+	}
+	return p, checkSHA("head", w.Head.SHA)
+}
+
+// RepositoryNow is a repository as it is now.
+type RepositoryNow struct {
+	ID            int64
+	FullName      string
+	DefaultBranch string
+	Owner         Account
+}
+
+// Repository returns the repository that a name leads to now, also when it was renamed.
+//
+// Source: GET /repos/{owner}/{repo}.
+func (c *Client) Repository(ctx context.Context, r Repo) (RepositoryNow, error) {
+	var w struct {
+		wireRepository
+		Owner *wireAccount `json:"owner"`
+	}
+	err := c.read(ctx, "GET /repos/{owner}/{repo}", []string{r.Owner, r.Name}, nil, &w)
+	if err == nil && (w.ID <= 0 || w.FullName == "") {
+		err = unavailable("a repository without an id or name")
+	}
+	if err != nil {
+		return RepositoryNow{}, fmt.Errorf("read repository %s: %w", r, err)
+	}
+	return RepositoryNow{ID: w.ID, FullName: w.FullName, DefaultBranch: w.DefaultBranch, Owner: w.Owner.account()}, nil
+}
