@@ -110,6 +110,23 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			view, err := person.OwnerView(ctx, repo, "")
 			return errors.Join(err, some(len(view.Rulesets)))
 		},
+		"Repository": func(ctx context.Context, c *gh.Client) error {
+			now, err := c.Repository(ctx, repo)
+			return errors.Join(err, some(len(now.DefaultBranch)))
+		},
+		"RefActivity": func(ctx context.Context, c *gh.Client) error {
+			updates, _, err := c.RefActivity(ctx, repo, "main", 0)
+			return errors.Join(err, some(len(updates)))
+		},
+		"Compare": func(ctx context.Context, c *gh.Client) error {
+			updates, _, err := c.RefActivity(ctx, repo, "main", 0)
+			if err != nil || len(updates) == 0 {
+				return errors.Join(err, some(len(updates)))
+			}
+			compared, err := c.Compare(ctx, repo, updates[0].After, head)
+			return errors.Join(err, some(len(compared.Files)))
+		},
+		"CommitPulls": func(ctx context.Context, c *gh.Client) error { return count(c.CommitPulls(ctx, repo, head)) },
 		"CreateCheckRun": func(ctx context.Context, c *gh.Client) error {
 			_, err := c.CreateCheckRun(ctx, repo, write)
 			return err
