@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -10,8 +11,10 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/env"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
+	"cel.dev/cel-go/interpreter"
 )
 
 const (
@@ -20,6 +23,8 @@ const (
 	// expressionCost bounds one evaluation, in CEL's units: about one for each step. The same
 	// facts cost the same, so what is cut is cut everywhere.
 	expressionCost = 1_000_000
+	// maxNesting is how many exists(), all(), map() and their like may be within each other.
+	maxNesting = 2
 )
 
 // expression is a compiled CEL expression that yields true or false.
@@ -28,9 +33,19 @@ type expression struct {
 	parts   []string // of the facts that it names, sorted
 }
 
+// expressionProblem is what is wrong with an expression, and where in it: Line and Column from
+// 1, 0 for the whole of it.
+type expressionProblem struct {
+	Line, Column int
+	Message      string
+}
+
 // celEnvironment is compiled once: it is a constant that the compiler cannot make for us.
 var celEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 	options := []cel.EnvOption{
+		cel.StdLib(cel.StdLibSubset(env.NewLibrarySubset().AddExcludedFunctions(timeFunctions()...))),
+		cel.ParserExpressionSizeLimit(maxExpression),
+		cel.ASTValidators(languageValidator{}, cel.ValidateComprehensionNestingLimit(maxNesting)),
 		ext.NativeTypes(ext.ParseStructTags(true), reflect.TypeFor[RuleAccount](), reflect.TypeFor[RuleChange](), reflect.TypeFor[RuleAuthorship](),
 			reflect.TypeFor[RuleFile](), reflect.TypeFor[RuleSize](), reflect.TypeFor[RuleCommits](), reflect.TypeFor[RuleReviews]()),
 		cel.Variable("change", cel.ObjectType("policy.RuleChange")),
@@ -45,8 +60,20 @@ var celEnvironment = sync.OnceValues(func() (*cel.Env, error) {
 	for _, part := range ruleParts() {
 		options = append(options, cel.Variable(knownName(part), cel.BoolType))
 	}
-	return cel.NewCustomEnv(append([]cel.EnvOption{cel.StdLib(), cel.ParserExpressionSizeLimit(maxExpression)}, options...)...)
+	return cel.NewCustomEnv(options...)
 })
+
+// timeFunctions are left out of the language. No fact that rules see is a time, and the names
+// of time zones are looked up in the files of the machine, which differ.
+func timeFunctions() (out []*env.Function) {
+	for _, name := range []string{
+		"timestamp", "duration", "getFullYear", "getMonth", "getDayOfYear", "getDayOfMonth", "getDate", "getDayOfWeek",
+		"getHours", "getMinutes", "getSeconds", "getMilliseconds",
+	} {
+		out = append(out, env.NewFunction(name))
+	}
+	return out
+}
 
 // ruleParts are the variables of an expression.
 func ruleParts() []string {
@@ -65,32 +92,42 @@ func expandKnown(f cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr,
 	return f.NewIdent(knownName(args[0].AsIdent())), nil
 }
 
-// compileExpression compiles an expression. Each problem says where in it, counted from 1.
-func compileExpression(src string) (e *expression, problems []string) {
+// compileExpression compiles an expression. There is an expression or a problem.
+func compileExpression(src string) (*expression, []expressionProblem) {
+	whole := func(format string, args ...any) []expressionProblem {
+		return []expressionProblem{{Message: fmt.Sprintf(format, args...)}}
+	}
 	if len(src) > maxExpression {
-		return nil, []string{fmt.Sprintf("has more than %d bytes", maxExpression)}
+		return nil, whole("has more than %d bytes", maxExpression)
 	}
-	env, err := celEnvironment()
+	environment, err := celEnvironment()
 	if err != nil {
-		return nil, []string{"cannot be compiled: " + err.Error()}
+		return nil, whole("cannot be compiled: %v", err)
 	}
-	checked, issues := env.Compile(src)
+	checked, issues := environment.Compile(src)
 	if issues.Err() != nil {
+		var problems []expressionProblem
 		for _, issue := range issues.Errors() {
 			message, _, _ := strings.Cut(issue.Message, "\n")
-			problems = append(problems, fmt.Sprintf("cannot be used (line %d, column %d of the expression): %s",
-				issue.Location.Line(), issue.Location.Column()+1, shorten(message, 200)))
+			problems = append(problems, expressionProblem{max(issue.Location.Line(), 0), max(issue.Location.Column()+1, 0), "cannot be used: " + shorten(message, 200)})
 		}
 		return nil, problems
 	}
 	if checked.OutputType() != cel.BoolType {
-		return nil, []string{"yields " + checked.OutputType().String() + ", and must yield true or false"}
+		return nil, whole("yields %s, and must yield true or false", checked.OutputType())
 	}
-	program, err := env.Program(checked, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(expressionCost))
+	cost, err := environment.EstimateCost(checked, factSizes{})
 	if err != nil {
-		return nil, []string{"cannot be used: " + shorten(err.Error(), 200)}
+		return nil, whole("cannot be used: %s", shorten(err.Error(), 200))
 	}
-	e = &expression{program: program}
+	if cost.Max > expressionCost {
+		return nil, whole("could take more than %d steps on a large change", expressionCost)
+	}
+	program, err := environment.Program(checked, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(expressionCost))
+	if err != nil {
+		return nil, whole("cannot be used: %s", shorten(err.Error(), 200))
+	}
+	e := &expression{program: program}
 	for _, reference := range checked.NativeRep().ReferenceMap() {
 		if name := strings.TrimPrefix(reference.Name, "@known_"); slices.Contains(ruleParts(), name) {
 			e.parts = append(e.parts, name)
@@ -102,26 +139,36 @@ func compileExpression(src string) (e *expression, problems []string) {
 }
 
 // ask evaluates an expression over the facts. What rests on a part that is not known is not
-// known, and so is what fails or costs too much.
+// known, and so is what fails or costs too much. Why is ours and not the library's words: it is
+// recorded, and must be the same when it is evaluated again by a later version.
 func (j *judgement) ask(e *expression) (is answer, why string) {
 	if e == nil {
-		return unknown, "it was not compiled"
+		return unknown, "It was not compiled."
 	}
-	partial, err := j.ruleFacts()
+	facts, err := j.ruleFacts()
 	if err != nil {
-		return unknown, "the facts could not be given to it"
+		return unknown, "The facts could not be given to it."
 	}
-	value, _, err := e.program.Eval(partial)
+	value, _, err := e.program.Eval(facts.vars)
+	var cancelled interpreter.EvalCancelledError
 	switch {
+	case errors.As(err, &cancelled) && cancelled.Cause == interpreter.CostLimitExceeded:
+		return unknown, fmt.Sprintf("It took more than %d steps on a change as large as this.", expressionCost)
 	case err != nil:
-		return unknown, "it could not be evaluated (" + shorten(plain(err.Error(), maxTitle), maxTitle) + ")"
+		return unknown, "It failed while it was evaluated: it asks for an entry that there is none of, for example, or divides by zero. Whoever maintains the policy must repair it."
 	case types.IsUnknown(value):
-		return unknown, "a part of the facts that it needs could not be read whole, and it does not ask with known()"
+		var causes []string
+		for _, part := range e.parts {
+			if cause := facts.missing[part]; cause != "" {
+				causes = append(causes, part+" is not known, and it does not ask with known(): "+cause)
+			}
+		}
+		return unknown, strings.Join(causes, " ")
 	}
 	result, ok := value.Value().(bool)
 	switch {
 	case !ok:
-		return unknown, "it did not yield true or false"
+		return unknown, "It did not yield true or false."
 	case result:
 		return yes, ""
 	}

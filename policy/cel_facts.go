@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types/ref"
 )
 
 // The facts as the organisation's own rules see them. It is a format of its own, so that a rule
@@ -72,38 +74,98 @@ type RuleReviews struct {
 	Blocked   bool          `cel:"blocked"` // changes are requested, and that stands
 }
 
+// ruleFacts are the facts as an expression sees them.
+type ruleFacts struct {
+	vars cel.PartialActivation
+	// missing says why a part is not known, by its name.
+	missing map[string]string
+}
+
 // ruleFacts are the variables of an expression, and those that are not known.
-func (j *judgement) ruleFacts() (cel.PartialActivation, error) {
+func (j *judgement) ruleFacts() (*ruleFacts, error) {
 	if j.ruleVars == nil {
-		vars, missing := j.makeRuleFacts()
-		partial, err := cel.PartialVars(vars, missing...)
+		missing := j.ruleMissing()
+		partial, err := cel.PartialVars(j.ruleVariables(missing), j.unknownParts(missing)...)
 		if err != nil {
 			return nil, err
 		}
-		j.ruleVars = partial
+		j.ruleVars = &ruleFacts{vars: partial, missing: missing}
 	}
 	return j.ruleVars, nil
 }
 
-func (j *judgement) makeRuleFacts() (map[string]any, []*cel.AttributePatternType) {
+func (j *judgement) ruleVariables(missing map[string]string) map[string]any {
 	vars := map[string]any{
 		"change": j.ruleChange(), "authorship": j.ruleAuthorship(), "commits": j.ruleCommits(), "reviews": j.ruleReviews(),
 		"validations": j.ruleValidations(),
 	}
 	vars["files"], vars["size"] = j.ruleFiles()
-	people := len(j.peopleUnknown()) == 0
-	isKnown := map[string]bool{
-		"change": true, "authorship": j.f.Commits.Complete, "commits": j.f.Commits.Complete, "reviews": people,
-		"files": j.f.Files.Complete, "size": j.f.Files.Complete, "validations": len(j.validationsUnknown()) == 0,
-	}
-	var missing []*cel.AttributePatternType
 	for _, part := range ruleParts() {
-		vars[knownName(part)] = isKnown[part]
-		if !isKnown[part] {
-			missing = append(missing, cel.AttributePattern(part))
+		vars[knownName(part)] = missing[part] == ""
+	}
+	return vars
+}
+
+// ruleMissing says of each part of the facts why it is not known, as a sentence; parts that are
+// known have none.
+func (j *judgement) ruleMissing() map[string]string {
+	missing := map[string]string{
+		"commits": incomplete(j.f.Commits, "commits"), "files": incomplete(j.f.Files, "changed files"),
+		"reviews": strings.Join(j.peopleUnknown(), " "), "validations": strings.Join(j.validationsUnknown(), " "),
+	}
+	if slices.ContainsFunc(j.f.Files.Items, func(f File) bool { return f.Path == "" }) {
+		missing["files"] = "A changed file has no path."
+	}
+	missing["size"] = missing["files"]
+	missing["authorship"] = strings.Join(j.writersUnknown(), " ")
+	if !j.authorKnown() {
+		missing["change"] = "GitHub did not say who opened the pull request."
+	}
+	return missing
+}
+
+// writersUnknown says why an agent may have taken part without a trace that we saw.
+func (j *judgement) writersUnknown() (why []string) {
+	for _, s := range []string{incomplete(j.f.Commits, "commits"), incomplete(j.f.Assignments, "assignments")} {
+		if s != "" {
+			why = append(why, s)
 		}
 	}
-	return vars, missing
+	if c := &j.f.Commits; c.Complete && (len(c.Items) == 0 || slices.ContainsFunc(c.Items, func(m Commit) bool { return !m.CoAuthorsComplete })) {
+		why = append(why, "The co-authors of the commits could not all be read.")
+	}
+	if !j.authorKnown() {
+		why = append(why, "GitHub did not say who opened the pull request.")
+	}
+	if !j.pushersKnown() {
+		why = append(why, "Not every push to this pull request was seen; opened anew as another pull request, it would be.")
+	}
+	return why
+}
+
+// authorKnown reports whether GitHub said who opened the pull request.
+func (j *judgement) authorKnown() bool {
+	a := j.f.Change.Author
+	return a.Type != "" && (a.ID != 0 || a.Type == TypeGhost)
+}
+
+// unknownParts are what an expression must not see. That an agent took part is known from its
+// first trace: others can only add to it.
+func (j *judgement) unknownParts(missing map[string]string) (out []*cel.AttributePatternType) {
+	for _, part := range ruleParts() {
+		switch {
+		case missing[part] == "":
+		case part == "authorship" && j.who.Class == ClassAgent:
+			for _, field := range []string{"agents", "vendors", "initiator_known"} {
+				out = append(out, cel.AttributePattern(part).QualString(field))
+			}
+		case part == "change":
+			out = append(out, cel.AttributePattern(part).QualString("author"))
+		default:
+			out = append(out, cel.AttributePattern(part))
+		}
+	}
+	return out
 }
 
 func ruleAccount(a Actor) RuleAccount {
@@ -142,7 +204,9 @@ func (j *judgement) ruleFiles() ([]RuleFile, RuleSize) {
 	}
 	size.Lines = size.Additions + size.Deletions
 	// GitHub's order is not evidence.
-	slices.SortFunc(files, func(a, b RuleFile) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(files, func(a, b RuleFile) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Previous, b.Previous))
+	})
 	return files, size
 }
 
@@ -169,12 +233,12 @@ func (j *judgement) ruleReviews() RuleReviews {
 }
 
 // ruleValidations are the states of the validations that were looked for, by id.
-func (j *judgement) ruleValidations() map[string]string {
+func (j *judgement) ruleValidations() ref.Val {
 	out := map[string]string{}
 	for _, c := range j.checks {
 		out[c.ID] = c.State
 	}
-	return out
+	return newOrderedMap(out)
 }
 
 func notNil(list []string) []string {

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"cel.dev/cel-go/cel"
 )
 
 // Engine names the revision of the evaluation as a whole. It changes with every change
@@ -84,8 +82,8 @@ type judgement struct {
 	clock     *ReviewClock // see timely; nil: none runs
 	reviews   []judgedReview
 	checks    []judgedCheck
-	ruleVars  cel.PartialActivation // see ruleFacts; nil: not worked out yet
-	needs     []pathNeed            // see pathNeeds; nil: not worked out yet
+	ruleVars  *ruleFacts // see ruleFacts; nil: not worked out yet
+	needs     []pathNeed // see pathNeeds; nil: not worked out yet
 }
 
 // tested is the commit whose validations count, with those: the head, or the commit of the

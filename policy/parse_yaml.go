@@ -18,6 +18,7 @@ import (
 type policyReader struct {
 	problems []Problem
 	places   map[string]Place // of keys and list items, by path
+	src      []byte           // the file
 }
 
 // say records a problem at a node.
@@ -32,6 +33,7 @@ func (r *policyReader) say(n *yaml.Node, path, message, hint string) {
 // document reads the one document of src and refuses what the format does not allow.
 // It returns nil when there is nothing to walk.
 func (r *policyReader) document(src []byte) *yaml.Node {
+	r.src = src
 	if len(src) > MaxPolicyBytes {
 		r.say(nil, "", fmt.Sprintf("the file is larger than %d bytes", MaxPolicyBytes), "")
 		return nil

@@ -59,7 +59,7 @@ func (j *judgement) customRule(c *CustomRule) ruling {
 	case applies == no:
 		r.Outcome, r.Reason = OutcomeNotApplicable, "The rule does not apply to this change."
 	case applies == unknown || holds == unknown:
-		return undecidable(r, []string{fmt.Sprintf("Whether the rule %s holds is not known: %s.", c.ID, why)}, "the rule "+c.ID+" could not be decided")
+		return undecidable(r, []string{fmt.Sprintf("Whether the rule %s holds is not known. %s", c.ID, why)}, "the rule "+c.ID+" could not be decided")
 	case holds == yes:
 		r.Outcome, r.Reason = OutcomePass, "The organisation's own rule holds."
 	default:
@@ -101,8 +101,8 @@ func (r *policyReader) rules(n *yaml.Node) []CustomRule {
 		}
 		r.required(item, m, path, "id", "require", "message")
 		c := CustomRule{
-			ID: r.text(m["id"], path+".id"), Control: r.text(m["control"], path+".control"), When: r.text(m["when"], path+".when"),
-			Require: r.text(m["require"], path+".require"), Message: r.text(m["message"], path+".message"),
+			ID: r.text(m["id"], path+".id"), Control: r.text(m["control"], path+".control"),
+			Message: r.text(m["message"], path+".message"),
 		}
 		switch {
 		case c.ID == "":
@@ -118,21 +118,66 @@ func (r *policyReader) rules(n *yaml.Node) []CustomRule {
 		if c.Control == "" {
 			c.Control = "CC8.1"
 		}
-		c.when = r.expression(m["when"], path+".when", c.When)
-		c.require = r.expression(m["require"], path+".require", c.Require)
+		c.When, c.when = r.expression(m["when"], path+".when")
+		c.Require, c.require = r.expression(m["require"], path+".require")
 		out = append(out, c)
 	}
 	return out
 }
 
 // expression compiles an expression, and says with its place what is wrong with it.
-func (r *policyReader) expression(n *yaml.Node, path, src string) *expression {
-	if n == nil || src == "" {
-		return nil
+func (r *policyReader) expression(n *yaml.Node, path string) (src string, e *expression) {
+	if src = r.lines(n, path); src == "" {
+		return "", nil
 	}
 	e, problems := compileExpression(src)
 	for _, p := range problems {
-		r.say(n, path, p, "the facts that rules may use are listed in docs/policy.md")
+		problem := Problem{Line: n.Line, Column: n.Column, Path: path, Message: p.Message, Hint: "docs/policy.md lists what rules may use"}
+		if p.Line > 0 {
+			if line, column, ok := r.within(n, p.Line, p.Column); ok {
+				problem.Line, problem.Column = line, column
+			} else {
+				problem.Message += fmt.Sprintf(" (line %d, column %d of the expression)", p.Line, p.Column)
+			}
+		}
+		r.problems = append(r.problems, problem)
 	}
-	return e
+	return src, e
+}
+
+// lines returns a text that may have several lines, as an expression may.
+func (r *policyReader) lines(n *yaml.Node, path string) string {
+	if n == nil || n.Kind != yaml.ScalarNode || n.Tag != "!!str" || strings.TrimSpace(n.Value) == "" {
+		return r.text(n, path) // which says what is wrong
+	}
+	if strings.ContainsFunc(strings.ReplaceAll(n.Value, "\n", " "), unprintable) {
+		r.say(n, path, "has a character that cannot be seen", "write spaces, not tabs")
+		return ""
+	}
+	return n.Value
+}
+
+// within is the place in the file of a line and column (in characters) of a scalar's text. It
+// is not ok where YAML folded or unescaped the text, so that it stands nowhere as it is.
+func (r *policyReader) within(n *yaml.Node, line, column int) (fileLine, fileColumn int, ok bool) {
+	file, text := strings.Split(string(r.src), "\n"), strings.Split(n.Value, "\n")
+	at, indent := n.Line+line-1, n.Column-1
+	switch n.Style &^ yaml.FlowStyle {
+	case yaml.LiteralStyle:
+		at++ // it begins on the line below its mark
+	case yaml.DoubleQuotedStyle, yaml.SingleQuotedStyle:
+		indent++
+	}
+	if at > len(file) || line > len(text) || line > 1 && n.Style&yaml.LiteralStyle == 0 {
+		return 0, 0, false
+	}
+	source := strings.TrimSuffix(file[at-1], "\r")
+	if n.Style&yaml.LiteralStyle != 0 {
+		indent = len(source) - len(text[line-1])
+	}
+	if indent < 0 || indent > len(source) || !strings.HasPrefix(source[indent:], text[line-1]) {
+		return 0, 0, false
+	}
+	runes := []rune(text[line-1])
+	return at, indent + len(string(runes[:min(column-1, len(runes))])) + 1, true
 }

@@ -92,7 +92,7 @@ func (j *judgement) peopleUnknown() (why []string) {
 	if len(j.f.Commits.Items) == 0 && j.f.Commits.Complete {
 		why = append(why, "The pull request has no commits.")
 	}
-	if a := j.f.Change.Author; a.Type == "" || a.ID == 0 && a.Type != TypeGhost {
+	if !j.authorKnown() {
 		why = append(why, "GitHub did not say who opened the pull request.")
 	}
 	for _, name := range j.p.Review.From.Teams {
