@@ -72,7 +72,7 @@ func (f TestFailure) String() string {
 func (c *TestCase) Run(p *Policy) (Decision, []TestFailure) {
 	cat := Builtin().With(p.Agents)
 	d := Evaluate(p, cat, c.facts(p, cat))
-	var failures []TestFailure
+	failures := c.misread(p, cat)
 	if c.Verdict != "" && d.Verdict != c.Verdict {
 		failures = append(failures, TestFailure{"verdict", string(d.Verdict) + " (" + d.Title + ")", string(c.Verdict)})
 	}

@@ -26,17 +26,51 @@ type testWorld struct {
 
 // account is an agent or automation of the catalogue, or a person of that name.
 func (w *testWorld) account(name string) Actor {
-	if a := w.cat.Named(name); a != nil && len(a.IDs) > 0 {
-		login := a.Name
-		if len(a.Logins) > 0 {
-			login = strings.TrimSuffix(a.Logins[0], botSuffix)
+	known := w.ids[name]
+	if known == 0 {
+		known = firstTestPerson + int64(len(w.ids))
+		w.ids[name] = known
+	}
+	a := w.cat.Named(name)
+	if a == nil {
+		return Actor{ID: known, Login: name, Type: TypeUser}
+	}
+	account := Actor{ID: known, Login: name, Type: TypeBot}
+	if len(a.Logins) > 0 {
+		login, bot := strings.CutSuffix(a.Logins[0], botSuffix)
+		if account.Login = login; !bot && len(a.IDs) == 0 {
+			account.Type = TypeUser // known by its login alone
 		}
-		return Actor{ID: a.IDs[0], Login: login, Type: TypeBot}
 	}
-	if w.ids[name] == 0 {
-		w.ids[name] = firstTestPerson + int64(len(w.ids))
+	if len(a.IDs) > 0 {
+		account.ID = a.IDs[0]
 	}
-	return Actor{ID: w.ids[name], Login: name, Type: TypeUser}
+	return account
+}
+
+// misread says what a test names that is not what its writer takes it for: it would otherwise
+// pass, and show something else than it says.
+func (c *TestCase) misread(p *Policy, cat *Catalogue) (out []TestFailure) {
+	names := []string{c.Author, c.AskedBy}
+	for _, v := range c.Reviews {
+		names = append(names, v.By)
+		for _, team := range v.Teams {
+			if !slices.ContainsFunc(p.NamedTeams(), func(t string) bool { return strings.EqualFold(t, team) }) {
+				out = append(out, TestFailure{"reviews", team, "a team that the policy names"})
+			}
+		}
+	}
+	for _, name := range unique(names) {
+		if a := cat.Named(name); a != nil && len(a.IDs) == 0 && len(a.Logins) == 0 {
+			out = append(out, TestFailure{"accounts", name + ", which has no account of its own", "a person, or an agent that acts under its own account"})
+		}
+	}
+	for _, id := range sortedKeys(c.Validations) {
+		if !slices.ContainsFunc(wantedValidations(p), func(v RequiredValidation) bool { return v.ID == id }) {
+			out = append(out, TestFailure{"validations", id, "the id of a validation that the policy requires"})
+		}
+	}
+	return out
 }
 
 // facts are those of the change of a test.
@@ -161,15 +195,19 @@ func (w *testWorld) protection(e Enrolment, base string, p *Policy) Protection {
 	return out
 }
 
+// wantedValidations are those that the policy requires, or the one that the branch of a test does.
+func wantedValidations(p *Policy) []RequiredValidation {
+	if len(p.Validation.Required) > 0 {
+		return p.Validation.Required
+	}
+	return []RequiredValidation{{ID: testCheck, App: actionsSlug, Workflow: ".github/workflows/ci.yml", Job: testCheck}}
+}
+
 // validations are one run of everything that is asked for, successful unless the test says
 // otherwise.
 func (w *testWorld) validations(p *Policy) List[Validation] {
 	out := List[Validation]{Complete: true}
-	wanted := p.Validation.Required
-	if len(wanted) == 0 {
-		wanted = []RequiredValidation{{ID: testCheck, App: actionsSlug, Workflow: ".github/workflows/ci.yml", Job: testCheck}}
-	}
-	for i, v := range wanted {
+	for i, v := range wantedValidations(p) {
 		state := orElse(w.check.Validations[v.ID], stateSuccess)
 		if state != stateMissing {
 			out.Items = append(out.Items, w.validation(&v, int64(500+i), state))
