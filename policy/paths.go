@@ -138,6 +138,29 @@ func (j *judgement) larger(rule *PathRule) (answer, string) {
 	return no, ""
 }
 
+// String says when the rule applies and what it asks for, for example "2 in all, 1 of
+// acme/payments, where payments/** changes".
+func (p *PathRule) String() string {
+	asks := []string{fmt.Sprintf("%d in all", p.approvals())}
+	if n := p.fromTeams(); n > 0 {
+		asks = append(asks, fmt.Sprintf("%d of %s", n, strings.Join(p.Teams, " or ")))
+	}
+	var where []string
+	if len(p.Match) > 0 {
+		where = append(where, strings.Join(p.Match, " or ")+" changes")
+	}
+	if p.LargerThan != nil {
+		where = append(where, fmt.Sprintf("more than %s change", count(*p.LargerThan, "line")))
+	}
+	if len(p.Labels) > 0 {
+		where = append(where, "the label is "+strings.Join(p.Labels, " or "))
+	}
+	if len(p.Branches) > 0 {
+		where = append(where, "the branch is "+strings.Join(p.Branches, " or "))
+	}
+	return strings.Join(asks, ", ") + ", where " + strings.Join(where, " and ")
+}
+
 // approvals is how many approvals the rule asks for in all, at least those of its teams.
 func (p *PathRule) approvals() int { return max(numberOr(p.Approvals, 0), p.fromTeams()) }
 

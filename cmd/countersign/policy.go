@@ -172,6 +172,7 @@ func describePolicy(w io.Writer, name string, p *policy.Policy) {
 	r := p.Review
 	fmt.Fprintf(w, "  approvals: agent %d, assisted %d, automation %d, human %d; %d more when nobody knows who asked the agent\n",
 		*r.Agent.Approvals, *r.Assisted.Approvals, *r.Automation.Approvals, *r.Human.Approvals, *r.UnknownInitiator)
+	describeAdded(w, p)
 	if len(p.Validation.Required) == 0 {
 		fmt.Fprintln(w, "  validations: those that the branch requires")
 		return
@@ -181,4 +182,14 @@ func describePolicy(w io.Writer, name string, p *policy.Policy) {
 		ids = append(ids, v.ID)
 	}
 	fmt.Fprintf(w, "  validations: %s\n", strings.Join(ids, ", "))
+}
+
+// describeAdded says what is asked of some changes only, a line each.
+func describeAdded(w io.Writer, p *policy.Policy) {
+	for i := range p.Paths {
+		fmt.Fprintf(w, "  more approvals: %s\n", &p.Paths[i])
+	}
+	for _, rule := range p.Rules {
+		fmt.Fprintf(w, "  rule %s (%s): %s\n", rule.ID, rule.Control, rule.Message)
+	}
 }

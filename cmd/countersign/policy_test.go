@@ -32,6 +32,28 @@ func TestPolicyCheckSaysWhatAPolicyAsksFor(t *testing.T) {
 	}
 }
 
+func TestPolicyCheckSaysWhatIsAskedOfSomeChanges(t *testing.T) {
+	stdout, stderr, err := policyCommand(t, `version: 1
+mode: enforce
+branches: [main]
+paths:
+  - {match: ["payments/**"], larger_than: 10, approvals: 2, teams: [acme/payments]}
+  - {labels: [security], branches: ["release/*"], teams: [acme/a, acme/b], from_teams: 2}
+rules:
+  - {id: no-friends, require: "!authorship.agent", message: No agents here}
+`, "check", "-")
+	if err != nil || stderr != "" {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	const want = `  more approvals: 2 in all, 1 of acme/payments, where payments/** changes and more than 10 lines change
+  more approvals: 2 in all, 2 of acme/a or acme/b, where the label is security and the branch is release/*
+  rule no-friends (CC8.1): No agents here
+`
+	if !strings.Contains(stdout, want) {
+		t.Errorf("got:\n%s\nwant within:\n%s", stdout, want)
+	}
+}
+
 func TestPolicyCheckReportsEveryProblemOfEveryFile(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yml"), filepath.Join(dir, "bad.yml")
