@@ -156,6 +156,10 @@ func shuffle(r *rand.Rand, f *Facts) {
 		checks := f.Protection.Rules.Items[i].RequiredChecks
 		mix(len(checks), reflect.Swapper(checks))
 	}
+	for i := range f.Protection.Bypass {
+		actors := f.Protection.Bypass[i].Actors
+		mix(len(actors), reflect.Swapper(actors))
+	}
 }
 
 func TestOrderOfListsDoesNotMatter(t *testing.T) {

@@ -103,7 +103,8 @@ func (j *judgement) branchProtection() ruling {
 	}
 	r.Outcome = OutcomePass
 	r.Reason = fmt.Sprintf("The branch %s can only be changed by a pull request that passes this check.", j.f.Change.GoverningRef)
-	if attested := unique(j.attested); len(attested) > 0 {
+	slices.Sort(j.attested)
+	if attested := slices.Compact(j.attested); len(attested) > 0 {
 		r.Reason += " " + strings.Join(attested, " ")
 	}
 	if len(unreadable) > 0 {
@@ -116,7 +117,7 @@ func (j *judgement) branchProtection() ruling {
 func (j *judgement) unreadableRemedy() string {
 	s := "GitHub shows the bypass list of a ruleset only to those who may edit it. "
 	if j.p.Protection.UnreadableBypass != bypassFail {
-		s += fmt.Sprintf("An owner of the organisation runs `countersign protect attest --repo %s --branch %s`. Or: ", j.f.Repository.Name, j.f.Change.GoverningRef)
+		s += fmt.Sprintf("An owner of the organisation runs `countersign protect attest --repo %s --branch %s`. Or: ", shellWord(j.f.Repository.Name), shellWord(j.f.Change.GoverningRef))
 	}
 	return s + "Use classic branch protection, whose list can be read, or accept with protection.unreadable_bypass: detect that bypasses are only found afterwards."
 }
@@ -205,11 +206,12 @@ func (j *judgement) checkGuard() guard {
 }
 
 // guarded says how well a guard holds: by the source with the best bypass list. An
-// empty why means that no source has it.
+// empty why means that no source has it. Of several that are as good, the text that sorts
+// first is told, in whatever order GitHub lists the rules.
 func (j *judgement) guarded(g guard) (best leak, why string) {
 	best = leakOpen
 	better := func(l leak, w string) {
-		if l < best || why == "" && l == best {
+		if l < best || l == best && (why == "" || w < why) {
 			best, why = l, w
 		}
 	}
@@ -292,6 +294,7 @@ func (j *judgement) listLeak(b *Bypass, source string) (leak, string) {
 			names = append(names, actorName(&b.Actors[i]))
 		}
 	}
+	slices.Sort(names)
 	switch {
 	case len(names) > 0:
 		return leakOpen, fmt.Sprintf("%s can be bypassed by %s", source, listed(names, 5))

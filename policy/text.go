@@ -93,6 +93,18 @@ func escape(s string) string {
 	return b.String()
 }
 
+// shellWord is a text as one argument of a command that people paste into a shell. A branch
+// may be called release/$(id), and anybody with write access names branches.
+func shellWord(s string) string {
+	safe := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !safe(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // code shows a short text in a code span, where GitHub makes no links and mentions.
 // What could end the span or a table cell is left out.
 func code(s string) string {
