@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -51,11 +52,12 @@ const (
 	selectKnownOrg    = `SELECT COUNT(*) FROM orgs WHERE org_id = $1`
 	upsertAttestation = `INSERT INTO attestations (org_id, ruleset_id, leaf_index, attested_at, updated_at, void_at, body) VALUES ($1, $2, $3, $4, $5, 0, $6)
 ON CONFLICT (org_id, ruleset_id) DO UPDATE SET leaf_index = excluded.leaf_index, attested_at = excluded.attested_at, updated_at = excluded.updated_at, void_at = 0, body = excluded.body`
-	selectRepoChanges = `SELECT number, repository, installation_id FROM changes WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) AND is_open = 1 ORDER BY number`
+	// repo_id 0: of the whole organisation.
+	selectChangesOf = `SELECT repo_id, number, repository, installation_id FROM changes WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) AND is_open = 1 ORDER BY repo_id, number`
 )
 
-// Attest records attestations, each with its leaf, and marks the open changes of the repository
-// that they were read through. At and V are set. ErrNotFound for an organisation that no event
+// Attest records attestations, each with its leaf, and marks the open changes that they are
+// about. At and V are set. ErrNotFound for an organisation that no event
 // was ever received of.
 func (n Tenant) Attest(ctx context.Context, list []Attestation) ([]Attestation, error) {
 	out := make([]Attestation, len(list))
@@ -86,7 +88,7 @@ func (n Tenant) Attest(ctx context.Context, list []Attestation) ([]Attestation, 
 			}
 			out[i] = a
 		}
-		return n.markRepository(t, list)
+		return n.markAttested(t, list)
 	})
 	if err != nil {
 		return nil, err
@@ -94,15 +96,23 @@ func (n Tenant) Attest(ctx context.Context, list []Attestation) ([]Attestation, 
 	return out, nil
 }
 
-// markRepository marks the open changes of the repositories that attestations were read through.
-func (n Tenant) markRepository(t *txn, list []Attestation) error {
+// markAttested marks the open changes of the repository that attestations were read through, and
+// of the whole organisation when a ruleset among them is not the repository's own: it may protect
+// branches of all the others.
+func (n Tenant) markAttested(t *txn, list []Attestation) error {
 	if len(list) == 0 {
 		return nil
 	}
-	m := Mark{OrgID: n.org, RepoID: list[0].RepositoryID, Noisy: true}
+	repo := list[0].RepositoryID
+	for _, a := range list {
+		if !strings.HasPrefix(a.Source, "Repository ") {
+			repo = 0
+		}
+	}
+	m := Mark{OrgID: n.org, Noisy: true}
 	var marks []Mark
-	err := t.rows(selectRepoChanges, []any{n.org, m.RepoID}, func(scan func(...any) error) error {
-		err := scan(&m.Number, &m.Repository, &m.InstallationID)
+	err := t.rows(selectChangesOf, []any{n.org, repo}, func(scan func(...any) error) error {
+		err := scan(&m.RepoID, &m.Number, &m.Repository, &m.InstallationID)
 		marks = append(marks, m)
 		return err
 	})

@@ -88,6 +88,24 @@ func TestAttestation(t *testing.T) {
 	w.nowhere(t, token)
 }
 
+// A ruleset of the organisation is attested once for all its repositories, and the pull requests
+// of each are looked at again.
+func TestAttestationOfTheOrganisationsRuleset(t *testing.T) {
+	w := startAcme(t, fast)
+	one, other := w.repository("one", shopPolicy), w.repository("other", shopPolicy)
+	w.org.Ruleset(w.carol, ghsim.RulesetSpec{Name: "all", Repos: []string{"one", "other"}, Rules: []ghsim.Rule{
+		ghsim.RulePullRequest(1), ghsim.RuleChecks(false, ghsim.Required{Name: "countersign", App: w.app}, ghsim.Required{Name: "test", App: w.sim.Actions()}),
+		ghsim.RuleNoForcePush(), ghsim.RuleNoDeletion()}})
+	here, there := w.approved(w.davesPull(one, code)), w.approved(w.davesPull(other, code))
+	w.wantCheck(t, here, "failure")
+	w.wantCheck(t, there, "failure")
+	w.later(time.Minute)
+	_, err := w.attestAs(t, w.carol.Token(), "acme/one")
+	mustDo(t, err)
+	w.wantCheck(t, here, released)
+	w.wantCheck(t, there, released)
+}
+
 // nowhere checks that a secret is in no file of the server.
 func (w *acme) nowhere(t *testing.T, secret string) {
 	t.Helper()
