@@ -127,7 +127,7 @@ func (c *Client) mustOwn(ctx context.Context, view OwnerView) error {
 	}
 	err := c.read(ctx, "GET /user/memberships/orgs/{org}", []string{org.Login}, nil, &m)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrForbidden) {
-		return fmt.Errorf("%w: %s is no member of %s, or the token may not tell (scope read:org)", ErrNotOwner, view.Owner.Login, org.Login)
+		return fmt.Errorf("%w: %s is no member of %s, or the token may not tell (scope read:org, or Members: read of a fine-grained one)", ErrNotOwner, view.Owner.Login, org.Login)
 	}
 	if err != nil {
 		return fmt.Errorf("read the membership of %s in %s: %w", view.Owner.Login, org.Login, err)

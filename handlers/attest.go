@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/countersign/countersign/gh"
@@ -19,6 +20,9 @@ const (
 	maxAttestBytes = 4 << 10
 	// attestsAtOnce bounds how many are looked at together: each asks GitHub several things.
 	attestsAtOnce = 2
+	// attestsInAMinute bounds how often anybody who reaches the server can have it ask GitHub
+	// who a token is of. GitHub turns away those who ask too often with tokens that are none.
+	attestsInAMinute = 30
 )
 
 // AttestRequest asks the server to read, with the sender's own token (Authorization: Bearer),
@@ -32,6 +36,9 @@ type AttestRequest struct {
 type AttestAnswer struct {
 	Owner    string              `json:"owner"` // login of who attested
 	Attested []store.Attestation `json:"attested"`
+	// NotShown are the names of the rulesets whose lists GitHub does not show to the owner, such as
+	// those of the enterprise. Nothing was recorded of them.
+	NotShown []string `json:"not_shown,omitempty"`
 	// Until is until when it stands, if none of the rulesets is changed before.
 	Until time.Time `json:"until"`
 }
@@ -46,6 +53,11 @@ const attestationLasts = 30 * 24 * time.Hour
 // attest reads GitHub itself with the owner's token: nothing that the sender says of the lists
 // is believed. The token is used for these reads and kept nowhere.
 func (h *Handlers) attest(w http.ResponseWriter, r *http.Request) {
+	ask, token, ok := readAttest(w, r)
+	if !ok {
+		return
+	}
+	// Not before the request is read: who sends it slowly keeps nobody else waiting.
 	select {
 	case h.attests <- struct{}{}:
 		defer func() { <-h.attests }()
@@ -53,17 +65,8 @@ func (h *Handlers) attest(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "somebody else attests right now: try again in a minute", http.StatusTooManyRequests)
 		return
 	}
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	var ask AttestRequest
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAttestBytes))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&ask); err != nil || body.Decode(&struct{}{}) != io.EOF {
-		http.Error(w, `send {"repository": "owner/name", "branch": "main"}`, http.StatusBadRequest)
-		return
-	}
-	owner, name, whole := strings.Cut(ask.Repository, "/")
-	if !ok || !whole || owner == "" || name == "" || strings.Contains(name, "/") {
-		http.Error(w, "the token of an owner is missing (Authorization: Bearer …), or the repository is not owner/name", http.StatusBadRequest)
+	if h.attempts.tooMany(h.Now()) {
+		http.Error(w, "there were too many attempts in the last minute: try again in a minute", http.StatusTooManyRequests)
 		return
 	}
 	client, err := h.Person(token)
@@ -71,12 +74,13 @@ func (h *Handlers) attest(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the token is none of GitHub's", http.StatusUnauthorized)
 		return
 	}
+	owner, name, _ := strings.Cut(ask.Repository, "/")
 	view, err := client.OwnerView(r.Context(), gh.Repo{Owner: owner, Name: name}, ask.Branch)
 	if err != nil {
 		h.refuseAttest(w, ask, err)
 		return
 	}
-	list, problem := attestations(view, h.Now())
+	list, notShown, problem := attestations(view, h.Now())
 	if problem != "" {
 		http.Error(w, problem, http.StatusUnprocessableEntity)
 		return
@@ -88,22 +92,60 @@ func (h *Handlers) attest(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Log.Info().Int64("org", view.Organization.ID).Str("repository", view.Repository).Str("owner", view.Owner.Login).Int("rulesets", len(recorded)).Msg("bypass lists attested")
 	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(AttestAnswer{Owner: view.Owner.Login, Attested: recorded, Until: recorded[0].At.Add(attestationLasts)}); err != nil {
+	if err := json.NewEncoder(w).Encode(AttestAnswer{Owner: view.Owner.Login, Attested: recorded, NotShown: notShown, Until: recorded[0].At.Add(attestationLasts)}); err != nil {
 		h.Log.Warn().Err(err).Msg("the answer to an attestation was not taken; it is recorded all the same")
 	}
 }
 
-// attestations are what is recorded of an owner's view, or why nothing can be.
-func attestations(view gh.OwnerView, now time.Time) (list []store.Attestation, problem string) {
+// readAttest reads what is asked for and with which token, or answers what is wrong with it.
+func readAttest(w http.ResponseWriter, r *http.Request) (ask AttestRequest, token string, ok bool) {
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAttestBytes))
+	body.DisallowUnknownFields()
+	if err := body.Decode(&ask); err != nil || body.Decode(&struct{}{}) != io.EOF {
+		http.Error(w, `send {"repository": "owner/name", "branch": "main"}`, http.StatusBadRequest)
+		return ask, "", false
+	}
+	token, ok = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	owner, name, whole := strings.Cut(ask.Repository, "/")
+	if !ok || !whole || owner == "" || name == "" || strings.Contains(name, "/") {
+		http.Error(w, "the token of an owner is missing (Authorization: Bearer …), or the repository is not owner/name", http.StatusBadRequest)
+		return ask, "", false
+	}
+	return ask, token, true
+}
+
+// attempts counts those of the last minute.
+type attempts struct {
+	mu    sync.Mutex
+	since time.Time
+	n     int
+}
+
+// tooMany counts an attempt and reports whether it is one too many.
+func (a *attempts) tooMany(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now.Sub(a.since) >= time.Minute {
+		a.since, a.n = now, 0
+	}
+	a.n++
+	return a.n > attestsInAMinute
+}
+
+// attestations are what is recorded of an owner's view, with the rulesets of which nothing can
+// be, or why nothing is recorded at all. One ruleset without a hole is enough for the policy, so
+// one that only the owners of the enterprise may see does not keep the others from being attested.
+func attestations(view gh.OwnerView, now time.Time) (list []store.Attestation, notShown []string, problem string) {
 	if len(view.Rulesets) == 0 {
-		return nil, "no ruleset applies to this branch: classic branch protection can be read by the App and needs no attestation"
+		return nil, nil, "no ruleset applies to this branch: classic branch protection can be read by the App and needs no attestation"
 	}
 	for _, r := range view.Rulesets {
 		if !r.BypassReadable || r.UpdatedAt.IsZero() {
-			return nil, "GitHub does not show who may bypass the ruleset " + r.Name + " with this token: use one that may edit it (a classic token with the scopes repo and admin:org, or a fine-grained one with Administration: write)"
+			notShown = append(notShown, r.Name)
+			continue
 		}
 		if now.Sub(r.UpdatedAt) < settled {
-			return nil, "the ruleset " + r.Name + " was changed a moment ago: try again in a minute"
+			return nil, nil, "the ruleset " + r.Name + " was changed a moment ago: try again in a minute"
 		}
 		a := store.Attestation{
 			RulesetID: r.ID, Ruleset: r.Name, Source: r.SourceType + " " + r.Source, UpdatedAt: r.UpdatedAt, Actors: []store.AttestedActor{},
@@ -114,7 +156,10 @@ func attestations(view gh.OwnerView, now time.Time) (list []store.Attestation, p
 		}
 		list = append(list, a)
 	}
-	return list, ""
+	if len(list) == 0 {
+		return nil, nil, "GitHub does not show who may bypass the ruleset " + strings.Join(notShown, ", ") + " with this token: use one that may edit it (a classic token with the scopes repo and admin:org, or a fine-grained one with Administration: write and Members: read; a ruleset of the enterprise is shown to its owners only)"
+	}
+	return list, notShown, ""
 }
 
 // attestRefusals say what an attestation that is not taken is answered with.
@@ -125,7 +170,7 @@ var attestRefusals = []struct {
 }{
 	{gh.ErrNotOwner, http.StatusForbidden, "only an owner of the organisation can attest"},
 	{gh.ErrUnauthorized, http.StatusUnauthorized, "GitHub does not accept the token: it may be wrong, expired, or not approved for the organisation's single sign-on"},
-	{gh.ErrForbidden, http.StatusForbidden, "the token may not read this: use a classic one with the scopes repo and read:org, or a fine-grained one with Administration: write"},
+	{gh.ErrForbidden, http.StatusForbidden, "the token may not read this: use a classic one with the scopes repo and admin:org, or a fine-grained one with Administration: write and Members: read"},
 	{gh.ErrNotFound, http.StatusNotFound, "GitHub does not show this repository or branch to the token"},
 	{store.ErrNotFound, http.StatusNotFound, "Countersign has never heard of this organisation: install the App on it first"},
 }

@@ -30,7 +30,8 @@ type Handlers struct {
 	// Person gives the client of a person's own token.
 	Person func(token string) (*gh.Client, error)
 
-	attests chan struct{} // one for each that is looked at
+	attests  chan struct{} // one for each that is looked at
+	attempts attempts
 }
 
 // Routes are all routes of this package.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -187,4 +188,31 @@ func TestAttestationEndpointIsStrict(t *testing.T) {
 			t.Errorf("%s: %v", server, err)
 		}
 	}
+}
+
+// Who sends requests slowly, or many of them, keeps no owner from attesting for long, and does
+// not have GitHub asked without end.
+func TestAttestationsAreBounded(t *testing.T) {
+	w := startAcme(t, fast)
+	w.rulesetRepo("bounded")
+	w.later(time.Minute)
+	address := w.server.listener.Addr().String()
+	for range 5 {
+		slow, err := net.Dial("tcp", address)
+		mustDo(t, err)
+		defer slow.Close()
+		_, err = io.WriteString(slow, "POST "+handlers.AttestPath+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nContent-Length: 50\r\n\r\n{")
+		mustDo(t, err)
+	}
+	_, err := w.attestAs(t, w.carol.Token(), "acme/bounded")
+	mustDo(t, err)
+	for range 30 {
+		_, err = w.attestAs(t, "ghp_unknown", "acme/bounded")
+	}
+	if err == nil || !strings.Contains(err.Error(), "too many attempts") {
+		t.Errorf("the last of many: %v", err)
+	}
+	w.later(time.Minute)
+	_, err = w.attestAs(t, w.carol.Token(), "acme/bounded")
+	mustDo(t, err)
 }

@@ -32,7 +32,8 @@ branch, records that in the organisation's log, and forgets the token. It stands
 ruleset is changed, and for 30 days.
 
 The token comes from GITHUB_TOKEN and is sent over TLS to the server that you name, and to
-nobody else. A classic token needs the scopes repo and admin:org; a short expiry is enough.
+nobody else. A classic token needs the scopes repo and admin:org, a fine-grained one
+Administration: write and Members: read; a short expiry is enough.
 
 example:
   GITHUB_TOKEN=$(gh auth token) countersign protect attest --server https://countersign.example.com --repo acme/shop --branch main`
@@ -85,6 +86,9 @@ func runProtectAttest(ctx context.Context, args []string, env environment) error
 	fmt.Fprintf(env.stdout, "Recorded as %s. It stands until %s, or until one of these rulesets is changed:\n", answer.Owner, answer.Until.Format("2006-01-02 15:04 UTC"))
 	for _, a := range answer.Attested {
 		fmt.Fprintf(env.stdout, "  %s (%s, id %d): %s\n", a.Ruleset, a.Source, a.RulesetID, mayBypass(a))
+	}
+	for _, name := range answer.NotShown {
+		fmt.Fprintf(env.stdout, "Not recorded: GitHub does not show you who may bypass the ruleset %s.\n", name)
 	}
 	return nil
 }
