@@ -23,9 +23,10 @@ type Impostor struct {
 // maxImpostors is how many are kept of one decision.
 const maxImpostors = 20
 
-// impostors are the checks under our names from others, by id. Facts hold none of our own. They
-// never validate anything, and they do not hold the change either: or anybody with write access
-// could hold everybody's.
+// impostors are the checks under our names from others: the first of each poster and name, those
+// that do harm before the others, so that a flood of harmless ones hides none of them. Facts hold
+// none of our own. They never validate anything, and they do not hold the change either: or
+// anybody with write access could hold everybody's.
 func (j *judgement) impostors() []Impostor {
 	var out []Impostor
 	for i := range j.tested.runs.Items {
@@ -34,7 +35,26 @@ func (j *judgement) impostors() []Impostor {
 			out = append(out, Impostor{Kind: v.Kind, ID: v.ID, Name: v.Name, App: v.App, Creator: v.Creator, Harmful: j.takenForOurs(v)})
 		}
 	}
-	slices.SortFunc(out, func(a, b Impostor) int { return cmp.Or(strings.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID)) })
+	harmless := func(i Impostor) int {
+		if i.Harmful {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(out, func(a, b Impostor) int {
+		return cmp.Or(cmp.Compare(harmless(a), harmless(b)), strings.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+	})
+	type poster struct {
+		kind, name   string
+		app, creator int64
+	}
+	seen := map[poster]bool{}
+	out = slices.DeleteFunc(out, func(i Impostor) bool {
+		p := poster{i.Kind, i.Name, i.App.ID, i.Creator.ID}
+		again := seen[p]
+		seen[p] = true
+		return again
+	})
 	return out[:min(len(out), maxImpostors)]
 }
 
