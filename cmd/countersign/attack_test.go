@@ -204,7 +204,7 @@ func attacks() []attempt {
 		{"lost-push-on-a-bots-branch", "Automation needs no approval; dave pushes to its branch in its name, and the delivery is lost.", "version: 1\nmode: enforce\nbranches: [main]\nreview: {automation: {approvals: 0}}\n",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.dependabotPull(repo)
-				w.mustSettle(t)
+				w.settleInTime(t)
 				w.app.Hooks().Drop(func(event, _ string) bool { return event == "push" || event == "pull_request" })
 				pr.Push(w.dave, ghsim.Commit{Message: "bump more", Author: w.dependabot, Committer: w.dependabot, Files: code})
 				if err := w.sim.Drain(t.Context()); err != nil {
@@ -349,7 +349,7 @@ func attacks() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
 				pr.Push(w.dave, ghsim.Commit{Message: "weaken", Files: map[string]string{ciPath: "name: ci\n"}})
-				w.mustSettle(t)
+				w.settleInTime(t)
 				repair := w.sim.Faults.Add(ghsim.Fault{Route: "GET /repos/{owner}/{repo}/pulls/{number}/files", StaleHeads: 1})
 				w.approved(pr)
 				w.waitForAttempts(t, "POST /graphql", 1)
@@ -477,7 +477,7 @@ func legitimate() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
 				w.test(pr, "success")
-				w.mustSettle(t)
+				w.settleInTime(t)
 				repo.Rename("another-name", w.carol)
 				pr.Approve(w.bob)
 				return pr
@@ -514,8 +514,10 @@ func everyLegitimate() []attempt { return slices.Concat(legitimate(), legitimate
 // settleInTime settles, and moves the server's clock to what is tried again later.
 func (w *acme) settleInTime(t *testing.T) {
 	t.Helper()
-	mustDo(t, w.sim.Drain(t.Context()))
-	w.skipUntil(t, func() bool { return w.settled(t) })
+	w.skipUntil(t, func() bool {
+		mustDo(t, w.sim.Drain(t.Context()))
+		return w.settled(t)
+	})
 }
 
 // shownFor is our newest check run for a pull request: on the commit of its repository's newest
