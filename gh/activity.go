@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -65,22 +64,15 @@ func (c *Client) RefActivity(ctx context.Context, r Repo, branch string, until i
 
 // nextCursor is the cursor of the next page, empty on the last one.
 func nextCursor(h http.Header, current string) (string, error) {
-	for _, link := range strings.Split(strings.Join(h.Values("Link"), ","), ",") {
-		address, params, _ := strings.Cut(strings.TrimSpace(link), ">")
-		if !strings.Contains(params, `rel="next"`) {
-			continue
-		}
-		u, err := url.Parse(strings.TrimPrefix(address, "<"))
-		if err != nil {
-			return "", unavailable("the link to the next page does not parse")
-		}
-		next := u.Query().Get("after")
-		if next == "" || next == current {
-			return "", unavailable("the link to the next page has no usable cursor")
-		}
-		return next, nil
+	query, err := nextQuery(h)
+	if err != nil || query == nil {
+		return "", err
 	}
-	return "", nil
+	next := query.Get("after")
+	if next == "" || next == current {
+		return "", unavailable("the link to the next page has no usable cursor")
+	}
+	return next, nil
 }
 
 type wireRefUpdate struct {

@@ -244,11 +244,24 @@ func list[T any](ctx context.Context, c *Client, l listing[T]) ([]T, error) {
 	}
 }
 
-// nextPage reads the number of the next page from the Link header; 0 means that there is
-// none. A link that cannot be understood is an error, not the end of the list.
+// nextPage reads the number of the next page from the Link header; 0 means that there is none.
+func nextPage(h http.Header, current int) (int, error) {
+	query, err := nextQuery(h)
+	if err != nil || query == nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(query.Get("page"))
+	if err != nil || n <= current {
+		return 0, unavailable("the link to the next page has no usable number")
+	}
+	return n, nil
+}
+
+// nextQuery is the query of the Link header's address of the next page; nil means that there is
+// no such page. A link that cannot be understood is an error, not the end of the list.
 //
 // Source: https://docs.github.com/rest/using-the-rest-api/using-pagination-in-the-rest-api
-func nextPage(h http.Header, current int) (int, error) {
+func nextQuery(h http.Header) (url.Values, error) {
 	for _, link := range strings.Split(strings.Join(h.Values("Link"), ","), ",") {
 		address, params, _ := strings.Cut(strings.TrimSpace(link), ">")
 		if !strings.Contains(params, `rel="next"`) {
@@ -256,15 +269,11 @@ func nextPage(h http.Header, current int) (int, error) {
 		}
 		u, err := url.Parse(strings.TrimPrefix(address, "<"))
 		if err != nil {
-			return 0, unavailable("the link to the next page does not parse")
+			return nil, unavailable("the link to the next page does not parse")
 		}
-		n, err := strconv.Atoi(u.Query().Get("page"))
-		if err != nil || n <= current {
-			return 0, unavailable("the link to the next page has no usable number")
-		}
-		return n, nil
+		return u.Query(), nil
 	}
-	return 0, nil
+	return nil, nil
 }
 
 // array decodes a page that is a bare JSON array.

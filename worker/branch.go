@@ -515,7 +515,7 @@ func (j *branchJob) blind(ctx context.Context, cause error) error {
 	if j.branch.BlindSince.IsZero() {
 		j.branch.BlindSince = now
 		open = append(open, j.exception(exceptionBlind, policy.SeverityHigh, fmt.Sprintf("%d/%s/blind after %d", j.job.RepoID, j.job.Ref, j.branch.ActivityID),
-			fmt.Sprintf("From %s on GitHub does not show the App what reaches %s: %s", now.Format("2006-01-02 15:04 UTC"), j.job.Ref, blindCause(cause))))
+			fmt.Sprintf("From %s on GitHub does not show the App what reaches %s: %s", whenUTC(now), j.job.Ref, blindCause(cause))))
 	}
 	return j.tenant.SettleBranch(ctx, j.job, j.branch, open, j.Now().Add(branchEvery))
 }
@@ -546,7 +546,7 @@ func (j *branchJob) seeing(ctx context.Context) error {
 		}
 		err := j.tenant.StepException(ctx, e.ID, func(e *store.Exception) bool {
 			e.State, e.Step, e.By = store.ExceptionRemediated, "remediated", "countersign"
-			e.Remediation = fmt.Sprintf("The App can see the branch again since %s, and compared everything that GitHub's activity lists of the time in between.", now.Format("2006-01-02 15:04 UTC"))
+			e.Remediation = fmt.Sprintf("The App can see the branch again since %s, and compared everything that GitHub's activity lists of the time in between.", whenUTC(now))
 			return true
 		})
 		if err != nil {
