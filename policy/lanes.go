@@ -48,6 +48,11 @@ func (p *Policy) lanes() []Lane {
 	return append([]Lane{{Branches: p.Branches, Mode: p.Mode}}, p.Lanes...)
 }
 
+// Enforces reports whether a lane of the policy does more than report.
+func (p *Policy) Enforces() bool {
+	return slices.ContainsFunc(p.lanes(), func(l Lane) bool { return l.Mode != ModeAudit })
+}
+
 // enrolment is the enrolment of a branch of this lane. Any mode but audit enforces.
 func enrolment(l Lane) Enrolment {
 	e := Enrolment{Lane: l.Name, Mode: ModeEnforce, CheckName: EnforceName(l.Name)}

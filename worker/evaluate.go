@@ -115,7 +115,7 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 	}
 	rec.RunAgainAt = decision.RecheckAt
 	if c.Organisation != nil && c.Facts.Broken == nil {
-		rec.Organisation = store.OrganisationPolicy{Used: true, Enforces: c.Organisation.Mode == policy.ModeEnforce}
+		rec.Organisation = store.OrganisationPolicy{Used: true, Enforces: c.Organisation.Enforces()}
 	}
 	return w.commit(ctx, log, tenant, rec, decision)
 }

@@ -42,7 +42,7 @@ func organisationGone(ctx context.Context, tenant store.Tenant, job store.Job, c
 	e, _ := c.Policy.Lane(f.Change.GoverningRef)
 	where := repoOf(job.Repository).Owner + "/" + policy.OrganisationRepository
 	cause := fmt.Sprintf("The organisation's policy, %s in %s, is gone, or the App may not see that repository any more; decision %s was still judged by it. "+
-		"An owner of the organisation must put it back, or install the App on %s. To give it up, set mode: audit in it first, and remove it once a pull request was judged by that.",
+		"An owner of the organisation must put it back, or install the App on %s. To give it up, set mode: audit in it first, in every lane, and remove it once a pull request was judged by that.",
 		policy.Path, where, recordID, where)
 	d := policy.Undecided(policy.Subject{
 		RepositoryID: job.RepoID, Repository: job.Repository, Number: job.Number, HeadSHA: f.Change.HeadSHA, BaseRef: f.Change.BaseRef,

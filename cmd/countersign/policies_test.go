@@ -92,6 +92,16 @@ func TestOrganisationPolicyGone(t *testing.T) {
 	w.wantCheck(t, other, released)
 }
 
+// An organisation's policy that enforces in one of its lanes is a floor as well.
+func TestOrganisationPolicyGoneThatEnforcedInALane(t *testing.T) {
+	w := startAcme(t, fast)
+	org := w.organisationPolicy("version: 1\nmode: audit\nbranches: [trunk]\nlanes: [{name: prod, branches: [main], mode: enforce}]\nreview: {human: {approvals: 2}}\n")
+	pr := w.approved(w.davesPull(w.guardedRepo("floored", ""), code))
+	w.wantCheck(t, pr, "in_progress")
+	org.Push("main", w.carol, ghsim.Commit{Message: "away", Delete: []string{policy.Path}})
+	w.wantCheck(t, pr, failed)
+}
+
 // An organisation enrols repositories that have no policy of their own, those that it names.
 func TestOrganisationEnrols(t *testing.T) {
 	w := startAcme(t, fast)
