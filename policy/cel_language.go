@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"regexp/syntax"
 	"slices"
 
@@ -113,7 +114,7 @@ type orderedMap struct {
 func newOrderedMap(entries map[string]string) ref.Val {
 	return orderedMap{
 		Mapper: types.NewStringStringMap(types.DefaultTypeAdapter, entries),
-		keys:   types.NewStringList(types.DefaultTypeAdapter, sortedKeys(entries)),
+		keys:   types.NewStringList(types.DefaultTypeAdapter, slices.Sorted(maps.Keys(entries))),
 	}
 }
 

@@ -84,6 +84,9 @@ type judgement struct {
 	checks    []judgedCheck
 	ruleVars  *ruleFacts // see ruleFacts; nil: not worked out yet
 	needs     []pathNeed // see pathNeeds; nil: not worked out yet
+	// proposed is the policy that the change brings, or unusable what is wrong with it: see read.
+	proposed *Policy
+	unusable []Annotation
 }
 
 // tested is the commit whose validations count, with those: the head, or the commit of the
@@ -104,6 +107,7 @@ func newJudgement(p *Policy, cat *Catalogue, f *Facts, lane Enrolment) *judgemen
 
 func newJudgementOf(p *Policy, cat *Catalogue, f *Facts, lane Enrolment, at tested) *judgement {
 	j := &judgement{p: p, cat: cat, f: f, lane: lane, who: AuthorshipOf(cat, f), tested: at}
+	j.proposed, j.unusable = f.Proposed.read()
 	j.reviews = j.judgeReviews()
 	j.judgeEmergency()
 	for _, s := range j.soughtValidations() {

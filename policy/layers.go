@@ -68,7 +68,7 @@ func Merge(organisation, repository *Policy, name string) (*Policy, []Note) {
 	}
 	m := &merge{up: organisation, low: repository, name: name}
 	out := *organisation
-	out.places, out.Repositories, out.floor = nil, nil, organisation
+	out.places, out.Repositories = nil, nil
 	out.merged = append(organisation.layers(), repository.layers()...)
 	m.enrol(&out)
 	if repository == nil {
@@ -82,7 +82,7 @@ func Merge(organisation, repository *Policy, name string) (*Policy, []Note) {
 	m.authorisation(&out)
 	m.emergency(&out)
 	m.sla(&out)
-	out.Rules = append(slices.Clone(m.up.Rules), m.low.Rules...)
+	m.rules(&out)
 	out.Paths = append(slices.Clone(m.up.Paths), m.low.Paths...)
 	slices.SortStableFunc(m.notes, func(a, b Note) int { return a.Line - b.Line })
 	return &out, m.notes
@@ -309,14 +309,37 @@ func (m *merge) validation(out *Policy) {
 			continue
 		}
 		if same >= 0 {
-			id := shorten(want.ID, 40)
-			for n := 2; slices.ContainsFunc(slices.Concat(v.Required, low.Required), func(have RequiredValidation) bool { return have.ID == want.ID }); n++ {
-				want.ID = fmt.Sprintf("%s.%d", id, n)
-			}
+			want.ID = freeID(want.ID, func(id string) bool {
+				return slices.ContainsFunc(slices.Concat(v.Required, low.Required), func(have RequiredValidation) bool { return have.ID == id })
+			})
 			m.note(path, "is required as %s: the organisation requires another validation with its id", want.ID)
 		}
 		v.Required = append(v.Required, want)
 	}
+}
+
+// rules: all. One of the repository under an id of the organisation's gets an id of its own, so
+// that what is said of the two cannot be taken for each other.
+func (m *merge) rules(out *Policy) {
+	out.Rules = slices.Clone(m.up.Rules)
+	for i, rule := range m.low.Rules {
+		if slices.ContainsFunc(m.up.Rules, func(have CustomRule) bool { return have.ID == rule.ID }) {
+			rule.ID = freeID(rule.ID, func(id string) bool {
+				return slices.ContainsFunc(slices.Concat(out.Rules, m.low.Rules), func(have CustomRule) bool { return have.ID == id })
+			})
+			m.note(fmt.Sprintf("rules[%d].id", i), "is %s here: the organisation has another rule with its id", rule.ID)
+		}
+		out.Rules = append(out.Rules, rule)
+	}
+}
+
+// freeID is an id that is not taken, made of one that is.
+func freeID(id string, taken func(string) bool) string {
+	free := id
+	for n := 2; taken(free); n++ {
+		free = fmt.Sprintf("%s.%d", shorten(id, 40), n)
+	}
+	return free
 }
 
 func (m *merge) protection(out *Policy) {

@@ -180,7 +180,7 @@ func (r *policyReader) unknown(key *yaml.Node, path string, known []string) {
 // later reports whether a key belongs to a later version of the format.
 func later(path, key string) bool {
 	switch join(path, key) {
-	case "sla", "review.confirm":
+	case "review.confirm":
 		return true
 	}
 	return false

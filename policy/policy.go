@@ -34,8 +34,7 @@ type Policy struct {
 
 	places   map[string]Place // of the keys that the file gives; nil: it comes from no one file
 	enrolled []Lane           // of several layers, outermost first; nil: those of the file
-	floor    *Policy          // of several layers, the organisation's; nil: there is none
-	merged   []*Policy        // of several layers, each of them; nil: it is one file's
+	merged   []*Policy        // of several layers, each of them, the organisation's first; nil: it is one file's
 }
 
 // Lane gives laxer bases a check run name of their own.

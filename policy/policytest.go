@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -79,7 +80,7 @@ func (c *TestCase) Run(p *Policy) (Decision, []TestFailure) {
 	if c.Says != "" && !strings.Contains(strings.ToLower(d.Title), strings.ToLower(c.Says)) {
 		failures = append(failures, TestFailure{"title", fmt.Sprintf("%q", d.Title), fmt.Sprintf("something with %q", c.Says)})
 	}
-	for _, rule := range sortedKeys(c.Rules) {
+	for _, rule := range slices.Sorted(maps.Keys(c.Rules)) {
 		i := slices.IndexFunc(d.Rules, func(r RuleResult) bool { return r.Rule == rule })
 		if i < 0 {
 			failures = append(failures, TestFailure{rule, "no such rule", string(c.Rules[rule])})
@@ -88,15 +89,6 @@ func (c *TestCase) Run(p *Policy) (Decision, []TestFailure) {
 		}
 	}
 	return d, failures
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // ParseTests reads a file of tests. The error is a *ParseError that holds every problem found.

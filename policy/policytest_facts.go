@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -65,7 +67,7 @@ func (c *TestCase) misread(p *Policy, cat *Catalogue) (out []TestFailure) {
 			out = append(out, TestFailure{"accounts", name + ", which has no account of its own", "a person, or an agent that acts under its own account"})
 		}
 	}
-	for _, id := range sortedKeys(c.Validations) {
+	for _, id := range slices.Sorted(maps.Keys(c.Validations)) {
 		if !slices.ContainsFunc(wantedValidations(p), func(v RequiredValidation) bool { return v.ID == id }) {
 			out = append(out, TestFailure{"validations", id, "the id of a validation that the policy requires"})
 		}
@@ -76,14 +78,14 @@ func (c *TestCase) misread(p *Policy, cat *Catalogue) (out []TestFailure) {
 // facts are those of the change of a test.
 func (c *TestCase) facts(p *Policy, cat *Catalogue) *Facts {
 	w := &testWorld{cat: cat, ids: map[string]int64{}, noon: time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC), check: *c}
-	author := w.account(orElse(c.Author, "author"))
-	base := orElse(c.Base, firstBranch(p))
+	author := w.account(cmp.Or(c.Author, "author"))
+	base := cmp.Or(c.Base, firstBranch(p))
 	e, _ := p.Lane(base)
 	f := &Facts{
 		V: FactsVersion, CollectedAt: w.noon, EvaluatedAt: w.noon, App: App{ID: testApp, Slug: "countersign"},
 		Repository: Repository{ID: 1, Name: testRepository, Owner: Actor{ID: 2, Login: "acme", Type: TypeOrganization}, Visibility: "private", DefaultBranch: base},
 		Change: Change{
-			ID: 1, Number: 1, Title: orElse(c.Title, "A change"), Author: author, Labels: c.Labels, Draft: c.Draft, State: "open",
+			ID: 1, Number: 1, Title: cmp.Or(c.Title, "A change"), Author: author, Labels: c.Labels, Draft: c.Draft, State: "open",
 			BaseRef: base, BaseSHA: testGoverningSHA, GoverningRef: base, GoverningSHA: testGoverningSHA, HeadRef: "topic", HeadSHA: testHead,
 			HeadRepository: testRepository, CreatedAt: w.noon.Add(-time.Hour), UpdatedAt: w.noon,
 		},
@@ -104,13 +106,6 @@ func (c *TestCase) facts(p *Policy, cat *Catalogue) *Facts {
 	f.Protection = w.protection(e, base, p)
 	f.Validations = w.validations(p)
 	return f
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // firstBranch is the first branch that the policy enrols; wildcards become "x".
@@ -208,7 +203,7 @@ func wantedValidations(p *Policy) []RequiredValidation {
 func (w *testWorld) validations(p *Policy) List[Validation] {
 	out := List[Validation]{Complete: true}
 	for i, v := range wantedValidations(p) {
-		state := orElse(w.check.Validations[v.ID], stateSuccess)
+		state := cmp.Or(w.check.Validations[v.ID], stateSuccess)
 		if state != stateMissing {
 			out.Items = append(out.Items, w.validation(&v, int64(500+i), state))
 		}
@@ -233,9 +228,9 @@ func (w *testWorld) validation(v *RequiredValidation, id int64, state string) Va
 			out.Creator.Type = TypeBot
 		}
 	case v.actions():
-		event := orElse(v.Event, "pull_request")
+		event := cmp.Or(v.Event, "pull_request")
 		out.Name, out.App = v.Job, App{ID: actionsAppID, Slug: actionsSlug}
-		out.Job = &Job{ID: id, Name: v.Job, RunID: id, Attempt: 1, Repository: orElse(v.Repository, testRepository), Path: v.Workflow, Event: event, Steps: 3}
+		out.Job = &Job{ID: id, Name: v.Job, RunID: id, Attempt: 1, Repository: cmp.Or(v.Repository, testRepository), Path: v.Workflow, Event: event, Steps: 3}
 	}
 	return out
 }

@@ -22,26 +22,31 @@ type Annotation struct {
 }
 
 // Floor is the organisation's policy under one that several layers make; nil: there is none.
-func (p *Policy) Floor() *Policy { return p.floor }
-
-// marks are what makes a proposed policy file unusable; none when it can be used, is removed,
-// or is nil.
-func (next *ProposedPolicy) marks() []Annotation {
-	if next == nil || next.Removed {
+func (p *Policy) Floor() *Policy {
+	if len(p.merged) == 0 {
 		return nil
 	}
-	if next.Unreadable != "" {
-		return []Annotation{{Path: Path, Line: 1, Level: "failure", Message: "Countersign cannot use this: " + next.Unreadable + "."}}
+	return p.merged[0]
+}
+
+// read is the policy that a proposed file is, or what makes the file unusable; neither when it
+// is removed, or is nil.
+func (next *ProposedPolicy) read() (*Policy, []Annotation) {
+	if next == nil || next.Removed {
+		return nil, nil
 	}
-	_, err := Parse([]byte(next.Source))
+	if next.Unreadable != "" {
+		return nil, []Annotation{{Path: Path, Line: 1, Level: "failure", Message: "Countersign cannot use this: " + next.Unreadable + "."}}
+	}
+	p, err := Parse([]byte(next.Source))
 	var broken *ParseError
 	if errors.As(err, &broken) {
-		return annotations("failure", broken.Problems)
+		return nil, annotations("failure", broken.Problems)
 	}
 	if err != nil {
-		return []Annotation{{Path: Path, Line: 1, Level: "failure", Message: shorten(err.Error(), 500)}}
+		return nil, []Annotation{{Path: Path, Line: 1, Level: "failure", Message: shorten(err.Error(), 500)}}
 	}
-	return nil
+	return p, nil
 }
 
 // judgeProposal says of a change to the policy file what is wrong with its version and what it
@@ -55,12 +60,10 @@ func (j *judgement) judgeProposal(d *Decision) {
 		d.PolicyDiff = []Difference{{Path: Path, Was: "the policy of this repository", Effect: effectLoosens}}
 		return
 	}
-	if d.Annotations = next.marks(); len(d.Annotations) > 0 {
+	proposed := j.proposed
+	if proposed == nil {
+		d.Annotations = j.unusable
 		return
-	}
-	proposed, err := Parse([]byte(next.Source))
-	if err != nil {
-		return // marks would have said so
 	}
 	if was := j.p.Floor(); was != nil && j.isOrganisationPolicy() {
 		d.PolicyDiff = was.Differences(proposed)

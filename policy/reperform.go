@@ -7,8 +7,14 @@ import (
 
 // Reperform does the control again: it decides anew from the exact bytes that were recorded
 // with a decision, of a pull request or of a merge group. An error is one of reading them.
-func Reperform(policyFile, catalogue, facts []byte) (Decision, error) {
-	p, err := Parse(policyFile)
+func Reperform(kept, catalogue, facts []byte) (Decision, error) {
+	var of struct {
+		Repository Repository `json:"repository"`
+	}
+	if err := json.Unmarshal(facts, &of); err != nil {
+		return Decision{}, fmt.Errorf("recorded facts: %w", err)
+	}
+	p, _, err := ParseKept(kept, of.Repository.Name)
 	if err != nil {
 		return Decision{}, fmt.Errorf("recorded policy: %w", err)
 	}

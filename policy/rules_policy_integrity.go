@@ -37,7 +37,7 @@ func (j *judgement) policyIntegrity() ruling {
 	if !ok {
 		return undecidable(r, []string{"A changed file has no path, or a glob of validation.protect cannot be used."}, "which files changed is not known")
 	}
-	if marks := j.f.Proposed.marks(); len(marks) > 0 {
+	if marks := j.unusable; len(marks) > 0 {
 		r.Outcome = OutcomeFail
 		r.Reason = fmt.Sprintf("The policy file that the change brings cannot be used: %s, marked in the file. Merged, it would hold every change.", count(len(marks), "problem"))
 		r.Remedy = "Repair the file; \"countersign policy check\" says the same before you push."

@@ -111,13 +111,19 @@ func newFlags(name string, stderr io.Writer, help string) *flag.FlagSet {
 	return flags
 }
 
+// parseSome parses args and leaves what is no flag to the command.
+func parseSome(flags *flag.FlagSet, args []string) error {
+	err := flags.Parse(args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return errUsage
+	}
+	return err
+}
+
 // parseFlags parses args and refuses what is left over.
 func parseFlags(flags *flag.FlagSet, args []string) error {
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return errUsage
+	if err := parseSome(flags, args); err != nil {
+		return err
 	}
 	if flags.NArg() > 0 {
 		fmt.Fprintf(flags.Output(), "countersign %s: %q is one argument too many\n", flags.Name(), flags.Arg(0))

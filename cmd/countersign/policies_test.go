@@ -34,15 +34,11 @@ func (w *acme) reperformed(t *testing.T, pr pull) (again, stored string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _, err := policy.ParseKept(kept.Policy, kept.Repository)
+	d, err := policy.Reperform(kept.Policy, kept.Catalogue, kept.Facts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var f policy.Facts
-	if err := json.Unmarshal(kept.Facts, &f); err != nil {
-		t.Fatal(err)
-	}
-	made, err := json.Marshal(policy.Evaluate(p, policy.Builtin().With(p.Agents), &f))
+	made, err := json.Marshal(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,11 +220,13 @@ func TestPolicySimulate(t *testing.T) {
 		}
 		var out, errs strings.Builder
 		args := append([]string{"simulate", "--policy", name, "--database", "sqlite:" + filepath.Join(w.folder, "countersign.db"), "--repository", "acme/two"}, more...)
-		if err := runPolicy(t.Context(), args, environment{getenv: func(string) string { return "" }, stdin: strings.NewReader(""), stdout: &out, stderr: &errs}); err != nil {
+		if err := runPolicy(t.Context(), args, environment{getenv: func(string) string { return "" }, stdin: strings.NewReader(file), stdout: &out, stderr: &errs}); err != nil {
 			t.Fatalf("%v\n%s", err, errs.String())
 		}
 		return out.String()
 	}
+	const ticketed = shopPolicy + "authorisation: {required: true, pattern: \"small\"}\n"
+	w.wantCheck(t, w.approved(w.davesPull(w.guardedRepo("ticketed", ticketed), code)), "in_progress")
 	for name, c := range map[string]struct {
 		policy string
 		args   []string
@@ -236,14 +234,16 @@ func TestPolicySimulate(t *testing.T) {
 	}{
 		"the same": {shopPolicy, nil, []string{"acme: 1 looked at", "1 would be the same"}},
 		// The organisation's floor of then is honoured.
-		"less than the floor": {strings.Replace(shopPolicy, "human: {approvals: 1}", "human: {approvals: 0}", 1), nil, []string{"1 would be the same"}},
-		"more":                {strings.ReplaceAll(shopPolicy, "{approvals: 1}", "{approvals: 3}"), nil, []string{"1 would not pass any more", "#1", "pass → waiting", "human-review: pass → pending"}},
-		"tickets":             {shopPolicy + "protection: {}\nauthorisation: {required: true, pattern: \"T-[0-9]+\"}\n", nil, []string{"1 not known", "authorised: not asked → not known"}},
-		"a team not read":     {strings.Replace(shopPolicy, "review:\n", "review:\n  from: {teams: [acme/core]}\n", 1), nil, []string{"1 not known", "human-review: pass → not known"}},
-		"another branch":      {strings.Replace(shopPolicy, "[main]", "[next]", 1), nil, []string{"not enrolled"}},
-		"the organisation's":  {strings.Replace(twoForEverybody, "approvals: 2", "approvals: 1", 1), []string{"--organisation", "--all"}, []string{"would pass"}},
-		"json":                {shopPolicy, []string{"--json"}, []string{`"looked_at":1`, `"same":1`}},
-		"another time":        {shopPolicy, []string{"--to", "2020-01-01"}, []string{"acme: 0 looked at"}},
+		"less than the floor":      {strings.Replace(shopPolicy, "human: {approvals: 1}", "human: {approvals: 0}", 1), nil, []string{"1 would be the same"}},
+		"more":                     {strings.ReplaceAll(shopPolicy, "{approvals: 1}", "{approvals: 3}"), nil, []string{"1 would not pass any more", "#1", "pass → waiting", "human-review: pass → pending"}},
+		"tickets":                  {shopPolicy + "protection: {}\nauthorisation: {required: true, pattern: \"T-[0-9]+\"}\n", nil, []string{"1 not known", "authorised: not asked → not known"}},
+		"tickets of another shape": {strings.Replace(ticketed, "small", "T-[0-9]+", 1), []string{"--repository", "acme/ticketed"}, []string{"1 not known", "authorised: pass → not known"}},
+		"from a pipe":              {strings.ReplaceAll(shopPolicy, "{approvals: 1}", "{approvals: 3}"), []string{"--policy", "-"}, []string{"1 would not pass any more"}},
+		"a team not read":          {strings.Replace(shopPolicy, "review:\n", "review:\n  from: {teams: [acme/core]}\n", 1), nil, []string{"1 not known", "human-review: pass → not known"}},
+		"another branch":           {strings.Replace(shopPolicy, "[main]", "[next]", 1), nil, []string{"not enrolled"}},
+		"the organisation's":       {strings.Replace(twoForEverybody, "approvals: 2", "approvals: 1", 1), []string{"--organisation", "--all"}, []string{"would pass"}},
+		"json":                     {shopPolicy, []string{"--json"}, []string{`"looked_at":1`, `"same":1`}},
+		"another time":             {shopPolicy, []string{"--to", "2020-01-01"}, []string{"acme: 0 looked at"}},
 	} {
 		got := simulate(c.policy, c.args...)
 		for _, want := range c.want {

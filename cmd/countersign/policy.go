@@ -76,11 +76,8 @@ func runPolicy(ctx context.Context, args []string, env environment) error {
 
 func runPolicyCheck(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	flags := newFlags("policy check", stderr, policyCheckHelp)
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return errUsage
+	if err := parseSome(flags, args); err != nil {
+		return err
 	}
 	files := flags.Args()
 	if len(files) == 0 {

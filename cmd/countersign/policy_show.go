@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -39,11 +38,8 @@ func runPolicyShow(ctx context.Context, args []string, env environment) error {
 	pull := flags.String("pr", "", "explain this pull request, `owner/name#number`")
 	appID := flags.Int64("app-id", 0, "numeric `id` of the App whose check the branch requires, with --pr")
 	none := flags.Bool("none", false, "the repository has no policy of its own")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return errUsage
+	if err := parseSome(flags, args); err != nil {
+		return err
 	}
 	if flags.NArg() > 1 || *none && flags.NArg() > 0 {
 		fmt.Fprintln(stderr, "countersign policy show: name one file, or --none")
@@ -81,6 +77,11 @@ func usablePolicy(name string, stdin io.Reader, stderr io.Writer) (*policy.Polic
 	if err != nil {
 		return nil, err
 	}
+	return parseUsable(name, src, stderr)
+}
+
+// parseUsable parses a policy file, or prints what is wrong with it.
+func parseUsable(name string, src []byte, stderr io.Writer) (*policy.Policy, error) {
 	p, err := policy.Parse(src)
 	var broken *policy.ParseError
 	if errors.As(err, &broken) {

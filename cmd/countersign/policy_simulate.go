@@ -96,11 +96,11 @@ func runPolicySimulate(ctx context.Context, args []string, env environment) erro
 	if s.from, s.to, err = period(*from, *to); err != nil {
 		return err
 	}
-	if _, err := usablePolicy(*file, env.stdin, env.stderr); err != nil {
-		return err
-	}
 	src, err := readPolicy(*file, env.stdin)
 	if err != nil {
+		return err
+	}
+	if _, err := parseUsable(*file, src, env.stderr); err != nil {
 		return err
 	}
 	s.source = string(src)
@@ -236,8 +236,13 @@ func (s simulation) judge(d store.Decided) (was, next policy.Decision, err error
 	}
 	// The file that is tried is whole, whatever was broken then.
 	f.Broken = nil
+	repatterned := after.Authorisation != nil && (before.Authorisation == nil || before.Authorisation.Pattern != after.Authorisation.Pattern)
+	if repatterned {
+		// Those of then are of another shape; what the body said was not kept.
+		f.Change.Tickets = after.TicketsIn(f.Change.Title, f.Change.HeadRef)
+	}
 	next = policy.Evaluate(after, policy.Builtin().With(after.Agents), &f)
-	if after.Authorisation != nil && (before.Authorisation == nil || before.Authorisation.Pattern != after.Authorisation.Pattern) {
+	if repatterned {
 		ticketsUnknown(&next)
 	}
 	return was, next, nil

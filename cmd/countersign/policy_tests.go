@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -34,11 +33,8 @@ protection can be missing, and a change has base, title, labels, lines, draft, f
 func runPolicyTest(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("policy test", env.stderr, policyTestHelp)
 	policyFile := flags.String("policy", policy.Path, "policy `file`")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return errUsage
+	if err := parseSome(flags, args); err != nil {
+		return err
 	}
 	p, err := usablePolicy(*policyFile, env.stdin, env.stderr)
 	if errors.Is(err, os.ErrNotExist) {
