@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/countersign/countersign/gh"
@@ -38,14 +39,22 @@ func addEarlier(ctx context.Context, client *gh.Client, req Request, f *policy.F
 		e.Files.Items = slices.Clone(recorded.Files.Items)
 		f.Earlier = append(f.Earlier, e)
 	}
+	remembered := sync.OnceValues(func() (*policy.Facts, error) {
+		recorded, _, err := req.RecordedAt(ctx, f.Change.HeadSHA, req.Now)
+		return recorded, err
+	})
 	for i := range f.Earlier {
 		e := &f.Earlier[i]
 		same := e.Files.Complete && f.Files.Complete && len(policy.ChangedBetween(e.Files.Items, f.Files.Items, false)) == 0
 		if !same || len(f.Files.Items) > maxModes {
 			continue
 		}
-		if err := rememberModes(ctx, req, f, e); err != nil {
-			return err
+		recorded, err := remembered()
+		if err != nil {
+			return fmt.Errorf("what was recorded of %.12s: %w", f.Change.HeadSHA, err)
+		}
+		if recorded != nil {
+			rememberModes(recorded, f, e)
 		}
 		if err := readModes(ctx, client, req, e.SHA, e.Files.Items); err != nil {
 			return err
@@ -86,18 +95,13 @@ func approvedBefore(f *policy.Facts) []approvedHead {
 }
 
 // rememberModes fills in the modes that an evaluation of the same head has read before.
-func rememberModes(ctx context.Context, req Request, f *policy.Facts, e *policy.EarlierHead) error {
-	recorded, _, err := req.RecordedAt(ctx, f.Change.HeadSHA, req.Now)
-	if err != nil || recorded == nil {
-		return err
-	}
+func rememberModes(recorded, f *policy.Facts, e *policy.EarlierHead) {
 	copyModes(f.Files.Items, recorded.Files.Items)
 	for i := range recorded.Earlier {
 		if recorded.Earlier[i].SHA == e.SHA {
 			copyModes(e.Files.Items, recorded.Earlier[i].Files.Items)
 		}
 	}
-	return nil
 }
 
 // copyModes copies the modes of files from another list about the same commit.

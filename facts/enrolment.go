@@ -40,7 +40,7 @@ func confirmEnrolment(ctx context.Context, client *gh.Client, req Request, first
 			Err: &policy.ParseError{Problems: []policy.Problem{{Message: message, Hint: hint}}},
 		}
 	}
-	file, err := client.Content(ctx, req.Repo, policy.Path, main)
+	file, err := client.Content(ctx, req.Repo, policy.Path, "refs/heads/"+main)
 	switch {
 	case errors.Is(err, gh.ErrNotFound):
 		return nil, refused(fmt.Sprintf("the default branch %s has no policy, so nothing enrols %s", main, base), fmt.Sprintf("put a policy on %s that names %s", main, base))

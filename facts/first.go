@@ -59,7 +59,7 @@ func readFirst(ctx context.Context, client *gh.Client, req Request, at aim) (*fi
 			return err
 		})
 		group.Go(func() (err error) {
-			r.policyFile, err = client.Content(ctx, req.Repo, policy.Path, at.base)
+			r.policyFile, err = client.Content(ctx, req.Repo, policy.Path, "refs/heads/"+at.base)
 			return setAside(err, &r.policyErr, gh.ErrNotFound, gh.ErrTruncated, gh.ErrInvalid)
 		})
 	}

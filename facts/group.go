@@ -107,7 +107,10 @@ func ReadQueue(ctx context.Context, client *gh.Client, repo gh.Repo, branch stri
 			q.Tip = ref.Target.OID
 		}
 		queue := answer.Repository.MergeQueue
-		if queue == nil {
+		switch {
+		case queue == nil && len(q.Entries) > 0:
+			return Queue{}, fmt.Errorf("%w: the queue went away while it was read", ErrBehind)
+		case queue == nil:
 			return q, nil
 		}
 		if c := queue.Configuration; c != nil {
@@ -123,6 +126,8 @@ func ReadQueue(ctx context.Context, client *gh.Client, repo gh.Repo, branch stri
 		case !page.HasNextPage:
 			slices.SortStableFunc(q.Entries, func(a, b QueueEntry) int { return a.Position - b.Position })
 			return q, nil
+		case len(queue.Entries.Nodes) == 0:
+			return Queue{}, fmt.Errorf("%w: a page of the queue is empty and not the last", ErrBehind)
 		case len(q.Entries) >= maxQueue:
 			return Queue{}, fmt.Errorf("read the merge queue of %s:%s: %w: more than %d entries", repo, branch, gh.ErrTruncated, maxQueue)
 		default:

@@ -37,10 +37,7 @@ func usePolicy(ctx context.Context, req Request, first *firstReading) (policyInU
 	base := first.aim().base
 	name := req.Repo.Owner + "/" + req.Repo.Name
 	change := first.change(policy.Builtin())
-	read, err := first.policyLayers(name)
-	if err != nil {
-		return policyInUse{}, err
-	}
+	read := first.policyLayers(name)
 	if len(read) == 0 {
 		return policyInUse{}, &NotEnrolledError{change, fmt.Sprintf("%s has no %s on %s", name, policy.Path, base)}
 	}
@@ -122,17 +119,13 @@ func lastUsable(ctx context.Context, req Request, change policy.Change, broken *
 }
 
 // policyLayers are the policy files that there are, outermost first.
-func (r *firstReading) policyLayers(name string) ([]layerRead, error) {
+func (r *firstReading) policyLayers(name string) []layerRead {
 	var out []layerRead
-	organisation, err := r.organisationLayer()
-	if err != nil {
-		return nil, err
-	}
-	if organisation != nil {
+	if organisation := r.answer.Organisation.layer(); organisation != nil {
 		out = append(out, *organisation)
 	}
 	if errors.Is(r.policyErr, gh.ErrNotFound) {
-		return out, nil
+		return out
 	}
 	own := layerRead{PolicyLayer: policy.PolicyLayer{Layer: policy.LayerRepository, Repository: name, Path: policy.Path, Ref: r.aim().base}}
 	if target := r.answer.Repository.Base; target != nil && target.Target != nil {
@@ -140,19 +133,18 @@ func (r *firstReading) policyLayers(name string) ([]layerRead, error) {
 	}
 	if r.policyErr != nil {
 		own.broken = notAFile(unreadable(r.policyErr))
-		return append(out, own), nil
+		return append(out, own)
 	}
 	own.BlobSHA, own.source = r.policyFile.BlobSHA, r.policyFile.Bytes
 	own.SHA256 = hexSHA256(own.source)
-	return append(out, own), nil
+	return append(out, own)
 }
 
-// organisationLayer is the organisation's policy; nil when there is none. GitHub says the same
-// of a repository that does not exist and of one that the App may not see.
-func (r *firstReading) organisationLayer() (*layerRead, error) {
-	at := r.answer.Organisation
+// layer is the organisation's policy; nil when there is none. GitHub says the same of a
+// repository that does not exist and of one that the App may not see.
+func (at *gqlPolicyRepository) layer() *layerRead {
 	if at == nil || at.Policy == nil {
-		return nil, nil
+		return nil
 	}
 	layer := &layerRead{PolicyLayer: policy.PolicyLayer{Layer: policy.LayerOrganisation, Repository: at.NameWithOwner, Path: policy.Path}}
 	if branch := at.DefaultBranchRef; branch != nil {
@@ -166,22 +158,22 @@ func (r *firstReading) organisationLayer() (*layerRead, error) {
 	switch {
 	case file.Typename != "Blob":
 		layer.broken = notAFile("it is not a file: a folder or a submodule")
-		return layer, nil
+		return layer
 	case file.IsTruncated || file.ByteSize > policy.MaxPolicyBytes:
 		layer.broken = notAFile(fmt.Sprintf("the file is larger than %d bytes", policy.MaxPolicyBytes))
-		return layer, nil
+		return layer
 	case file.Text == nil:
 		layer.broken = notAFile("it is not a file of text")
-		return layer, nil
+		return layer
 	}
 	// GraphQL hands out text, and the text is the file only if it makes the same blob.
 	layer.source = []byte(*file.Text)
 	if blobSHA(layer.source) != file.OID {
 		layer.source, layer.broken = nil, notAFile("it is not valid UTF-8")
-		return layer, nil
+		return layer
 	}
 	layer.SHA256 = hexSHA256(layer.source)
-	return layer, nil
+	return layer
 }
 
 // blobSHA is git's name of a file's content.

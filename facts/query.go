@@ -33,12 +33,20 @@ const changeQuery = `query Change($owner: String!, $name: String!, $number: Int!
       closingIssuesReferences(first: 50) { totalCount pageInfo { hasNextPage } nodes { number createdAt repository { nameWithOwner } author { ...Actor } } }
     }
   }
-  organisation: repository(owner: $owner, name: "` + policy.OrganisationRepository + `", followRenames: false) {
+` + organisationSelection + `}
+` + fragments
+
+// organisationQuery reads the organisation's policy by itself.
+const organisationQuery = `query Organisation($owner: String!) {
+` + organisationSelection + `}
+`
+
+// organisationSelection is the organisation's policy, as part of a query.
+const organisationSelection = `  organisation: repository(owner: $owner, name: "` + policy.OrganisationRepository + `", followRenames: false) {
     nameWithOwner defaultBranchRef { name target { oid } }
     policy: object(expression: "HEAD:` + policy.Path + `") { __typename ... on Blob { oid byteSize isTruncated text } }
   }
-}
-` + fragments
+`
 
 // pageQueries read the further pages of the lists that changeQuery begins, 100 at a time.
 const (
@@ -122,7 +130,7 @@ type changeAnswer struct {
 	Organisation *gqlPolicyRepository `json:"organisation"`
 }
 
-// organisationField is the field of changeQuery that may be missing.
+// organisationField is the field of organisationSelection that may be missing.
 const organisationField = "organisation"
 
 type gqlPolicyRepository struct {

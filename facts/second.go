@@ -60,7 +60,7 @@ func readSecond(ctx context.Context, client *gh.Client, req Request, first *firs
 			return err
 		})
 		group.Go(func() (err error) {
-			s.workflows[i].BaseBlob, err = blobOf(ctx, client, req, path, first.aim().base)
+			s.workflows[i].BaseBlob, err = blobOf(ctx, client, req, path, "refs/heads/"+first.aim().base)
 			return err
 		})
 	}

@@ -14,26 +14,47 @@ import (
 // builds groups of at most 100 pull requests, and a merge commit for each.
 const maxMembers = 250
 
-// Enrols says how the policy at a commit or branch enrols a branch, together with the
+// OrganisationPolicy is the policy of an organisation as it is now.
+type OrganisationPolicy struct {
+	policy *policy.Policy // nil: there is none
+	broken bool           // there is one that cannot be used
+}
+
+// ReadOrganisationPolicy reads the policy of an organisation, as for the decisions about its
+// pull requests.
+func ReadOrganisationPolicy(ctx context.Context, client *gh.Client, owner string) (o OrganisationPolicy, err error) {
+	var answer struct {
+		Organisation *gqlPolicyRepository `json:"organisation"`
+	}
+	if err := client.GraphQL(ctx, organisationQuery, map[string]any{"owner": owner}, &answer, organisationField); err != nil {
+		return o, fmt.Errorf("read the policy of %s: %w", owner, err)
+	}
+	switch layer := answer.Organisation.layer(); {
+	case layer == nil:
+	case layer.broken != nil:
+		o.broken = true
+	default:
+		o.policy, o.broken, err = parsePolicy(layer.source)
+	}
+	return o, err
+}
+
+// Enrols says how the policy at a commit or full ref enrols a branch, together with the
 // organisation's. broken is true when there is a policy that cannot be used.
-func Enrols(ctx context.Context, client *gh.Client, repo gh.Repo, at, branch string) (e policy.Enrolment, enrolled, broken bool, err error) {
-	own, brokenOwn, err := policyAt(ctx, client, repo, at)
-	if err != nil {
-		return e, false, false, err
+func Enrols(ctx context.Context, client *gh.Client, repo gh.Repo, above OrganisationPolicy, at, branch string) (e policy.Enrolment, enrolled, broken bool, err error) {
+	own, broken, err := policyAt(ctx, client, repo, at)
+	if err != nil || broken || above.broken {
+		return e, false, broken || above.broken, err
 	}
-	organisation, brokenAbove, err := policyAt(ctx, client, gh.Repo{Owner: repo.Owner, Name: ".github"}, "")
-	if err != nil || brokenOwn || brokenAbove {
-		return e, false, brokenOwn || brokenAbove, err
-	}
-	if own == nil && organisation == nil {
+	if own == nil && above.policy == nil {
 		return e, false, false, nil
 	}
-	merged, _ := policy.Merge(organisation, own, repo.String())
+	merged, _ := policy.Merge(above.policy, own, repo.String())
 	e, enrolled = merged.Lane(branch)
 	return e, enrolled, false, nil
 }
 
-// policyAt is the policy file of a repository at a commit or branch, nil when there is none.
+// policyAt is the policy file of a repository at a commit or full ref, nil when there is none.
 func policyAt(ctx context.Context, client *gh.Client, repo gh.Repo, at string) (p *policy.Policy, broken bool, err error) {
 	file, err := client.Content(ctx, repo, policy.Path, at)
 	switch {
@@ -44,7 +65,11 @@ func policyAt(ctx context.Context, client *gh.Client, repo gh.Repo, at string) (
 	case err != nil:
 		return nil, false, err
 	}
-	p, err = policy.Parse(file.Bytes)
+	return parsePolicy(file.Bytes)
+}
+
+func parsePolicy(source []byte) (p *policy.Policy, broken bool, err error) {
+	p, err = policy.Parse(source)
 	var problems *policy.ParseError
 	if errors.As(err, &problems) {
 		return nil, true, nil
@@ -132,6 +157,7 @@ func mergedBy(ctx context.Context, client *gh.Client, repo gh.Repo, branch strin
 			err = fmt.Errorf("%w: %w", ErrBehind, err)
 		}
 		if err != nil {
+			out.Complete, out.Why, out.Total = false, "GitHub does not say of which pull requests its commits are", len(out.Items)
 			return out, err
 		}
 		for _, p := range pulls {

@@ -27,39 +27,70 @@ const maxActivity = 2000
 
 // RefActivity returns the updates of a branch, newest first, until and without the one with
 // the given id. found says whether that one was reached; without it, all there are came. It
-// returns ErrTruncated above 2,000.
+// returns ErrTruncated above 2,000. With 0 as the id, it returns the newest 2,000.
 //
 // Source: GET /repos/{owner}/{repo}/activity, whose pages are named by cursors.
 func (c *Client) RefActivity(ctx context.Context, r Repo, branch string, until int64) (updates []RefUpdate, found bool, err error) {
-	query := url.Values{"ref": {"refs/heads/" + branch}, "per_page": {strconv.Itoa(perPage)}}
-	decode := array(wireRefUpdate.update)
-	for {
+	fail := func(err error) ([]RefUpdate, bool, error) {
+		return nil, false, fmt.Errorf("list updates of %s of %s: %w", branch, r, err)
+	}
+	for after := ""; ; {
+		p, next, err := c.activityPage(ctx, r, branch, after)
+		if err != nil {
+			return fail(err)
+		}
+		for i, u := range p {
+			if u.ID == until && until != 0 {
+				return append(updates, p[:i]...), true, nil
+			}
+		}
+		updates = append(updates, p...)
+		switch {
+		case next == "":
+			return updates, false, nil
+		case len(updates) > maxActivity && until == 0:
+			return updates[:maxActivity], false, nil
+		case len(updates) > maxActivity:
+			return fail(fmt.Errorf("more than %d: %w", maxActivity, ErrTruncated))
+		}
+		after = next
+	}
+}
+
+// activityPage is one page of updates, with the cursor of the next one, empty on the last.
+func (c *Client) activityPage(ctx context.Context, r Repo, branch, after string) (updates []RefUpdate, next string, err error) {
+	query := url.Values{"ref": {"refs/heads/" + branch}}
+	if after != "" {
+		query.Set("after", after)
+	}
+	// A full page without a link may be the last, or its link got lost on the way, and only the
+	// link names the next page. One that is shorter by one and still full must have a link.
+	for _, size := range []int{perPage, perPage - 1} {
+		query.Set("per_page", strconv.Itoa(size))
 		a, err := c.get(ctx, "GET /repos/{owner}/{repo}/activity", []string{r.Owner, r.Name}, query)
 		if err != nil {
-			return nil, false, fmt.Errorf("list updates of %s of %s: %w", branch, r, err)
+			return nil, "", err
 		}
-		p, err := decode(a.body)
+		p, err := array(wireRefUpdate.update)(a.body)
 		if err != nil {
-			return nil, false, fmt.Errorf("list updates of %s of %s: %w", branch, r, unavailable("a page has not the expected shape: %v", err))
+			return nil, "", unavailable("a page has not the expected shape: %v", err)
 		}
 		for _, u := range p.items {
 			if u.Ref != "refs/heads/"+branch {
-				return nil, false, fmt.Errorf("list updates of %s of %s: %w", branch, r, unavailable("an update of %.80q", u.Ref))
+				return nil, "", unavailable("an update of %.80q", u.Ref)
 			}
-			if u.ID == until && until != 0 {
-				return updates, true, nil
-			}
-			updates = append(updates, u)
 		}
-		next, err := nextCursor(a.header, query.Get("after"))
-		if err != nil || next == "" {
-			return updates, false, err
+		next, err := nextCursor(a.header, after)
+		switch {
+		case err != nil:
+			return nil, "", err
+		case next != "" && len(p.items) == 0:
+			return nil, "", unavailable("a page is empty and not the last")
+		case next != "" || len(p.items) < size:
+			return p.items, next, nil
 		}
-		if len(updates) > maxActivity {
-			return nil, false, fmt.Errorf("list updates of %s of %s: more than %d: %w", branch, r, maxActivity, ErrTruncated)
-		}
-		query.Set("after", next)
 	}
+	return nil, "", unavailable("a full page without a link to the next")
 }
 
 // nextCursor is the cursor of the next page, empty on the last one.

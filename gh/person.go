@@ -75,14 +75,11 @@ func (c *Client) OwnerView(ctx context.Context, r Repo, branch string) (OwnerVie
 	if view.Owner = me.account(); view.Owner.ID == 0 || view.Owner.Type != "User" {
 		return view, fmt.Errorf("%w: %s is an account of type %q", ErrNotOwner, view.Owner.Login, view.Owner.Type)
 	}
-	var repo struct {
-		wireRepository
-		Owner *wireAccount `json:"owner"`
+	repo, err := c.Repository(ctx, r)
+	if err != nil {
+		return view, err
 	}
-	if err := c.read(ctx, "GET /repos/{owner}/{repo}", []string{r.Owner, r.Name}, nil, &repo); err != nil {
-		return view, fmt.Errorf("read repository %s: %w", r, err)
-	}
-	view.RepositoryID, view.Repository, view.Organization = repo.ID, repo.FullName, repo.Owner.account()
+	view.RepositoryID, view.Repository, view.Organization = repo.ID, repo.FullName, repo.Owner
 	if branch == "" {
 		branch = repo.DefaultBranch
 	}
@@ -112,7 +109,7 @@ func (c *Client) OwnerView(ctx context.Context, r Repo, branch string) (OwnerVie
 func (c *Client) mustOwn(ctx context.Context, view OwnerView) error {
 	org := view.Organization
 	switch {
-	case org.ID == 0 || view.RepositoryID == 0:
+	case org.ID == 0:
 		return unavailable("a repository without an owner")
 	case org.Type == "User" && org.ID == view.Owner.ID:
 		return nil

@@ -41,6 +41,7 @@ type branchJob struct {
 	job    store.Job
 	repo   gh.RepositoryNow
 	at     gh.Repo
+	above  facts.OrganisationPolicy
 	branch store.Branch
 }
 
@@ -129,6 +130,9 @@ func (j *branchJob) read(ctx context.Context, followed bool) ([]gh.RefUpdate, er
 		return nil, fmt.Errorf("the name %s now belongs to repository %d: %w", j.job.Repository, j.repo.ID, gh.ErrNotFound)
 	}
 	j.at, j.branch.Repository = repoOf(j.repo.FullName), j.repo.FullName
+	if j.above, err = facts.ReadOrganisationPolicy(ctx, j.client, j.at.Owner); err != nil {
+		return nil, err
+	}
 	if err := j.enrolled(ctx, followed); err != nil {
 		return nil, err
 	}
@@ -151,9 +155,9 @@ func (j *branchJob) read(ctx context.Context, followed bool) ([]gh.RefUpdate, er
 // broken, as for the decisions about its pull requests.
 func (j *branchJob) enrolled(ctx context.Context, followed bool) error {
 	main := j.repo.DefaultBranch
-	e, is, broken, err := facts.Enrols(ctx, j.client, j.at, main, j.job.Ref)
+	e, is, broken, err := facts.Enrols(ctx, j.client, j.at, j.above, "refs/heads/"+main, j.job.Ref)
 	if err == nil && is && j.job.Ref != main {
-		e, is, broken, err = facts.Enrols(ctx, j.client, j.at, j.job.Ref, j.job.Ref)
+		e, is, broken, err = facts.Enrols(ctx, j.client, j.at, j.above, "refs/heads/"+j.job.Ref, j.job.Ref)
 	}
 	if err != nil {
 		return err
@@ -204,7 +208,7 @@ func (j *branchJob) first(ctx context.Context, updates []gh.RefUpdate) ([]gh.Ref
 				break // the repository begins here
 			}
 		}
-		_, is, broken, err := facts.Enrols(ctx, j.client, j.at, at, j.job.Ref)
+		_, is, broken, err := facts.Enrols(ctx, j.client, j.at, j.above, at, j.job.Ref)
 		if err != nil {
 			return nil, err
 		}
@@ -277,7 +281,7 @@ func (j *branchJob) judge(ctx context.Context, u gh.RefUpdate, open []store.Exce
 	f.RepositoryID, f.Mode = j.job.RepoID, policy.Mode(j.branch.Mode)
 	if at := u.Before; at != noCommit {
 		// The policy that held when it came, which it may itself have changed.
-		e, is, _, err := facts.Enrols(ctx, j.client, j.at, at, j.job.Ref)
+		e, is, _, err := facts.Enrols(ctx, j.client, j.at, j.above, at, j.job.Ref)
 		if err != nil {
 			return err
 		}
