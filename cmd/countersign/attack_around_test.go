@@ -78,7 +78,7 @@ func attacksAround() []attempt {
 				repo.Unprotect("main", w.carol)
 				repo.Push("main", w.carol, ghsim.Commit{Message: "stricter", Files: map[string]string{policy.Path: "version: 1\nmode: enforce\nbranches: [main]\nreview: {human: {approvals: 2}}\nvalidation:\n  required:\n    - {id: tests, app: github-actions, workflow: .github/workflows/ci.yml, job: test}\n"}})
 				repo.Protect("main", w.carol, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}})
-				w.settleInTime(t)
+				w.mustSettle(t)
 				w.app.Hooks().Drop(nil)
 				return upper
 			}, "approval"},
@@ -93,7 +93,7 @@ func attacksAround() []attempt {
 				second := repo.OpenPullRequest(ghsim.PullSpec{Title: "Copy", Head: "copy", Author: w.dave})
 				w.skipUntil(t, func() bool { return w.check(second, "countersign").Status == "in_progress" })
 				repair()
-				w.skipUntil(t, func() bool { return w.settled(t) })
+				w.mustSettle(t)
 				return second
 			}, "approval"},
 	}

@@ -12,7 +12,7 @@ func emergency(name, how, says string, happens func(t *testing.T, w *acme, repo 
 		erin := w.onCall(t)
 		pr := w.davesPull(repo, code)
 		w.test(pr, "success")
-		w.settleInTime(t)
+		w.mustSettle(t)
 		happens(t, w, repo, pr, erin)
 		return pr
 	}, says}
@@ -65,15 +65,15 @@ func attacksByEmergency() []attempt {
 		emergency("emergency-for-the-workflow", "The change empties the tests' workflow, and an emergency is declared.", "owner", func(t *testing.T, w *acme, _ *ghsim.Repo, pr pull, erin *ghsim.User) {
 			pr.Push(w.dave, ghsim.Commit{Message: "weaken", Files: map[string]string{ciPath: "name: ci\n"}})
 			w.test(pr, "success")
-			w.settleInTime(t)
+			w.mustSettle(t)
 			declare(pr, erin, pr.HeadSHA())
 		}),
 		emergency("emergency-retargeted", "An emergency is declared against a topic branch, and the pull request is retargeted to main.", "approval", func(t *testing.T, w *acme, repo *ghsim.Repo, pr pull, erin *ghsim.User) {
 			repo.Push("topic", w.dave)
 			pr.Retarget(w.dave, "topic")
-			w.settleInTime(t)
+			w.mustSettle(t)
 			declare(pr, erin, pr.HeadSHA())
-			w.settleInTime(t)
+			w.mustSettle(t)
 			pr.Retarget(w.dave, "main")
 		}),
 		{"path-dodged-by-rename", "A file of a path that asks for two approvals is moved out of it.", shopPolicy + "paths:\n  - {match: [\"payments/**\"], approvals: 2}\n",

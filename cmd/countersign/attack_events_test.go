@@ -72,7 +72,7 @@ func attacksOnEvents() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
 				w.test(pr, "success")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				body := fmt.Appendf(nil, `{"action":"submitted","review":{"id":1,"state":"approved","commit_id":%q,"user":{"id":%d,"login":"bob","type":"User"}},"pull_request":{"number":%d}}`, pr.HeadSHA(), w.bob.ID(), pr.Number())
 				if got := w.deliver(t, "pull_request_review", "forged-"+slug(repo.FullName()), "guessed", body); got != http.StatusUnauthorized {
 					t.Errorf("a forged delivery was answered with %d", got)
@@ -86,7 +86,7 @@ func attacksOnEvents() []attempt {
 				recorded := w.lastDelivery(t, "pull_request_review")
 				pr.Push(w.dave, ghsim.Commit{Message: "payload", Files: map[string]string{"payload.go": "package shop\n"}})
 				w.test(pr, "success")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				if got := w.deliver(t, "pull_request_review", "replayed-"+slug(repo.FullName()), hookSecret, recorded.Payload); got != http.StatusAccepted {
 					t.Errorf("the replayed delivery was answered with %d", got)
 				}
@@ -100,7 +100,7 @@ func attacksOnEvents() []attempt {
 				w.wantCheck(t, pr, released)
 				recorded := w.lastDelivery(t, "pull_request_review")
 				review.Dismiss(w.carol, "no")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				w.deliver(t, "pull_request_review", "replayed-"+slug(repo.FullName()), hookSecret, recorded.Payload)
 				return pr
 			}, "approval"},
@@ -112,14 +112,14 @@ func attacksOnEvents() []attempt {
 				w.wantCheck(t, pr, released)
 				recorded := w.lastDelivery(t, "workflow_run")
 				run.Rerun(w.dave, ghsim.Job{Name: "test", Conclusion: "failure"})
-				w.settleInTime(t)
+				w.mustSettle(t)
 				w.deliver(t, "workflow_run", "replayed-"+slug(repo.FullName()), hookSecret, recorded.Payload)
 				return pr
 			}, "tests"},
 		{"approval-overtaken-by-a-push", "bob approves, dave pushes, and the approval arrives last.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
-				w.settleInTime(t)
+				w.mustSettle(t)
 				hooks := w.app.Hooks()
 				hooks.Hold()
 				pr.Approve(w.bob)
@@ -178,14 +178,14 @@ func attacksOnEvents() []attempt {
 				files[ciPath] = "name: ci\n"
 				defer repair()
 				pr := w.approved(w.davesPull(repo, files))
-				w.settleInTime(t)
+				w.mustSettle(t)
 				return pr
 			}, "owner"},
 		{"reviews-silently-empty", "GitHub answers with data in which the reviews are missing, carol's request for changes among them.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
 				pr.RequestChanges(w.carol, "no")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				repair := w.sim.FailGraphQL(ghsim.GraphQLFault{Path: "repository.pullRequest.reviews", Silent: true})
 				w.approved(pr)
 				mustDo(t, w.sim.Drain(t.Context()))
@@ -194,7 +194,7 @@ func attacksOnEvents() []attempt {
 					t.Error("green without having seen the reviews")
 				}
 				repair()
-				w.skipUntil(t, func() bool { return w.settled(t) })
+				w.mustSettle(t)
 				return pr
 			}, "carol"},
 	}

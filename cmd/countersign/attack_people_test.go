@@ -20,7 +20,7 @@ func attacksByPeople() []attempt {
 		{"requester-unassigned-before-approving", "alice assigned the agent, takes the assignment back, and approves.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.copilotPullIn(repo, "unassigned")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				pr.Unassign(w.alice, w.copilot)
 				pr.Approve(w.alice)
 				return pr
@@ -35,7 +35,7 @@ func attacksByPeople() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
 				comment := pr.Comment(w.bob, "@devin-ai-integration please rename it")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				pr.Push(w.devin, ghsim.Commit{Message: "rename", Author: w.devin, Files: map[string]string{"name.go": "package name\n"}})
 				comment.Edit(w.bob, "nothing")
 				return w.approved(pr)
@@ -112,7 +112,7 @@ func attacksByPeople() []attempt {
 				pr := w.davesPull(repo, code)
 				w.test(pr, "success")
 				pr.Approve(late)
-				w.settleInTime(t)
+				w.mustSettle(t)
 				repo.Collaborator(late, "write")
 				pr.Label(w.dave, "again")
 				return pr
@@ -138,7 +138,7 @@ func attacksByPeople() []attempt {
 			"version: 1\nmode: enforce\nbranches: [main]\nreview: {human: {approvals: 2}, agent: {approvals: 2}, assisted: {approvals: 2}}\nvalidation:\n  required:\n    - {id: tests, app: github-actions, workflow: .github/workflows/ci.yml, job: test}\n",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.approved(w.davesPull(repo, code))
-				w.settleInTime(t)
+				w.mustSettle(t)
 				pr.Approve(w.bob)
 				return pr
 			}, "approval"},
@@ -237,7 +237,7 @@ func attacksByPeople() []attempt {
 				old := pr.HeadSHA()
 				pr.Push(w.dave, ghsim.Commit{Message: "payload", Files: map[string]string{"payload.go": "package shop\n"}})
 				w.test(pr, "success")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				pr.Review(ghsim.ReviewSpec{By: w.bob, State: "APPROVED", CommitID: old})
 				return pr
 			}, "approval"},

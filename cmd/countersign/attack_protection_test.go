@@ -76,7 +76,7 @@ func attacksOnProtection() []attempt {
 				repo.Push("dev", w.carol)
 				pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "in the lane", Base: "dev", Head: "dave/fix", Author: w.dave, Commits: []ghsim.Commit{{Message: "fix", Files: code}}})
 				w.test(pr, "success")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				pr.Retarget(w.dave, "main")
 				return pr
 			}, "approval"},
@@ -85,7 +85,7 @@ func attacksOnProtection() []attempt {
 				repo.Push("lax", w.dave, ghsim.Commit{Message: "lax", Files: map[string]string{policy.Path: "version: 1\nmode: enforce\nbranches: [main, lax]\nreview: {human: {approvals: 0}}\nprotection: {unreadable_bypass: detect}\n"}})
 				pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Base: "lax", Head: "dave/fix", Author: w.dave, Commits: []ghsim.Commit{{Message: "fix", Files: code}}})
 				w.test(pr, "success")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				pr.Retarget(w.dave, "main")
 				return pr
 			}, "approval"},

@@ -13,7 +13,7 @@ func queued(name, how, says string, happens func(t *testing.T, w *acme, repo *gh
 		repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{ghsim.RuleMergeQueue()}})
 		pr := w.readyPull(t, repo, "one")
 		mustDo(t, pr.Enqueue(w.dave))
-		w.settleInTime(t)
+		w.mustSettle(t)
 		happens(t, w, repo, pr, pr.GroupSHA())
 		return pr
 	}, says}

@@ -204,7 +204,7 @@ func attacks() []attempt {
 		{"lost-push-on-a-bots-branch", "Automation needs no approval; dave pushes to its branch in its name, and the delivery is lost.", "version: 1\nmode: enforce\nbranches: [main]\nreview: {automation: {approvals: 0}}\n",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.dependabotPull(repo)
-				w.settleInTime(t)
+				w.mustSettle(t)
 				w.app.Hooks().Drop(func(event, _ string) bool { return event == "push" || event == "pull_request" })
 				pr.Push(w.dave, ghsim.Commit{Message: "bump more", Author: w.dependabot, Committer: w.dependabot, Files: code})
 				if err := w.sim.Drain(t.Context()); err != nil {
@@ -349,7 +349,7 @@ func attacks() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
 				pr.Push(w.dave, ghsim.Commit{Message: "weaken", Files: map[string]string{ciPath: "name: ci\n"}})
-				w.settleInTime(t)
+				w.mustSettle(t)
 				repair := w.sim.Faults.Add(ghsim.Fault{Route: "GET /repos/{owner}/{repo}/pulls/{number}/files", StaleHeads: 1})
 				w.approved(pr)
 				w.waitForAttempts(t, "POST /graphql", 1)
@@ -361,7 +361,7 @@ func attacks() []attempt {
 					t.Error("green by the old list of files")
 				}
 				repair()
-				w.skipUntil(t, func() bool { return w.settled(t) })
+				w.mustSettle(t)
 				return pr
 			}, "owner"},
 		{"approve-then-shared-head", "An approved head is offered again in a second pull request.", "",
@@ -477,7 +477,7 @@ func legitimate() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
 				w.test(pr, "success")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				repo.Rename("another-name", w.carol)
 				pr.Approve(w.bob)
 				return pr
@@ -511,15 +511,6 @@ func everyAttack() []attempt {
 // everyLegitimate is the whole suite of changes that are in order.
 func everyLegitimate() []attempt { return slices.Concat(legitimate(), legitimateToo()) }
 
-// settleInTime settles, and moves the server's clock to what is tried again later.
-func (w *acme) settleInTime(t *testing.T) {
-	t.Helper()
-	w.skipUntil(t, func() bool {
-		mustDo(t, w.sim.Drain(t.Context()))
-		return w.settled(t)
-	})
-}
-
 // shownFor is our newest check run for a pull request: on the commit of its repository's newest
 // merge group, else on its head.
 func (w *acme) shownFor(t *testing.T, pr pull) ghsim.CheckRunState {
@@ -547,7 +538,7 @@ func (w *acme) shownFor(t *testing.T, pr pull) ghsim.CheckRunState {
 func tryAttack(t *testing.T, w *acme, a attempt) attackRow {
 	t.Helper()
 	pr := a.play(t, w, w.guardedRepo(a.name, a.policy))
-	w.settleInTime(t)
+	w.mustSettle(t)
 	got := w.shownFor(t, pr)
 	switch {
 	case got.Name == "":
@@ -588,7 +579,7 @@ func TestLegitimateChangesAreGreen(t *testing.T) {
 	for _, a := range everyLegitimate() {
 		t.Run(a.name, func(t *testing.T) {
 			pr := a.play(t, w, w.guardedRepo(a.name, a.policy))
-			w.settleInTime(t)
+			w.mustSettle(t)
 			if got := w.check(pr, "countersign"); got.Conclusion != released {
 				t.Errorf("%s\nGot %s %s: %s\n%s", a.how, got.Status, got.Conclusion, got.Title, got.Summary)
 			}

@@ -103,7 +103,7 @@ func attacksOnValidation() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.davesPull(repo, code)
 				w.test(pr, "failure")
-				w.settleInTime(t)
+				w.mustSettle(t)
 				for range 5 {
 					repo.CheckRun(w.app, pr.HeadSHA(), "countersign").Press(w.dave, "re-evaluate")
 					repo.CheckRun(w.app, pr.HeadSHA(), "countersign").Rerequest(w.dave)

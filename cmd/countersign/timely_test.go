@@ -17,9 +17,7 @@ func (w *acme) timelyRepo(name string) *ghsim.Repo {
 
 func (w *acme) late(t *testing.T, repo *ghsim.Repo) []store.LeafIndexed {
 	t.Helper()
-	list, err := w.server.store.Tenant(w.org.ID()).Exceptions(t.Context(), store.ExceptionFilter{RepoID: repo.ID(), Kind: "sla-breach"})
-	mustDo(t, err)
-	return list
+	return w.exceptions(t, repo, "sla-breach")
 }
 
 func TestTimely(t *testing.T) {
