@@ -14,8 +14,9 @@ import (
 type EmergencyRules struct {
 	// Team (org/slug) is who may declare an emergency.
 	Team string `json:"team" jsonschema:"required" jsonschema_description:"organisation/team whose members may declare an emergency."`
-	// Via are the ways of declaring: "session" and "comment".
-	Via []string `json:"via,omitempty" jsonschema_description:"How an emergency may be declared: session (on the change's page, which comes with a later version) or comment. Left out: session."`
+	// Via are the ways of declaring; there is one: "comment". It has no default, so that a
+	// policy says itself what opens this door.
+	Via []string `json:"via" jsonschema:"required,enum=comment,minItems=1" jsonschema_description:"How an emergency may be declared: [comment], by a comment on the pull request."`
 	// Expires is how long a declaration stands.
 	Expires Span `json:"expires,omitempty" jsonschema:"type=string" jsonschema_description:"How long a declaration stands, for example 4h. Left out: 4h."`
 	// ReviewWithin is how soon after the declaration somebody independent must review.
@@ -23,7 +24,6 @@ type EmergencyRules struct {
 }
 
 const (
-	viaSession = "session"
 	viaComment = "comment"
 
 	defaultExpires      = Span(4 * time.Hour)
@@ -119,6 +119,10 @@ func (j *judgement) judgeEmergency() {
 			j.refused = append(j.refused, fmt.Sprintf("The emergency command of %s was not accepted: %s.", orSomebody(d.By.Login), why))
 			continue
 		}
+		if why := j.ended(d); why != "" {
+			j.refused = append(j.refused, fmt.Sprintf("The emergency that %s declared does not stand any more: %s.", orSomebody(d.By.Login), why))
+			continue
+		}
 		if j.emergency == nil {
 			rules := j.p.Emergency
 			j.emergency = &EmergencyResult{
@@ -129,7 +133,7 @@ func (j *judgement) judgeEmergency() {
 	}
 }
 
-// notDeclared says why a declaration does not stand; empty: it does.
+// notDeclared says why a declaration is not one that counts; empty: it is.
 func (j *judgement) notDeclared(d *Declaration) string {
 	rules := j.p.Emergency
 	switch {
@@ -152,16 +156,24 @@ func (j *judgement) notDeclared(d *Declaration) string {
 		return "whether this is a member of " + rules.Team + " could not be read"
 	case d.HeadSHA == "" || !strings.HasPrefix(d.HeadSHA, d.Head) || len(d.Head) < 7:
 		return "it names another commit than the newest one then, " + shortSHA(d.HeadSHA)
+	case d.Ticket == "" || !j.ticketFits(d.Ticket):
+		return "its ticket is not of the shape that the policy gives (authorisation.pattern)"
+	case d.ReceivedAt.IsZero() || d.ReceivedAt.After(j.f.EvaluatedAt):
+		return "it is from after the evaluation"
+	}
+	return ""
+}
+
+// ended says why a declaration that counted stands no more; empty: it stands.
+func (j *judgement) ended(d *Declaration) string {
+	rules := j.p.Emergency
+	switch {
 	case d.HeadSHA != j.f.Change.HeadSHA:
 		return "it was for an older commit, " + shortSHA(d.HeadSHA)
 	case d.BaseRef != j.f.Change.BaseRef:
 		return "it was for the changes against another branch, " + shorten(d.BaseRef, 100)
 	case d.Void != "":
 		return "it ended when " + shorten(d.Void, 200)
-	case d.Ticket == "" || !j.ticketFits(d.Ticket):
-		return "its ticket is not of the shape that the policy gives (authorisation.pattern)"
-	case d.ReceivedAt.IsZero() || d.ReceivedAt.After(j.f.EvaluatedAt):
-		return "it is from after the evaluation"
 	case rules.Expires <= 0 || !j.f.EvaluatedAt.Before(d.ReceivedAt.Add(time.Duration(rules.Expires))):
 		return "it has lapsed, after " + rules.Expires.String()
 	}
@@ -228,7 +240,7 @@ func (r *policyReader) emergency(n *yaml.Node) *EmergencyRules {
 	out := &EmergencyRules{
 		Expires:      r.span(m["expires"], "emergency.expires", defaultExpires, maxExpires),
 		ReviewWithin: r.span(m["review_within"], "emergency.review_within", defaultReviewWithin, maxSpan),
-		Via:          r.texts(m["via"], "emergency.via"),
+		Via:          r.waysOfDeclaring(n, m["via"]),
 	}
 	if team := r.text(m["team"], "emergency.team"); team != "" {
 		if org, slug, ok := strings.Cut(team, "/"); !ok || org == "" || slug == "" || strings.Contains(slug, "/") {
@@ -236,15 +248,26 @@ func (r *policyReader) emergency(n *yaml.Node) *EmergencyRules {
 		}
 		out.Team = team
 	}
-	for i, via := range out.Via {
-		if via != viaSession && via != viaComment {
-			r.say(m["via"].Content[i], "emergency.via", fmt.Sprintf("knows no %q", shorten(via, 40)), "use session or comment")
+	return out
+}
+
+// waysOfDeclaring reads emergency.via. Without a way that works nobody could declare an
+// emergency, and would learn of it in one.
+func (r *policyReader) waysOfDeclaring(emergency, via *yaml.Node) []string {
+	const path, hint = "emergency.via", "write via: [comment]"
+	switch {
+	case via == nil:
+		r.say(emergency, path, "is missing: nobody could declare an emergency", hint)
+	case via.Kind == yaml.SequenceNode && len(via.Content) == 0:
+		r.say(via, path, "is empty: nobody could declare an emergency", hint)
+	}
+	ways := r.texts(via, path)
+	for i, way := range ways {
+		if way != "" && way != viaComment {
+			r.say(via.Content[i], path, fmt.Sprintf("knows no %q", shorten(way, 40)), hint)
 		}
 	}
-	if len(out.Via) == 0 {
-		out.Via = []string{viaSession}
-	}
-	return out
+	return ways
 }
 
 // span reads a span of time.

@@ -92,7 +92,7 @@ func (p *Policy) NamedTeams() []string {
 	var out []string
 	seen := map[string]bool{}
 	var emergency []string
-	if p.Emergency != nil && slices.Contains(p.Emergency.Via, viaComment) {
+	if p.Emergency != nil {
 		emergency = []string{p.Emergency.Team}
 	}
 	lists := [][]string{p.Review.From.Teams, p.Validation.Owners, emergency}

@@ -52,7 +52,7 @@ func (p *Policy) set(path string) bool {
 //   - protect: all,
 //   - allow_bypass: the actors that both allow, in the narrower mode,
 //   - authorisation.pattern: the organisation's, where it says anything of authorisation.
-//   - emergency: the organisation's team, the ways that both take, the shorter spans; paths, rules: all.
+//   - emergency: the organisation's team, the shorter spans; paths, rules: all.
 //   - sla: the shorter span.
 //
 // The organisation enrols branches only in the repositories that its policy names under
@@ -398,9 +398,9 @@ func (m *merge) authorisation(out *Policy) {
 	out.Authorisation = &both
 }
 
-// emergency: the organisation's team, the ways that both take, and the shorter spans. Only the
-// organisation can open this door: a change goes through it without any review, however many
-// approvals the floor asks for.
+// emergency: the organisation's team, and the shorter spans. Only the organisation can open
+// this door: a change goes through it without any review, however many approvals the floor
+// asks for.
 func (m *merge) emergency(out *Policy) {
 	up, low := m.up.Emergency, m.low.Emergency
 	if up == nil && low != nil {
@@ -410,13 +410,9 @@ func (m *merge) emergency(out *Policy) {
 		return
 	}
 	both := *up
-	both.Via = slices.DeleteFunc(slices.Clone(low.Via), func(via string) bool { return !slices.Contains(up.Via, via) })
 	both.Expires, both.ReviewWithin = min(up.Expires, low.Expires), min(up.ReviewWithin, low.ReviewWithin)
 	if low.Team != up.Team {
 		m.note("emergency.team", "is ignored: the organisation names %s", up.Team)
-	}
-	if len(both.Via) < len(low.Via) {
-		m.note("emergency.via", "is ignored where the organisation does not take it")
 	}
 	if m.low.set("emergency.expires") && low.Expires > up.Expires {
 		m.note("emergency.expires", "%s is ignored: the organisation allows %s", low.Expires, up.Expires)
