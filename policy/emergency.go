@@ -217,7 +217,7 @@ func (p *Policy) EmergencyPath() string {
 		return ""
 	}
 	if p.Review.DecidedBy == decidedByCountersign {
-		return "This check alone decides about reviews (review.decided_by: countersign), so GitHub asks for no approval of its own."
+		return "This check alone decides about reviews (review.decided_by: countersign), so nothing else holds the change where the branch requires no approvals."
 	}
 	for _, a := range p.Protection.AllowBypass {
 		if a.Type == "Team" && a.Mode == bypassModePullRequest {

@@ -181,12 +181,16 @@ func describePolicy(w io.Writer, name string, p *policy.Policy) {
 	fmt.Fprintf(w, "  validations: %s\n", strings.Join(ids, ", "))
 }
 
-// describeAdded says what is asked of some changes only, a line each.
+// describeAdded says what is asked of some changes only, and who can release one without its
+// review, a line each.
 func describeAdded(w io.Writer, p *policy.Policy) {
 	for i := range p.Paths {
 		fmt.Fprintf(w, "  more approvals: %s\n", &p.Paths[i])
 	}
 	for _, rule := range p.Rules {
 		fmt.Fprintf(w, "  rule %s (%s): %s\n", rule.ID, rule.Control, rule.Message)
+	}
+	if e := p.Emergency; e != nil {
+		fmt.Fprintf(w, "  emergency: by %s, with a comment. %s\n", e.Team, p.EmergencyPath())
 	}
 }

@@ -91,17 +91,6 @@ func parseUsable(name string, src []byte, stderr io.Writer) (*policy.Policy, err
 	return p, err
 }
 
-// pastGitHub says how an emergency gets past the approvals that GitHub itself asks for.
-func pastGitHub(p *policy.Policy) string {
-	if p.ReviewByUs() {
-		return "This check alone decides about review (decided_by: countersign), so nothing else stands in the way\nwhere the branch requires no approvals."
-	}
-	if len(p.Protection.AllowBypass) > 0 {
-		return "GitHub still asks for its approvals (decided_by: github): whoever is under allow_bypass and on the\nbranch's bypass list can merge."
-	}
-	return "GitHub still asks for its approvals, and nobody may bypass them. Choose: decided_by: countersign with\nno approvals required on the branch, or a team under protection.allow_bypass in the mode pull_request."
-}
-
 // showPolicy lists the values of a policy with their origins, one a line.
 func showPolicy(w io.Writer, organisation, own *policy.Policy, repository string) {
 	merged, notes := policy.Merge(organisation, own, repository)
@@ -119,7 +108,7 @@ func showPolicy(w io.Writer, organisation, own *policy.Policy, repository string
 	}
 	table.Flush()
 	if e := merged.Emergency; e != nil {
-		fmt.Fprintf(w, "\nIn an emergency a member of %s releases a change here before it was reviewed. %s\n", e.Team, pastGitHub(merged))
+		fmt.Fprintf(w, "\nIn an emergency a member of %s releases a change here before it was reviewed. %s\n", e.Team, merged.EmergencyPath())
 	}
 	if !enrolled {
 		fmt.Fprintln(w, "\nNo branch is enrolled: the organisation names this repository under repositories, or it needs a policy of its own.")
