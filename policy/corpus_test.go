@@ -190,6 +190,9 @@ func shown(d Decision) string {
 		fmt.Fprintf(&b, "%s: %s%s\n", r.Rule, r.Outcome, unknown)
 		if r.Outcome == OutcomeFail || r.Outcome == OutcomePending {
 			fmt.Fprintf(&b, "    %s\n    > %s\n", r.Reason, r.Remedy)
+			if r.Command != "" {
+				fmt.Fprintf(&b, "    $ %s\n", r.Command)
+			}
 		}
 	}
 	for _, r := range d.Reviews {

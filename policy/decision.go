@@ -110,6 +110,9 @@ type RuleResult struct {
 	// Unknown is true when the rule failed because a fact is missing or truncated
 	// rather than because of what the fact says.
 	Unknown bool `json:"unknown,omitempty"`
+	// Command is what somebody pastes into a shell to do what Remedy says; empty: nothing.
+	// What comes from GitHub in it is quoted.
+	Command string `json:"command,omitempty"`
 }
 
 // ReviewResult says of one review whether it counted, and why not.

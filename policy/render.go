@@ -15,6 +15,7 @@ const (
 	maxCell        = 1000 // runes of one cell or sentence
 	maxListed      = 50   // reviews and validations shown
 	maxSignalsSeen = 30   // signals shown
+	maxCommand     = 3000 // runes of a command: more than two words of maxWord make, quoted
 )
 
 // Proof is what the ledger knows of a decision when its check run is written.
@@ -98,8 +99,11 @@ func (p *page) row(cells ...string) {
 	for i, c := range cells {
 		cells[i] = escape(c)
 	}
-	p.line("| " + strings.Join(cells, " | ") + " |")
+	p.cells(cells...)
 }
+
+// cells adds a row of a table whose cells are Markdown already.
+func (p *page) cells(cells ...string) { p.line("| " + strings.Join(cells, " | ") + " |") }
 
 // head begins a table; the cells are ours.
 func (p *page) head(cells ...string) {
@@ -129,7 +133,7 @@ func summary(d Decision, proof Proof) string {
 	if len(d.Rules) > 0 {
 		p.head("What must hold", "Holds?", "Why, and what to do")
 		for _, r := range d.Rules {
-			p.row(ruleInWords(r.Rule), holds(r), because(r))
+			p.cells(escape(ruleInWords(r.Rule)), escape(holds(r)), because(r))
 		}
 	}
 	for _, i := range d.Impostors {
@@ -213,6 +217,7 @@ func lead(d Decision) string {
 	if s == "" {
 		s = escape(next.Reason)
 	}
+	s += command(next)
 	if strings.HasPrefix(d.Title, "Draft: ") {
 		return "**This is a draft, and drafts wait.** Before it can be merged: " + s
 	}
@@ -291,13 +296,22 @@ func holds(r RuleResult) string {
 	return "❓ not known"
 }
 
-// because is the reason, and the remedy where something is to be done.
+// because is the reason, and the remedy where something is to be done, as Markdown.
 func because(r RuleResult) string {
 	s := r.Reason
 	if r.Remedy != "" && (r.Outcome == OutcomeFail || r.Outcome == OutcomePending || r.Outcome == OutcomeExempt) {
 		s += " → " + r.Remedy
 	}
-	return s
+	return escape(s) + command(r)
+}
+
+// command is the command of a rule's remedy as Markdown, whole: one that is cut would do
+// something else.
+func command(r RuleResult) string {
+	if r.Command == "" {
+		return ""
+	}
+	return " The command: " + codeUpTo(r.Command, maxCommand)
 }
 
 func classInWords(a Authorship) string {

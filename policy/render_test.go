@@ -79,7 +79,7 @@ func everywhere(s string) Decision {
 	d.Authorship = Authorship{Class: ClassAgent, Agents: []string{s}, Signals: []Signal{{Kind: s, Strength: StrengthWeak, Agent: s, Where: s, Value: s}}}
 	d.Rules = []RuleResult{
 		{Rule: RuleHumanReview, Outcome: OutcomePending, Reason: s, Remedy: s, Facts: []string{s}},
-		{Rule: s, Outcome: OutcomeFail, Reason: s, Remedy: s},
+		{Rule: s, Outcome: OutcomeFail, Reason: s, Remedy: s, Command: s},
 	}
 	d.Reviews = []ReviewResult{{Actor: Actor{Login: s}, State: s, Why: s}}
 	d.Validations = []ValidationResult{{ID: s, State: s, Why: s, Source: s}}
@@ -167,7 +167,7 @@ func TestRenderGolden(t *testing.T) {
 	show := map[string]bool{
 		"agent-no-review": true, "agent-approved-by-requester": true, "agent-approved-by-independent-human": true, "agent-approved-then-pushed": true,
 		"validation-forged": true, "branch-unprotected": true, "workflow-changed": true, "commits-truncated": true, "draft": true, "audit-failing": true, "changes-requested": true,
-		"policy-changed-looser": true, "policy-changed-broken": true, "policy-broken-and-tests-failed": true,
+		"bypass-unreadable-attested": true, "policy-changed-looser": true, "policy-changed-broken": true, "policy-broken-and-tests-failed": true,
 	}
 	for _, s := range scenarios(t) {
 		if !show[s.name] {

@@ -91,13 +91,13 @@ func (j *judgement) branchProtection() ruling {
 	}
 	missing, remedies, unreadable = unique(missing), unique(remedies), unique(unreadable)
 	if len(unreadable) > 0 && j.p.Protection.UnreadableBypass != bypassDetect {
-		missing = append(missing, unreadable...)
 		title = append(title, "Who may bypass the protection of "+j.f.Change.GoverningRef+" cannot be read")
 		remedies = append(remedies, j.unreadableRemedy())
+		r.Command = j.attestCommand()
 	}
-	if len(missing) > 0 {
+	if len(title) > 0 {
 		r.Outcome = OutcomeFail
-		r.Reason = fmt.Sprintf("The branch %s can be changed in other ways: %s.", j.f.Change.GoverningRef, strings.Join(missing, "; "))
+		r.Reason = j.otherWays(missing, unreadable)
 		r.Remedy = "An administrator of the repository changes this. " + strings.Join(remedies, " ")
 		return ruling{RuleResult: r, title: more(title[0], len(unique(title))-1)}
 	}
@@ -113,13 +113,35 @@ func (j *judgement) branchProtection() ruling {
 	return ruling{RuleResult: r}
 }
 
+// otherWays says in which other ways the branch can be changed, and of which that is not known.
+func (j *judgement) otherWays(open, unreadable []string) string {
+	branch := j.f.Change.GoverningRef
+	switch {
+	case len(open) == 0:
+		return fmt.Sprintf("Whether the branch %s can be changed in other ways is not known: %s.", branch, strings.Join(unreadable, "; "))
+	case len(unreadable) == 0 || j.p.Protection.UnreadableBypass == bypassDetect:
+		return fmt.Sprintf("The branch %s can be changed in other ways: %s.", branch, strings.Join(open, "; "))
+	}
+	return fmt.Sprintf("The branch %s can be changed in other ways: %s. Of others it is not known: %s.", branch, strings.Join(open, "; "), strings.Join(unreadable, "; "))
+}
+
 // unreadableRemedy says what to do about a bypass list that cannot be read.
 func (j *judgement) unreadableRemedy() string {
 	s := "GitHub shows the bypass list of a ruleset only to those who may edit it. "
 	if j.p.Protection.UnreadableBypass != bypassFail {
-		s += fmt.Sprintf("An owner of the organisation runs `countersign protect attest --repo %s --branch %s`. Or: ", shellWord(j.f.Repository.Name), shellWord(j.f.Change.GoverningRef))
+		s += "An owner of the organisation runs the command that is shown here. Or: "
 	}
 	return s + "Use classic branch protection, whose list can be read, or accept with protection.unreadable_bypass: detect that bypasses are only found afterwards."
+}
+
+// attestCommand is the command with which an owner attests the bypass lists of the branch, where
+// the policy takes that. Where the server is, only its operator knows.
+func (j *judgement) attestCommand() string {
+	if j.p.Protection.UnreadableBypass == bypassFail {
+		return ""
+	}
+	return fmt.Sprintf("countersign protect attest --server https://YOUR-COUNTERSIGN --repo %s --branch %s",
+		shellWord(j.f.Repository.Name, "OWNER/NAME"), shellWord(j.f.Change.GoverningRef, "YOUR-BRANCH"))
 }
 
 // protectionUnknown says why the protection of the governing base is not known.

@@ -45,6 +45,9 @@ func plain(s string, n int) string {
 	return b.String()
 }
 
+// maxWord is how many runes an argument of a command has at most; GitHub takes fewer in a name.
+const maxWord = 300
+
 // breaker is an invisible character that is put into text where GitHub would make a
 // link, a mention or an image of it. Escaping does not help there: GitHub looks for
 // them after it has turned Markdown into HTML.
@@ -94,12 +97,16 @@ func escape(s string) string {
 }
 
 // shellWord is a text as one argument of a command that people paste into a shell. A branch
-// may be called release/$(id), and anybody with write access names branches.
-func shellWord(s string) string {
+// may be called release/$(id), and anybody with write access names branches. What a code span
+// cannot show as it is, the placeholder stands for.
+func shellWord(s, placeholder string) string {
+	if s == "" || literal(plain(s, maxWord)) != s {
+		return placeholder
+	}
 	safe := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-", r)
 	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !safe(r) }) {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !safe(r) }) {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
@@ -107,9 +114,11 @@ func shellWord(s string) string {
 
 // code shows a short text in a code span, where GitHub makes no links and mentions.
 // What could end the span or a table cell is left out.
-func code(s string) string {
-	s = plain(s, 200)
-	if s = literal(s); strings.TrimSpace(s) == "" {
+func code(s string) string { return codeUpTo(s, 200) }
+
+// codeUpTo shows at most n runes of a text in a code span.
+func codeUpTo(s string, n int) string {
+	if s = literal(plain(s, n)); strings.TrimSpace(s) == "" {
 		return "(none)"
 	}
 	return "`" + s + "`"

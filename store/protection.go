@@ -97,7 +97,7 @@ func (n Tenant) seeProtection(t *txn, r Record) error {
 		return n.openAndMark(t, Exception{
 			Kind: ProtectionDrift, Subject: strconv.FormatInt(r.RepoID, 10) + "/" + p.Ref + "/" + strconv.FormatInt(leaf, 10),
 			RepoID: r.RepoID, Repository: r.Repository, Ref: p.Ref, Severity: "high", OpenedAt: body.Since,
-			Reason: "The branch " + p.Ref + " was protected, and is not any more. " + p.Why,
+			Reason: "The protection of the branch " + p.Ref + " held, and does not hold any more. " + p.Why,
 		}, r.Job.InstallationID)
 	case p.Holds == "yes":
 		return n.endDrifts(t, r, body.Since)

@@ -46,7 +46,7 @@ func TestAttestation(t *testing.T) {
 	later := func(d time.Duration) { w.later(d); ahead.Add(int64(d)) }
 	repo, rs := w.rulesetRepo("attested")
 	pr := w.approved(w.davesPull(repo, code))
-	if got := w.wantCheck(t, pr, "failure"); !strings.Contains(got.Summary, "countersign protect attest --repo acme/attested --branch main") {
+	if got := w.wantCheck(t, pr, "failure"); !strings.Contains(got.Summary, "`countersign protect attest --server https://YOUR-COUNTERSIGN --repo acme/attested --branch main`") {
 		t.Errorf("the summary does not say what to do:\n%s", got.Summary)
 	}
 	token := w.carol.Token()
