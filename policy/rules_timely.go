@@ -94,10 +94,19 @@ func (j *judgement) readClock(r *RuleResult, clock *ReviewClock, within Span) {
 		r.Reason = "It needed a first review by " + due + "."
 	default:
 		clock.Late, r.Outcome = true, OutcomeExempt
-		r.Reason = "Late: nobody reviewed it by " + due + ". That is on record as an exception; it does not hold the change by itself."
+		r.Reason = "Late: nobody reviewed it by " + due + ". " + j.lateOnRecord() + " It does not hold the change by itself."
 		r.Remedy = "Somebody who did not write or request it reviews it."
 	}
 	j.clock = clock
+}
+
+// lateOnRecord says what becomes of a change that nobody reviewed in time: an exception, and
+// only on an enforced branch.
+func (j *judgement) lateOnRecord() string {
+	if j.lane.Mode == ModeEnforce {
+		return "That is on record as an exception."
+	}
+	return "It is no exception, because this branch is only reported on."
 }
 
 // firstReview is the first review by an independent human, and when it was given.

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -45,4 +47,19 @@ func (p *Policy) clockless() *Policy {
 	out := *p
 	out.SLA = nil
 	return &out
+}
+
+// A review that is late is said to be an exception where it is one: on an enforced branch.
+func TestLateIsAnExceptionWhereItIsEnforced(t *testing.T) {
+	all := scenarios(t)
+	s := all[slices.IndexFunc(all, func(s scenario) bool { return s.name == "timely-over" })]
+	for mode, want := range map[Mode]bool{ModeEnforce: true, ModeAudit: false} {
+		p := *s.policy
+		p.Mode = mode
+		d := Evaluate(&p, Builtin(), s.facts)
+		i := slices.IndexFunc(d.Rules, func(r RuleResult) bool { return r.Rule == RuleTimely })
+		if got := d.Rules[i].Reason; d.Mode != mode || !strings.HasPrefix(got, "Late: nobody") || strings.Contains(got, "on record as an exception") != want {
+			t.Errorf("%s: %q", d.Mode, got)
+		}
+	}
 }
