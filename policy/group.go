@@ -202,6 +202,19 @@ func worseOf(have, r RuleResult, name string) RuleResult {
 	return have
 }
 
+// queueAgain says of what still waits that it comes too late for this group.
+func (d *Decision) queueAgain() {
+	for i := range d.Rules {
+		switch r := &d.Rules[i]; {
+		case r.Outcome != OutcomePending:
+		case r.Rule == RuleValidated:
+			r.Remedy = "It took longer than the queue waits: put the pull request into the merge queue again. Where that happens often, an administrator raises the queue's status check timeout."
+		default:
+			r.Remedy += " Then put the pull request into the merge queue again."
+		}
+	}
+}
+
 // meetDeadline turns what still waits into a failure when the queue is about to give up.
 func (g *GroupFacts) meetDeadline(d *Decision) {
 	if g.Deadline.IsZero() {
@@ -214,6 +227,7 @@ func (g *GroupFacts) meetDeadline(d *Decision) {
 		d.Verdict, d.Final = VerdictFail, true
 		d.Title = "The merge queue gives up waiting. " + d.Title
 		d.RecheckAt = time.Time{}
+		d.queueAgain()
 	case d.RecheckAt.IsZero() || last.Before(d.RecheckAt):
 		d.RecheckAt = last
 	}
