@@ -15,6 +15,7 @@ import (
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/gh/ghsim/contract"
 	"github.com/countersign/countersign/handlers"
+	"github.com/countersign/countersign/store"
 )
 
 // rulesetRepo is a repository that a ruleset alone protects: the App cannot read who may bypass it.
@@ -67,6 +68,9 @@ func TestAttestation(t *testing.T) {
 	w.skipUntil(t, func() bool { return w.check(pr, "countersign").Conclusion == "failure" })
 	if got := w.check(pr, "countersign"); !strings.Contains(got.Summary, "older than 30 days") {
 		t.Errorf("summary:\n%s", got.Summary)
+	}
+	if list := w.exceptions(t, repo, store.ProtectionDrift); len(list) != 1 || !strings.Contains(list[0].Reason, "does not hold any more. Whether") {
+		t.Errorf("the branch does not count as protected any more: %+v", list)
 	}
 	_, err = w.attestAs(t, token, "acme/attested")
 	mustDo(t, err)
