@@ -35,6 +35,39 @@ func TestPoliciesInDocuments(t *testing.T) {
 	}
 }
 
+// The tests that docs/policy.md shows pass by the policy that it shows first.
+func TestPolicyTestsInDocuments(t *testing.T) {
+	src, err := os.ReadFile("docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.Parse(block(t, src, "version: 1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := policy.ParseTests(block(t, src, "tests:\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		if _, failures := c.Run(p); len(failures) > 0 {
+			t.Errorf("%s: %v", c.Name, failures)
+		}
+	}
+}
+
+// block is the first block of YAML that holds a text.
+func block(t *testing.T, src []byte, holds string) []byte {
+	t.Helper()
+	for _, m := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllSubmatch(src, -1) {
+		if strings.Contains(string(m[1]), holds) {
+			return m[1]
+		}
+	}
+	t.Fatalf("no block of YAML holds %q", holds)
+	return nil
+}
+
 // Every file that a document links to is there.
 func TestLinksInDocuments(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
