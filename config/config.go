@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,9 @@ type Config struct {
 	GitHub  GitHub `yaml:"github"`
 	// Notifications are who is told of exceptions; in the file only. Default: nobody.
 	Notifications []Notification `yaml:"notifications"`
+
+	// unread are the environment variables whose text could not be read, which is said once.
+	unread []string
 }
 
 // GitHub is how GitHub is reached, and as which App.
@@ -116,6 +120,7 @@ func Load(path string, getenv func(string) string, files func(string) ([]byte, e
 		}
 		if err := s.set(c, value); err != nil {
 			problems = append(problems, fmt.Errorf("config: %s: must be a whole number", s.env))
+			c.unread = append(c.unread, s.env)
 		}
 	}
 	c.defaults()
@@ -136,9 +141,38 @@ func (c *Config) readFile(path string, files func(string) ([]byte, error)) error
 		return fmt.Errorf("config: %s: %w", path, err)
 	}
 	if err := loader.Load(c); err != nil {
-		return fmt.Errorf("config: %s: %w\n  hint: the README lists the settings", path, err)
+		return fmt.Errorf("config: %s: %s\n  hint: the README lists the settings", path, withoutValues(err))
 	}
 	return nil
+}
+
+// unknownKey is what the YAML library says of a key that no setting has.
+var unknownKey = regexp.MustCompile(`^field (.+) not found in type \S+$`)
+
+// withoutValues says where a file cannot be used, and names an unknown key. The YAML library
+// also quotes the beginning of what it could not use, and that may be a secret.
+func withoutValues(err error) string {
+	var all *yaml.LoadErrors
+	var one *yaml.LoadError
+	switch {
+	case errors.As(err, &all):
+	case errors.As(err, &one):
+		all = &yaml.LoadErrors{Errors: []*yaml.LoadError{one}}
+	default:
+		return "is empty, or is not YAML"
+	}
+	var out []string
+	for _, e := range all.Errors {
+		what := "is not YAML, or has a value that does not fit its setting"
+		if m := unknownKey.FindStringSubmatch(e.Message); m != nil {
+			what = "there is no setting " + m[1]
+		}
+		if e.Mark.Line > 0 {
+			what = fmt.Sprintf("line %d: %s", e.Mark.Line, what)
+		}
+		out = append(out, what)
+	}
+	return strings.Join(out, "; ")
 }
 
 func (c *Config) defaults() {

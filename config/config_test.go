@@ -102,3 +102,47 @@ func TestBothKeysIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestListen(t *testing.T) {
+	for address, fine := range map[string]bool{
+		":8080": true, "127.0.0.1:0": true, "[::1]:80": true, "localhost:65535": true,
+		"8080": false, "localhost": false, ":http": false, ":65536": false, ":-1": false, ":": false, "::1:80": false, ":+80": false,
+	} {
+		_, err := Load("", env(append([]string{"COUNTERSIGN_LISTEN", address}, good...)...), noFiles)
+		if (err == nil) != fine || err != nil && !strings.Contains(err.Error(), "hint: write host:port") {
+			t.Errorf("%s: got %v, want fine: %v", address, err, fine)
+		}
+	}
+}
+
+// What is wrong with the App's id is said once.
+func TestIntegrationID(t *testing.T) {
+	for id, says := range map[string]string{"": "is not set", "0": "is not set", "one": "must be a whole number", "-1": "must be above 0", "99999999999999999999": "must be a whole number"} {
+		_, err := Load("", env(append([]string{"GITHUB_APP_INTEGRATION_ID", id}, good...)...), noFiles)
+		if err == nil || strings.Count(err.Error(), "GITHUB_APP_INTEGRATION_ID") != 1 || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: got %v, want %q, once", id, err, says)
+		}
+	}
+}
+
+// A value that stands in the wrong place may be a secret: the error says where, and not what.
+func TestFileErrorsShowNoValue(t *testing.T) {
+	for name, src := range map[string]string{
+		"text for a list":       "github:\n  app:\n    webhook_secrets: s3cret\n",
+		"text for a number":     "workers: s3cret-and-long\n",
+		"back-quotes":           "workers: \"`s3cret`\"\n",
+		"several":               "workers: s3`cret\ngithub:\n  app: s3cret`\n",
+		"an alias":              "github:\n  app:\n    private_key: *s3cret\n",
+		"an alias with a quote": "github:\n  app:\n    private_key: *it's3cret\n",
+		"a number":              "workers: 0x1s3cret\n",
+		"no mapping":            "GITHUB_APP_WEBHOOK_SECRET=s3cret\n",
+		"a tag":                 "workers: !s3cret 1\n", "a secret like a tag of YAML": "workers: !!s3cret\n",
+		"a tag of YAML": "workers: !!int s3cret\n",
+		"not closed":    "github:\n  app:\n    private_key: \"s3cret\n",
+	} {
+		_, err := Load("c.yml", env(good...), func(string) ([]byte, error) { return []byte(src), nil })
+		if err == nil || strings.Contains(err.Error(), "s3") || !strings.Contains(err.Error(), "config: c.yml: ") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}

@@ -3,8 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,6 +15,9 @@ func (c *Config) Validate() error {
 	var problems []error
 	bad := func(setting, rule string, args ...any) {
 		problems = append(problems, fmt.Errorf("config: "+setting+": "+rule, args...))
+	}
+	if why := checkListen(c.Listen); why != "" {
+		bad("COUNTERSIGN_LISTEN", "is %q, %s\n  hint: write host:port, for example 127.0.0.1:8080, or :8080 for every address of this machine", c.Listen, why)
 	}
 	if c.Workers < 1 || c.Workers > 1024 {
 		bad("COUNTERSIGN_WORKERS", "is %d, must be 1 to 1024", c.Workers)
@@ -32,7 +37,9 @@ func (c *Config) Validate() error {
 		checkURL("GITHUB_WEB_URL", c.GitHub.WebURL),
 		checkURL("GITHUB_V3_API_URL", c.GitHub.V3APIURL),
 		checkURL("GITHUB_V4_API_URL", c.GitHub.V4APIURL))
-	if c.GitHub.App.IntegrationID <= 0 {
+	if id := c.GitHub.App.IntegrationID; id < 0 {
+		bad("GITHUB_APP_INTEGRATION_ID", "is %d, must be above 0", id)
+	} else if id == 0 && !slices.Contains(c.unread, "GITHUB_APP_INTEGRATION_ID") {
 		bad("GITHUB_APP_INTEGRATION_ID", "is not set\n  hint: the App ID on the App's settings page on GitHub")
 	}
 	if c.GitHub.App.PrivateKey == "" && c.GitHub.App.PrivateKeyFile == "" {
@@ -40,6 +47,18 @@ func (c *Config) Validate() error {
 	}
 	problems = append(problems, checkSecrets(c.GitHub.App.WebhookSecrets))
 	return errors.Join(problems...)
+}
+
+// checkListen says what is wrong with an address to listen on; empty: nothing.
+func checkListen(address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "which is not host:port"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return "whose port is not a number from 0 to 65535"
+	}
+	return ""
 }
 
 // checkSecrets refuses an empty secret: with one, anybody could sign a delivery.
