@@ -142,7 +142,7 @@ func TestWhoCannotAttest(t *testing.T) {
 		{"an App", w.app.Token(w.org), "acme/not-attested", "token"},
 		{"a token that GitHub does not know", "ghp_unknown", "acme/not-attested", "does not accept the token"},
 		{"no token", "", "acme/not-attested", "GITHUB_TOKEN is not set"},
-		{"not a repository", w.carol.Token(), "acme", "not owner/name"},
+		{"not a repository", w.carol.Token(), "acme", "is no repository"}, // and asks no server
 		{"classic protection only", w.carol.Token(), "acme/shop", "no ruleset applies"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -165,6 +165,7 @@ func TestAttestationEndpointIsStrict(t *testing.T) {
 		{"get", "GET", "", "", 405},
 		{"too large", "POST", `{"repository":"` + strings.Repeat("x", 5000) + `"}`, "", 400},
 		{"unknown key", "POST", `{"repository":"acme/shop","force":true}`, "", 400},
+		{"not a repository", "POST", `{"repository":"acme"}`, "", 400},
 		{"two documents", "POST", `{"repository":"acme/shop"}{}`, "", 400},
 		{"not JSON", "POST", `repository=acme/shop`, "", 400},
 		{"from a page elsewhere", "POST", `{"repository":"acme/shop"}`, "https://evil.example", 403},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,8 +28,8 @@ var errLedger = errors.New("the log does not hold")
 
 func runLedger(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("ledger check", env.stderr, ledgerHelp)
-	database := flags.String("database", fallback(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
-	keyFile := flags.String("key", fallback(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the log's public key, or with the signing key")
+	database := flags.String("database", cmp.Or(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
+	keyFile := flags.String("key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the log's public key, or with the signing key")
 	asJSON := flags.Bool("json", false, "print one JSON object per organisation")
 	if len(args) == 0 || args[0] != "check" {
 		if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
@@ -70,13 +71,6 @@ func readKey(file string) (note.Verifier, error) {
 		return nil, fmt.Errorf("key of the log %s: %w", file, err)
 	}
 	return verifier, nil
-}
-
-func fallback(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }
 
 // orgReport is what --json prints of one organisation.

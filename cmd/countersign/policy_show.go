@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func runPolicyShow(ctx context.Context, args []string, env environment) error {
 		}
 	}
 	if !*none {
-		if own, err = usablePolicy(fallback(flags.Arg(0), policy.Path), stdin, stderr); err != nil {
+		if own, err = usablePolicy(cmp.Or(flags.Arg(0), policy.Path), stdin, stderr); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -75,7 +76,7 @@ type simulationReport struct {
 
 func runPolicySimulate(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("policy simulate", env.stderr, policySimulateHelp)
-	database := flags.String("database", fallback(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
+	database := flags.String("database", cmp.Or(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
 	file := flags.String("policy", "", "the policy `FILE` to try")
 	org := flags.String("org", "", "only this organisation, by `login`")
 	from := flags.String("from", "", "only decisions from this `date` on, YYYY-MM-DD, UTC")

@@ -63,11 +63,18 @@ func runPolicyTest(ctx context.Context, args []string, env environment) error {
 			}
 		}
 	}
-	fmt.Fprintf(env.stdout, "%d tests passed, %d failed\n", ran-failed, failed)
+	fmt.Fprintf(env.stdout, "%s passed, %d failed\n", countTests(ran-failed), failed)
 	if failed > 0 {
-		return fmt.Errorf("%d of %d tests of the policy failed", failed, ran)
+		return fmt.Errorf("%d of %s of the policy failed\nhint: change the policy, or what the test says of the change and expects", failed, countTests(ran))
 	}
 	return nil
+}
+
+func countTests(n int) string {
+	if n == 1 {
+		return "1 test"
+	}
+	return fmt.Sprintf("%d tests", n)
 }
 
 func readTests(name string, env environment) ([]policy.TestCase, error) {
@@ -87,7 +94,8 @@ func readTests(name string, env environment) ([]policy.TestCase, error) {
 	return cases, err
 }
 
-// printTest runs a test and says how it went.
+// printTest runs a test and says how it went, and of one that failed which rules did not hold
+// and why.
 func printTest(w io.Writer, file string, c *policy.TestCase, p *policy.Policy) bool {
 	d, failures := c.Run(p)
 	if len(failures) == 0 {
@@ -99,5 +107,10 @@ func printTest(w io.Writer, file string, c *policy.TestCase, p *policy.Policy) b
 		fmt.Fprintf(w, "        %s\n", f)
 	}
 	fmt.Fprintf(w, "        decided: %s, %q\n", d.Verdict, d.Title)
+	for _, r := range d.Rules {
+		if r.Outcome == policy.OutcomeFail || r.Outcome == policy.OutcomePending {
+			fmt.Fprintf(w, "        %s %s: %s\n", r.Rule, r.Outcome, r.Reason)
+		}
+	}
 	return false
 }

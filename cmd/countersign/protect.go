@@ -68,6 +68,9 @@ func runProtectAttest(ctx context.Context, args []string, env environment) error
 		flags.Usage()
 		return errUsage
 	}
+	if owner, name, ok := strings.Cut(*repo, "/"); !ok || owner == "" || name == "" || strings.Contains(name, "/") {
+		return fmt.Errorf("--repo %q is no repository\nhint: write it as acme/shop", *repo)
+	}
 	address, err := attestAddress(*server)
 	if err != nil {
 		return err
