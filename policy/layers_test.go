@@ -61,11 +61,7 @@ func TestLayers(t *testing.T) {
 			origins := merged.Origins(org, repo, "acme/shop")
 			var b strings.Builder
 			for _, v := range merged.Values() {
-				from := "default"
-				if o := origins[v.Path]; o.Layer != "" {
-					from = fmt.Sprintf("%s, line %d", o.Layer, o.Line)
-				}
-				fmt.Fprintf(&b, "%s: %s [%s]\n", v.Path, v.Text, from)
+				fmt.Fprintf(&b, "%s: %s [%s]\n", v.Path, v.Text, origins[v.Path])
 			}
 			for _, n := range notes {
 				fmt.Fprintf(&b, "note: the %s's policy, %s\n", n.Layer, n)

@@ -19,9 +19,9 @@ const (
 	revisionPolicyIntegrity = 1
 )
 
-// alwaysProtected are the files that guard changes whatever the policy names. The
+// AlwaysProtected are globs of the files that guard changes whatever the policy names. The
 // organisation's policy has the same path, in the repository .github.
-func alwaysProtected() []string {
+func AlwaysProtected() []string {
 	return append([]string{Path, ".github/countersign/**", "CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS"}, defaultProtect()...)
 }
 
@@ -54,7 +54,7 @@ func (j *judgement) policyIntegrity() ruling {
 // protectedFiles are the changed files that an owner must approve, sorted. It is not ok when
 // that cannot be told.
 func (j *judgement) protectedFiles() (touched []string, ok bool) {
-	globs, ok := compileGlobs(append(alwaysProtected(), j.p.Validation.Protect...))
+	globs, ok := compileGlobs(append(AlwaysProtected(), j.p.Validation.Protect...))
 	if !ok {
 		return nil, false
 	}

@@ -137,26 +137,45 @@ type Origin struct {
 	Line int
 }
 
+// String is "organisation, line 4", or "default".
+func (o Origin) String() string {
+	switch {
+	case o.Layer == "":
+		return "default"
+	case o.Line == 0:
+		return o.Layer
+	}
+	return fmt.Sprintf("%s, line %d", o.Layer, o.Line)
+}
+
+// bothLayers is the origin of what neither layer says by itself.
+const bothLayers = LayerOrganisation + " and " + LayerRepository
+
 // Origins says of every value of a merged policy, by its path, which layer it comes from: the
-// outermost that says the same. Name is owner/name of the repository that it is for; either
+// outermost that says the same, or both where they say it together. Name is owner/name of the repository that it is for; either
 // layer may be nil.
 func (p *Policy) Origins(organisation, repository *Policy, name string) map[string]Origin {
 	out := map[string]Origin{}
 	for _, v := range p.Values() {
 		list, _, isItem := strings.Cut(v.Path, "[")
+		above, own := 0, 0
 		if organisation != nil && (list != "branches" || organisation.enrols(name)) {
-			if line := organisation.lineOf(v.Path); line > 0 && slices.Contains(organisation.Values(), v) {
-				out[v.Path] = Origin{LayerOrganisation, line}
-				continue
-			}
+			above = organisation.lineOf(v.Path)
 		}
-		if repository == nil {
-			continue
+		if repository != nil {
+			own = repository.lineOf(v.Path)
 		}
-		// An item may have been narrowed, and protect is what both name.
-		line := repository.lineOf(v.Path)
-		if line > 0 && (isItem || v.Path == "validation.protect" || slices.Contains(repository.Values(), v)) {
-			out[v.Path] = Origin{LayerRepository, line}
+		switch {
+		case above > 0 && slices.Contains(organisation.Values(), v):
+			out[v.Path] = Origin{LayerOrganisation, above}
+		case own > 0 && (isItem || slices.Contains(repository.Values(), v)): // an item may have been narrowed
+			out[v.Path] = Origin{LayerRepository, own}
+		case above > 0 && own > 0:
+			out[v.Path] = Origin{Layer: bothLayers}
+		case above > 0: // what the repository says of other changes raised it
+			out[v.Path] = Origin{Layer: LayerRepository}
+		case own > 0: // and the organisation here
+			out[v.Path] = Origin{Layer: LayerOrganisation}
 		}
 	}
 	return out

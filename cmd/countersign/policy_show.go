@@ -100,14 +100,11 @@ func showPolicy(w io.Writer, organisation, own *policy.Policy, repository string
 	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	enrolled := false
 	for _, v := range values {
-		from := "default"
-		if o := origins[v.Path]; o.Layer != "" {
-			from = fmt.Sprintf("%s, line %d", o.Layer, o.Line)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Path, v.Text, from)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Path, v.Text, origins[v.Path])
 		enrolled = enrolled || strings.HasPrefix(v.Path, "branches[")
 	}
 	table.Flush()
+	fmt.Fprintf(w, "\nProtected always, beside validation.protect: %s.\n", strings.Join(policy.AlwaysProtected(), ", "))
 	if e := merged.Emergency; e != nil {
 		fmt.Fprintf(w, "\nIn an emergency a member of %s releases a change here before it was reviewed. %s\n", e.Team, merged.EmergencyPath())
 	}
