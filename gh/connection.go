@@ -64,9 +64,10 @@ type Connection struct {
 // Connect prepares a connection. It makes no request, but it reads the key: an
 // unreadable one is an error here and not at the first delivery.
 func Connect(s Settings) (*Connection, error) {
+	identity := s.identity()
 	s, err := s.complete()
-	if err != nil {
-		return nil, err
+	if err := errors.Join(identity, err); err != nil {
+		return nil, fmt.Errorf("connect to GitHub: %w", err)
 	}
 	inner, err := newTransport(s)
 	if err != nil {
@@ -97,8 +98,8 @@ func Connect(s Settings) (*Connection, error) {
 	}, nil
 }
 
-// complete fills in the defaults and refuses what cannot work, every problem at once.
-func (s Settings) complete() (Settings, error) {
+// identity says what an App lacks to be one, every problem at once.
+func (s Settings) identity() error {
 	var problems []error
 	if s.AppID <= 0 {
 		problems = append(problems, errors.New("the App id must be a positive number"))
@@ -106,11 +107,16 @@ func (s Settings) complete() (Settings, error) {
 	if len(s.PrivateKey) == 0 {
 		problems = append(problems, errors.New("the App's private key is missing"))
 	}
+	return errors.Join(problems...)
+}
+
+// complete fills in the defaults and refuses addresses that cannot work.
+func (s Settings) complete() (Settings, error) {
 	switch {
 	case s.V3URL == "" && s.V4URL == "":
 		s.V3URL, s.V4URL = defaultV3URL, defaultV4URL
 	case s.V3URL == "" || s.V4URL == "":
-		problems = append(problems, errors.New("the REST and the GraphQL address must be given together"))
+		return Settings{}, errors.New("the REST and the GraphQL address must be given together")
 	}
 	if s.UserAgent == "" {
 		s.UserAgent = defaultUserAgent
@@ -129,9 +135,6 @@ func (s Settings) complete() (Settings, error) {
 	}
 	if s.Transport == nil {
 		s.Transport = defaultTransport()
-	}
-	if err := errors.Join(problems...); err != nil {
-		return Settings{}, fmt.Errorf("connect to GitHub: %w", err)
 	}
 	return s, nil
 }

@@ -10,6 +10,22 @@ import (
 	"github.com/countersign/countersign/gh"
 )
 
+// A person's client needs no App, and an App everything at once.
+func TestConnectNeedsAnApp(t *testing.T) {
+	_, err := gh.Connect(gh.Settings{V4URL: "https://github.example.com/api/graphql"})
+	for _, says := range []string{"App id", "private key", "given together"} {
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("got %v, want it to say %q", err, says)
+		}
+	}
+	if _, err := gh.PersonAt(gh.Settings{}, "ghp_1"); err != nil {
+		t.Errorf("a person on github.com: %v", err)
+	}
+	if _, err := gh.PersonAt(gh.Settings{V3URL: "https://github.example.com/api/v3/"}, "ghp_1"); err == nil {
+		t.Error("the token would go to two servers")
+	}
+}
+
 func TestConnectRefuses(t *testing.T) {
 	good := gh.Settings{AppID: appID, PrivateKey: privateKey()}
 	if _, err := gh.Connect(good); err != nil {

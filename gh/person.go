@@ -22,10 +22,9 @@ func (c *Connection) Person(token string) (*Client, error) { return person(c.set
 // PersonAt returns the client of a person's own token without an App: for commands that a
 // person runs. Empty addresses mean github.com.
 func PersonAt(s Settings, token string) (*Client, error) {
-	s.AppID, s.PrivateKey = 1, []byte("none is needed")
 	s, err := s.complete()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("connect to GitHub: %w", err)
 	}
 	return person(s, token)
 }
