@@ -124,7 +124,7 @@ type Authorisation struct {
 // ProtectionRules says what the branch must enforce.
 type ProtectionRules struct {
 	// UnreadableBypass is "fail", "attested" or "detect".
-	UnreadableBypass string `json:"unreadable_bypass,omitempty" jsonschema:"enum=fail,enum=attested,enum=detect" jsonschema_description:"What a bypass list that cannot be read means. fail and attested fail (attestations come with a later version); detect passes and says that bypasses are only detected afterwards. Left out: attested."`
+	UnreadableBypass string `json:"unreadable_bypass,omitempty" jsonschema:"enum=fail,enum=attested,enum=detect" jsonschema_description:"What a bypass list that cannot be read means. fail fails; attested takes the list as an owner of the organisation attested it, and fails without; detect passes and says that bypasses are only detected afterwards. Left out: attested."`
 	// AllowBypass are the actors who may bypass.
 	AllowBypass []AllowedBypass `json:"allow_bypass,omitempty" jsonschema_description:"Who may be on a bypass list. Left out: nobody."`
 }
