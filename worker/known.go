@@ -221,7 +221,7 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 	k.Seen = append(k.Seen, facts.Seen{Head: pr.HeadSHA, Base: pr.BaseRef, UpdatedAt: pr.UpdatedAt, ReceivedAt: o.ReceivedAt})
 	if !pr.UpdatedAt.Before(k.updatedAt) {
 		// An older event that was delayed or delivered again does not set this back.
-		k.voidCommands(pr)
+		k.voidCommands(e)
 		k.head, k.base, k.headRef, k.updatedAt = pr.HeadSHA, pr.BaseRef, pr.HeadRef, pr.UpdatedAt
 		k.readyAt(o, e)
 	}
@@ -250,12 +250,17 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 	}
 }
 
-// voidCommands ends the emergencies that were declared for another head or base: they stay ended
-// when the branch is set back.
-func (k *known) voidCommands(pr *gh.EventPullRequest) {
+// voidCommands ends the emergencies that were declared for another head or base, or before the
+// pull request was closed, which settles what they owe: they stay ended when the branch is set
+// back or the pull request is opened again.
+func (k *known) voidCommands(e gh.Event) {
+	pr := e.PullRequest
+	closed := e.Name == "pull_request" && (e.Action == "reopened" || pr.State != "open" && !pr.Merged)
 	for i := range k.Declarations {
 		switch d := &k.Declarations[i]; {
 		case d.Void != "":
+		case closed:
+			d.Void = "the pull request was closed"
 		case d.HeadSHA != pr.HeadSHA:
 			d.Void = "the branch got another commit"
 		case d.BaseRef != pr.BaseRef:
