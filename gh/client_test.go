@@ -331,7 +331,7 @@ func TestErrorsAreSentinels(t *testing.T) {
 		{403, `not JSON`, gh.ErrForbidden},
 		{404, `{"message":"Not Found"}`, gh.ErrNotFound},
 		{409, `{"message":"Git Repository is empty."}`, gh.ErrUnavailable},
-		{410, `{}`, gh.ErrUnavailable},
+		{410, `{"message":"Issues has been disabled in this repository."}`, gh.ErrGone},
 		{422, `{"message":"Validation Failed","errors":[{"field":"sha"}]}`, gh.ErrInvalid},
 		{429, `{}`, gh.ErrRateLimited},
 		{500, ``, gh.ErrUnavailable},

@@ -152,6 +152,7 @@ func TestTokenErrors(t *testing.T) {
 	}{
 		{"suspended", 403, nil, `{"message":"This installation has been suspended"}`, gh.ErrNoInstallation},
 		{"deleted", 404, nil, `{"message":"Not Found"}`, gh.ErrNoInstallation},
+		{"gone", 410, nil, `{}`, gh.ErrNoInstallation},
 		{"key not accepted", 401, nil, `{"message":"A JSON web token could not be decoded"}`, gh.ErrUnauthorized},
 		{"rate limited", 403, []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "1"}, `{}`, gh.ErrRateLimited},
 		{"down", 502, nil, `<html>`, gh.ErrUnavailable},

@@ -27,6 +27,11 @@ var (
 	ErrNoInstallation = fmt.Errorf("the installation is suspended or gone: %w", ErrForbidden)
 	// ErrInvalid: GitHub refused a request as invalid (422, 400), or we did before sending it.
 	ErrInvalid = errors.New("GitHub refused the request as invalid")
+	// ErrGone: GitHub answered 410: the issue was deleted, or the repository has issues disabled.
+	ErrGone = errors.New("deleted, or disabled in the repository")
+	// ErrNotAssignable: GitHub left an assignee out, as it does without a word with somebody who
+	// cannot be assigned.
+	ErrNotAssignable = errors.New("GitHub does not take this account as an assignee")
 )
 
 // RateLimitError says until when GitHub wants to be left alone.

@@ -47,6 +47,8 @@ func statusError(status int, h http.Header, body []byte, now time.Time) error {
 		sentinel = ErrForbidden
 	case http.StatusNotFound:
 		sentinel = ErrNotFound
+	case http.StatusGone:
+		sentinel = ErrGone
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		sentinel = ErrInvalid
 	}
@@ -166,7 +168,7 @@ func (c *Client) tokenError(resp *http.Response) error {
 	resp.Body.Close()
 	err := statusError(resp.StatusCode, resp.Header, body, c.now())
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrForbidden):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrForbidden):
 		return fmt.Errorf("token of installation %d: status %d %q: %w", c.installation, resp.StatusCode, explanation(body), ErrNoInstallation)
 	case errors.Is(err, ErrInvalid):
 		return unavailable("token of installation %d: status %d %q", c.installation, resp.StatusCode, explanation(body))
