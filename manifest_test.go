@@ -15,6 +15,7 @@ import (
 // needs says which permission a route or an event needs, as GitHub documents it:
 // https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps and
 // https://docs.github.com/en/webhooks/webhook-events-and-payloads. A name alone is read.
+// "optional write" is granted only by organisations that want what it is for: app.yml asks to read.
 var needs = map[string]string{
 	"GET /app": "",
 	"GET /orgs/{org}/teams/{team_slug}/members":                     "members",
@@ -37,6 +38,15 @@ var needs = map[string]string{
 	"POST /graphql": "administration", // classic protection
 
 	"GET /repos/{owner}/{repo}": "metadata",
+
+	"GET /repos/{owner}/{repo}/issues":                     "issues",
+	"GET /repos/{owner}/{repo}/issues/{number}":            "issues",
+	"GET /repos/{owner}/{repo}/issues/{number}/comments":   "issues",
+	"POST /repos/{owner}/{repo}/issues":                    "issues: optional write",
+	"PATCH /repos/{owner}/{repo}/issues/{number}":          "issues: optional write",
+	"POST /repos/{owner}/{repo}/issues/{number}/comments":  "issues: optional write",
+	"POST /repos/{owner}/{repo}/issues/{number}/labels":    "issues: optional write",
+	"POST /repos/{owner}/{repo}/issues/{number}/assignees": "issues: optional write",
 
 	// With an owner's own token, not as the App.
 	"GET /user": "", "GET /user/memberships/orgs/{org}": "",
@@ -74,6 +84,9 @@ func TestManifestAsksForWhatTheCodeUses(t *testing.T) {
 		used[permission] = true
 		if got := m.Permissions[permission]; need != "" && (got == "" || level == "write" && got != "write") {
 			t.Errorf("%s needs %s, app.yml asks for %q", subject, need, got)
+		}
+		if got := m.Permissions[permission]; level == "optional write" && got != "read" {
+			t.Errorf("%s needs a permission that is optional, app.yml asks everybody for %q", subject, got)
 		}
 	}
 	for permission := range m.Permissions {
