@@ -258,22 +258,22 @@ func (p *PullRequest) Reopen(by Actor) {
 
 // Label adds a label, Unlabel takes it off.
 func (p *PullRequest) Label(by Actor, name string) {
-	p.do(func(s *Sim, x *pull) { s.setLabel(x, by.actsAs(), name, true) })
+	p.do(func(s *Sim, x *pull) { s.setLabel(onPull(x), by.actsAs(), name, true) })
 }
 
 // Unlabel takes a label off.
 func (p *PullRequest) Unlabel(by Actor, name string) {
-	p.do(func(s *Sim, x *pull) { s.setLabel(x, by.actsAs(), name, false) })
+	p.do(func(s *Sim, x *pull) { s.setLabel(onPull(x), by.actsAs(), name, false) })
 }
 
 // Assign assigns somebody, Unassign ends that.
 func (p *PullRequest) Assign(by, who Actor) {
-	p.do(func(s *Sim, x *pull) { s.setAssignee(x, by.actsAs(), who.actsAs(), true) })
+	p.do(func(s *Sim, x *pull) { s.setAssignee(onPull(x), by.actsAs(), who.actsAs(), true) })
 }
 
 // Unassign takes somebody off the assignees.
 func (p *PullRequest) Unassign(by, who Actor) {
-	p.do(func(s *Sim, x *pull) { s.setAssignee(x, by.actsAs(), who.actsAs(), false) })
+	p.do(func(s *Sim, x *pull) { s.setAssignee(onPull(x), by.actsAs(), who.actsAs(), false) })
 }
 
 // RequestReview asks somebody for a review.
@@ -286,22 +286,32 @@ func (p *PullRequest) RequestTeamReview(by Actor, t *Team) {
 	p.do(func(s *Sim, x *pull) { s.requestReview(x, by.actsAs(), nil, t.t) })
 }
 
-// Comment is a comment on the conversation.
-type Comment struct {
-	p *PullRequest
-	c *comment
-}
-
 // Comment comments on the conversation.
 func (p *PullRequest) Comment(by Actor, body string) *Comment {
-	var c *comment
-	p.do(func(s *Sim, x *pull) { c = s.addComment(x, by.actsAs(), nil, body) })
-	return &Comment{p, c}
+	return p.s.comment(onPull(p.p), by, body)
 }
 
-// Edit changes the comment's text; anybody with write access may.
-func (c *Comment) Edit(by Actor, body string) {
-	c.p.do(func(s *Sim, x *pull) { s.editComment(x, c.c, by.actsAs(), body) })
+// Comments lists the comments on the conversation, oldest first.
+func (p *PullRequest) Comments() []*Comment { return p.s.commentsOf(onPull(p.p)) }
+
+// Labels are the names of its labels.
+func (p *PullRequest) Labels() (names []string) {
+	p.do(func(_ *Sim, x *pull) { names = onPull(x).labelNames() })
+	return names
+}
+
+// Assignees are the logins of its assignees.
+func (p *PullRequest) Assignees() (logins []string) {
+	p.do(func(_ *Sim, x *pull) { logins = onPull(x).assigned() })
+	return logins
+}
+
+// Lock lets only those with write access comment, and no App.
+func (p *PullRequest) Lock(by Actor) {
+	p.do(func(s *Sim, x *pull) {
+		x.locked = true
+		s.emitPull(x, "locked", by.actsAs(), nil)
+	})
 }
 
 // Closes links issues that merging closes.

@@ -115,9 +115,9 @@ func (s *Sim) emitGroup(r *repo, q *mergeQueue, e *queueEntry, action, reason st
 	}})
 }
 
-func (s *Sim) emitComment(p *pull, c *comment, action string, by *account, extra obj) {
-	s.emit(event{name: "issue_comment", action: action, repo: p.repo, sender: by, body: func() obj {
-		body := obj{"issue": s.renderPullAsIssue(p), "comment": s.renderComment(p.repo, p.number, c)}
+func (s *Sim) emitComment(t thread, c *comment, action string, by *account, extra obj) {
+	s.emit(event{name: "issue_comment", action: action, repo: t.repo, sender: by, body: func() obj {
+		body := obj{"issue": s.renderThread(t), "comment": s.renderComment(t, c)}
 		maps.Copy(body, extra)
 		return body
 	}})

@@ -117,11 +117,7 @@ func (s *Sim) markMerged(p *pull, by *account, sha string) {
 // closeIssues closes the issues that the pull request said it would.
 func (s *Sim) closeIssues(p *pull, by *account) {
 	for _, i := range p.closes {
-		if i.state == "open" {
-			i.state, i.closedAt = "closed", s.now()
-			i.updatedAt = i.closedAt
-			s.emitIssue(p.repo, i, "closed", by, nil)
-		}
+		s.closeIssue(p.repo, i, by, "completed")
 	}
 }
 

@@ -91,54 +91,6 @@ func (s *Sim) setDraft(p *pull, by *account, draft bool) {
 	s.emitPull(p, action, by, nil)
 }
 
-// setLabel adds a label to the pull request, or takes it off. The label is made when the
-// repository does not have it.
-func (s *Sim) setLabel(p *pull, by *account, name string, on bool) {
-	l := s.labelOf(p.repo, name)
-	at := slices.Index(p.labels, l)
-	if on == (at >= 0) {
-		return
-	}
-	kind, action := "LabeledEvent", "labeled"
-	if on {
-		p.labels = append(p.labels, l)
-	} else {
-		p.labels = slices.Delete(p.labels, at, at+1)
-		kind, action = "UnlabeledEvent", "unlabeled"
-	}
-	p.updatedAt = s.now()
-	s.note(p, timelineEvent{kind: kind, actor: by, label: l})
-	s.emitPull(p, action, by, obj{"label": s.renderLabel(p.repo, l)})
-}
-
-func (s *Sim) labelOf(r *repo, name string) *label {
-	for _, l := range r.labels {
-		if l.name == name {
-			return l
-		}
-	}
-	l := &label{id: s.nextID(), name: name, color: "ededed"}
-	r.labels = append(r.labels, l)
-	return l
-}
-
-func (s *Sim) setAssignee(p *pull, by, who *account, on bool) {
-	at := slices.Index(p.assignees, who)
-	if on == (at >= 0) {
-		return
-	}
-	kind, action := "AssignedEvent", "assigned"
-	if on {
-		p.assignees = append(p.assignees, who)
-	} else {
-		p.assignees = slices.Delete(p.assignees, at, at+1)
-		kind, action = "UnassignedEvent", "unassigned"
-	}
-	p.updatedAt = s.now()
-	s.note(p, timelineEvent{kind: kind, actor: by, subject: who})
-	s.emitPull(p, action, by, obj{"assignee": s.renderUser(who)})
-}
-
 func (s *Sim) requestReview(p *pull, by, who *account, t *team) {
 	extra := obj{}
 	if who != nil {
@@ -187,20 +139,4 @@ func (s *Sim) editReview(p *pull, v *review, by *account, body string) {
 	s.emit(event{name: "pull_request_review", action: "edited", repo: p.repo, sender: by, body: func() obj {
 		return obj{"review": s.renderHookReview(p, v), "pull_request": s.renderSimplePull(nil, p), "changes": obj{"body": obj{"from": from}}}
 	}})
-}
-
-// addComment puts a comment on the conversation of the pull request.
-func (s *Sim) addComment(p *pull, by *account, via *app, body string) *comment {
-	c := &comment{id: s.nextID(), author: by, via: via, body: body, createdAt: s.now()}
-	c.updatedAt = c.createdAt
-	p.comments = append(p.comments, c)
-	p.updatedAt = c.createdAt
-	s.emitComment(p, c, "created", by, nil)
-	return c
-}
-
-func (s *Sim) editComment(p *pull, c *comment, by *account, body string) {
-	from := c.body
-	c.body, c.editor, c.updatedAt = body, by, s.now()
-	s.emitComment(p, c, "edited", by, obj{"changes": obj{"body": obj{"from": from}}})
 }

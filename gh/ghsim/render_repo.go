@@ -53,7 +53,7 @@ func (s *Sim) renderRepo(r *repo) obj {
 	maps.Copy(o, obj{
 		"git_url": "git://sim/" + r.fullName() + ".git", "ssh_url": "git@sim:" + r.fullName() + ".git", "clone_url": s.html(r) + ".git",
 		"svn_url": s.html(r), "mirror_url": nil, "homepage": nil, "language": nil, "forks_count": 0, "stargazers_count": 0, "watchers_count": 0,
-		"size": 1, "default_branch": r.defaultBranch, "open_issues_count": issues, "has_issues": true, "has_projects": true, "has_wiki": false,
+		"size": 1, "default_branch": r.defaultBranch, "open_issues_count": issues, "has_issues": !r.noIssues, "has_projects": true, "has_wiki": false,
 		"has_pages": false, "has_downloads": true, "has_discussions": false, "archived": r.archived, "disabled": false, "visibility": visibility,
 		"pushed_at": stamp(r.pushedAt), "created_at": stamp(r.createdAt), "updated_at": stamp(r.updatedAt), "license": nil, "topics": []string{},
 		"forks": 0, "open_issues": issues, "watchers": 0, "allow_forking": true, "is_template": false, "web_commit_signoff_required": false,

@@ -22,6 +22,7 @@ type repo struct {
 	teams         map[*team]string  // role of the team
 	labels        []*label
 	nextNumber    int // issues and pull requests share their numbers
+	noIssues      bool
 	pulls         []*pull
 	issues        []*issue
 	suites        []*checkSuite            // oldest first, of every SHA
@@ -53,31 +54,6 @@ func (r *repo) branch(name string) string { return r.refs["refs/heads/"+name] }
 type label struct {
 	id                       int64
 	name, color, description string
-}
-
-// issue is an issue that is not a pull request.
-type issue struct {
-	id        int64
-	number    int
-	title     string
-	body      string
-	state     string // "open" or "closed"
-	author    *account
-	createdAt time.Time
-	updatedAt time.Time
-	closedAt  time.Time
-	assignees []*account
-}
-
-// comment is a comment on an issue or on the conversation of a pull request.
-type comment struct {
-	id        int64
-	author    *account
-	via       *app // the App that acted for the user, nil otherwise
-	body      string
-	createdAt time.Time
-	updatedAt time.Time
-	editor    *account
 }
 
 // refUpdate is one update of one ref: what GET /repos/{o}/{r}/activity lists.

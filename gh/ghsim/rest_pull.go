@@ -199,24 +199,3 @@ func mergePull(c *call) (*answer, error) {
 	}
 	return &answer{body: obj{"sha": p.mergeSHA, "merged": true, "message": "Pull Request successfully merged"}}, nil
 }
-
-func listComments(c *call) (*answer, error) {
-	p, err := c.pullOf()
-	if err != nil {
-		return nil, err
-	}
-	return &answer{body: render(page(c, p.comments), func(x *comment) obj { return c.s.renderComment(p.repo, p.number, x) })}, nil
-}
-
-func createComment(c *call) (*answer, error) {
-	p, err := c.pullOf()
-	if err != nil {
-		return nil, err
-	}
-	var in struct{ Body string }
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	x := c.s.addComment(p, c.viewer.user, nil, in.Body)
-	return &answer{status: http.StatusCreated, body: c.s.renderComment(p.repo, p.number, x)}, nil
-}

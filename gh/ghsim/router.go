@@ -12,8 +12,10 @@ type route struct {
 	// permission and level are what a token needs on the repository or the organisation of
 	// the path: "checks", "write". "" needs no more than to be signed in; see handler.
 	permission, level string
-	handle            func(*call) (*answer, error)
-	segments          []string
+	// onPulls is a permission that is as good where {number} is a pull request; "" is none.
+	onPulls  string
+	handle   func(*call) (*answer, error)
+	segments []string
 }
 
 // name is how logs and faults call the route: "GET /repos/{owner}/{repo}".

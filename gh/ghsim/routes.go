@@ -9,6 +9,10 @@ func (s *Sim) table() []*route {
 	write := func(method, pattern, permission string, h func(*call) (*answer, error)) *route {
 		return &route{method: method, pattern: pattern, permission: permission, level: "write", handle: h}
 	}
+	// Who may write to pull requests may talk on them without issues: write.
+	talk := func(pattern string, h func(*call) (*answer, error)) *route {
+		return &route{method: "POST", pattern: pattern, permission: "issues", onPulls: "pull_requests", level: "write", handle: h}
+	}
 	const repo = "/repos/{owner}/{repo}"
 	return []*route{
 		// the App itself
@@ -40,8 +44,15 @@ func (s *Sim) table() []*route {
 		get(repo+"/pulls/{number}/reviews", "pull_requests", listReviews),
 		write("POST", repo+"/pulls/{number}/reviews", "pull_requests", createReview),
 		write("PUT", repo+"/pulls/{number}/merge", "contents", mergePull),
+		// issues, and pull requests as issues
+		get(repo+"/issues", "issues", listIssues),
+		write("POST", repo+"/issues", "issues", createIssue),
+		get(repo+"/issues/{number}", "issues", getIssue),
+		write("PATCH", repo+"/issues/{number}", "issues", updateIssue),
 		get(repo+"/issues/{number}/comments", "issues", listComments),
-		write("POST", repo+"/issues/{number}/comments", "issues", createComment),
+		talk(repo+"/issues/{number}/comments", createComment),
+		talk(repo+"/issues/{number}/labels", addLabels),
+		talk(repo+"/issues/{number}/assignees", addAssignees),
 		// commits and contents
 		get(repo+"/commits/{sha}/check-runs", "checks", listRuns),
 		get(repo+"/commits/{sha}/statuses", "statuses", listStatuses),

@@ -306,6 +306,8 @@ func (c *call) permit() error {
 		return nil
 	case c.repo != nil && c.s.can(v, c.repo, need, c.route.level):
 		return nil
+	case c.route.onPulls != "" && c.repo.pull(int(c.number("number"))) != nil && c.s.can(v, c.repo, c.route.onPulls, c.route.level):
+		return nil
 	case c.repo == nil && c.org != nil && c.s.canOrg(v, c.org, need, c.route.level):
 		return nil
 	case v.installation != nil:

@@ -131,6 +131,27 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			_, err := c.CreateCheckRun(ctx, repo, write)
 			return err
 		},
+		"Issue": func(ctx context.Context, c *gh.Client) error {
+			issue, err := c.Issue(ctx, repo, st.issue.Number())
+			return errors.Join(err, some(len(issue.ClosedBy.Login)))
+		},
+		"IssuesLabelled": func(ctx context.Context, c *gh.Client) error {
+			return count(c.IssuesLabelled(ctx, repo, "exception", time.Now().Add(-time.Hour)))
+		},
+		"IssueComments": func(ctx context.Context, c *gh.Client) error {
+			return count(c.IssueComments(ctx, repo, st.issue.Number(), time.Now().Add(-time.Hour)))
+		},
+		"CreateIssue": func(ctx context.Context, c *gh.Client) error {
+			opened, err := c.CreateIssue(ctx, repo, "An exception", "…", []string{"exception"})
+			return errors.Join(err, some(opened))
+		},
+		"Comment":  func(ctx context.Context, c *gh.Client) error { return c.Comment(ctx, repo, number, "…") },
+		"AddLabel": func(ctx context.Context, c *gh.Client) error { return c.AddLabel(ctx, repo, number, "escalated") },
+		"Assign":   func(ctx context.Context, c *gh.Client) error { return c.Assign(ctx, repo, number, "bob") },
+		"CloseIssue": func(ctx context.Context, c *gh.Client) error {
+			opened, err := c.CreateIssue(ctx, repo, "An exception", "…", nil)
+			return errors.Join(err, c.CloseIssue(ctx, repo, opened))
+		},
 		"UpdateCheckRun": func(ctx context.Context, c *gh.Client) error {
 			run, err := c.CreateCheckRun(ctx, repo, write)
 			if err != nil {

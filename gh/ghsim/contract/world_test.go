@@ -33,6 +33,7 @@ type story struct {
 	alice, bob   *ghsim.User
 	first        *ghsim.PullRequest // open, with everything on it
 	run          *ghsim.CheckRun    // ours
+	issue        *ghsim.Issue       // closed, with everything on it
 	workflow     *ghsim.WorkflowRun
 	ruleset      *ghsim.Ruleset
 }
@@ -65,7 +66,19 @@ func tell(t *testing.T, sim *ghsim.Sim, hookURL string) *story {
 	st.repo = acme.Repo("shop", ghsim.RepoSpec{Description: "Sells things", Files: map[string]string{
 		"README.md": "# Shop\n", "src/a.go": "package a\n", ".github/countersign.yml": "version: 1\n",
 	}}).TeamRole(team, "write").Collaborator(carol, "write")
-	issue := st.repo.OpenIssue(st.alice, "Sell more", "Please.")
+	st.issue = st.repo.OpenIssue(st.alice, "Sell more", "Please.", "exception")
+	st.issue.Edit(st.alice, "Sell much more", "Please, please.")
+	st.issue.Label(st.alice, "later")
+	st.issue.Unlabel(st.alice, "later")
+	st.issue.Assign(st.alice, st.bob)
+	st.issue.Comment(st.gate, "Who looks at this?").Edit(st.bob, "I do")
+	st.issue.CloseAs(st.bob, "not_planned")
+	st.issue.Reopen(st.bob)
+	st.issue.Close(st.bob)
+	issue := st.repo.OpenIssue(st.gate, "An exception", "It was merged without a review.")
+	gone := st.repo.OpenIssue(st.bob, "A mistake", "")
+	gone.Lock(st.alice)
+	gone.Delete(st.alice)
 
 	st.repo.Protect("main", st.alice, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Strict: true, LastPushApproval: true, CodeOwners: true, RestrictPushes: true,
 		Checks:  []ghsim.Required{{Name: "test", App: sim.Actions()}, {Name: "lint"}},
@@ -269,6 +282,9 @@ func (st *story) reads(c caller) {
 		repo, repo + "/pulls", repo + "/pulls?state=all&sort=updated&direction=desc&per_page=1&page=1", repo + "/pulls?head=acme:coder/sell&base=main",
 		fmt.Sprintf("%s/pulls/%d", repo, number), fmt.Sprintf("%s/pulls/%d/files?per_page=100", repo, number),
 		fmt.Sprintf("%s/pulls/%d/commits", repo, number), fmt.Sprintf("%s/pulls/%d/reviews", repo, number), fmt.Sprintf("%s/issues/%d/comments", repo, number),
+		repo + "/issues", repo + "/issues?state=all&labels=exception&sort=created&direction=asc&since=2020-01-02T03:04:05Z&per_page=100",
+		fmt.Sprintf("%s/issues/%d", repo, number), fmt.Sprintf("%s/issues/%d", repo, st.issue.Number()),
+		fmt.Sprintf("%s/issues/%d/comments?since=2020-01-02T03:04:05Z", repo, st.issue.Number()),
 		repo + "/commits/" + head, repo + "/commits/main",
 		repo + "/commits/" + head + "/check-runs?filter=all&per_page=100", repo + "/commits/" + head + "/check-runs?check_name=countersign&app_id=" + fmt.Sprint(st.gate.ID()),
 		repo + "/commits/" + head + "/statuses", repo + "/commits/" + head + "/pulls",
@@ -286,6 +302,8 @@ func (st *story) reads(c caller) {
 	jobs := c.get(fmt.Sprintf("%s/actions/runs/%d/jobs", repo, st.workflow.ID()))["jobs"].([]any)
 	c.get(fmt.Sprintf("%s/actions/jobs/%.0f", repo, jobs[0].(map[string]any)["id"]))
 	c.do("GET", repo+"/pulls/999", nil, 404)
+	c.do("GET", repo+"/issues/999", nil, 404)
+	c.do("GET", fmt.Sprintf("%s/issues/%d", repo, st.issue.Number()+2), nil, 410)
 	c.do("GET", repo+"/contents/gone?ref=main", nil, 404)
 	c.do("GET", repo+"/branches/gone/protection", nil, 404)
 	c.do("GET", "/repos/acme/lab", nil, 200) // was renamed: the client follows
@@ -311,7 +329,15 @@ func (st *story) writes(app, member caller) {
 	number := fmt.Sprintf("%.0f", opened["number"])
 	member.do("PATCH", repo+"/pulls/"+number, map[string]any{"title": "Over HTTP, again", "state": "open"}, 200)
 	app.do("POST", repo+"/pulls/"+number+"/reviews", map[string]any{"event": "COMMENT", "body": "hm"}, 200)
-	app.do("POST", repo+"/issues/"+number+"/comments", map[string]any{"body": "hello"}, 201)
+	exception := app.do("POST", repo+"/issues", map[string]any{"title": "An exception", "body": "…", "labels": []string{"exception", "high"}}, 201)
+	for _, n := range []string{number, fmt.Sprintf("%.0f", exception["number"])} {
+		app.do("POST", repo+"/issues/"+n+"/comments", map[string]any{"body": "hello"}, 201)
+		app.do("POST", repo+"/issues/"+n+"/labels", map[string]any{"labels": []string{"escalated"}}, 200)
+		app.do("POST", repo+"/issues/"+n+"/assignees", map[string]any{"assignees": []string{"bob", "nobody"}}, 201)
+		app.do("PATCH", repo+"/issues/"+n, map[string]any{"state": "closed", "state_reason": "completed"}, 200)
+		app.do("PATCH", repo+"/issues/"+n, map[string]any{"state": "open"}, 200)
+	}
+	app.do("POST", repo+"/issues", map[string]any{"title": strings.Repeat("é", 257)}, 422)
 	member.do("PUT", repo+"/pulls/"+number+"/merge", map[string]any{"merge_method": "squash"}, 405)
 
 	st.sim.Org("acme").Repo("free", ghsim.RepoSpec{}).Collaborator(st.bob, "write")
@@ -367,6 +393,7 @@ func checkDecoded(t *testing.T, app *ghsim.App) {
 		"pull_request.labeled", "pull_request.unlabeled", "pull_request.assigned", "pull_request.unassigned", "pull_request.ready_for_review",
 		"pull_request.review_requested", "pull_request.auto_merge_enabled", "pull_request.auto_merge_disabled", "pull_request.enqueued", "pull_request.dequeued",
 		"pull_request_review.submitted", "pull_request_review.edited", "pull_request_review.dismissed", "issue_comment.created", "issue_comment.edited",
+		"issues.opened", "issues.edited", "issues.labeled", "issues.unlabeled", "issues.assigned", "issues.closed", "issues.reopened", "issues.locked", "issues.deleted",
 		"check_run.created", "check_run.completed", "check_run.rerequested", "check_run.requested_action", "check_suite.requested", "check_suite.completed",
 		"status.", "workflow_run.requested", "workflow_run.completed", "push.", "create.", "delete.", "merge_group.checks_requested", "merge_group.destroyed",
 		"branch_protection_rule.created", "repository_ruleset.created", "repository_ruleset.edited", "repository.renamed", "repository.archived",
