@@ -13,7 +13,7 @@
 //
 // # How the world is kept
 //
-// The files world.go, repo.go, pull.go, checks.go and protection.go hold the state, as
+// The files world.go, repo.go, pull.go, issue.go, checks.go and protection.go hold the state, as
 // plain structs with unexported fields. There is one lock, Sim.mu, for all of it.
 //   - Exported methods (the builder: builder*.go) and HTTP handlers take the lock.
 //   - Unexported functions expect the lock to be held and never take it.
