@@ -52,8 +52,6 @@ const (
 	selectKnownOrg    = `SELECT COUNT(*) FROM orgs WHERE org_id = $1`
 	upsertAttestation = `INSERT INTO attestations (org_id, ruleset_id, leaf_index, attested_at, updated_at, void_at, body) VALUES ($1, $2, $3, $4, $5, 0, $6)
 ON CONFLICT (org_id, ruleset_id) DO UPDATE SET leaf_index = excluded.leaf_index, attested_at = excluded.attested_at, updated_at = excluded.updated_at, void_at = 0, body = excluded.body`
-	// repo_id 0: of the whole organisation.
-	selectChangesOf = `SELECT repo_id, number, repository, installation_id FROM changes WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) AND is_open = 1 ORDER BY repo_id, number`
 )
 
 // Attest records attestations, each with its leaf, and marks the open changes that they are
@@ -109,16 +107,10 @@ func (n Tenant) markAttested(t *txn, list []Attestation) error {
 			repo = 0
 		}
 	}
-	m := Mark{OrgID: n.org, Noisy: true}
-	var marks []Mark
-	err := t.rows(selectChangesOf, []any{n.org, repo}, func(scan func(...any) error) error {
-		err := scan(&m.RepoID, &m.Number, &m.Repository, &m.InstallationID)
-		marks = append(marks, m)
-		return err
-	})
+	marks, err := changesOf(t, n.org, repo)
 	for _, m := range marks {
 		if err == nil {
-			_, err = n.s.mark(t, m.job(), m.Noisy, false)
+			_, err = n.s.mark(t, m.job(), true, false)
 		}
 	}
 	return err

@@ -89,11 +89,6 @@ func (n Tenant) saveBranch(t *txn, job Job, b Branch) error {
 	return err
 }
 
-// FollowBranch writes how far a branch was looked at, and keeps the job.
-func (n Tenant) FollowBranch(ctx context.Context, job Job, b Branch) error {
-	return n.s.write(ctx, "follow branch "+job.Key, func(t *txn) error { return n.saveBranch(t, job, b) })
-}
-
 // SettleBranch writes how far a branch was looked at with the exceptions that this opened, and
 // finishes the job, which looks again at the given time.
 func (n Tenant) SettleBranch(ctx context.Context, job Job, b Branch, open []Exception, again time.Time) error {
@@ -183,7 +178,7 @@ func (n Tenant) RecordUpdate(ctx context.Context, job Job, b Branch, u Update, o
 
 func (n Tenant) openAll(t *txn, job Job, open []Exception) error {
 	for _, e := range open {
-		if err := n.openAndMark(t, e, job.InstallationID); err != nil {
+		if _, _, err := n.openException(t, e, job.InstallationID); err != nil {
 			return err
 		}
 	}

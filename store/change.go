@@ -214,3 +214,17 @@ func (s *Store) settleSet(t *txn, c changeRow, at set, deliveryID string) error 
 	_, err = s.mark(t, j, false, false)
 	return err
 }
+
+const selectChangesOf = `SELECT repo_id, repository, installation_id, number FROM changes
+WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) AND is_open = 1 ORDER BY repo_id, number`
+
+// changesOf are marks of the open pull requests of a repository; 0: of the organisation.
+func changesOf(t *txn, org, repo int64) (marks []Mark, err error) {
+	err = t.rows(selectChangesOf, []any{org, repo}, func(scan func(...any) error) error {
+		m := Mark{OrgID: org}
+		err := scan(&m.RepoID, &m.Repository, &m.InstallationID, &m.Number)
+		marks = append(marks, m)
+		return err
+	})
+	return marks, err
+}

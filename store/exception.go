@@ -73,11 +73,12 @@ type LeafIndexed struct {
 	LeafIndex int64
 }
 
-// OpenException opens an exception with its first step, in the ledger. If there already is one
-// of this kind and subject, whatever its state, that one is returned and nothing is written.
-func (n Tenant) OpenException(ctx context.Context, e Exception) (out Exception, opened bool, err error) {
+// OpenException opens an exception with its first step, in the ledger, and has its clocks looked
+// at through an installation of the App. If there already is one of this kind and subject,
+// whatever its state, that one is returned and nothing is written.
+func (n Tenant) OpenException(ctx context.Context, e Exception, installation int64) (out Exception, opened bool, err error) {
 	err = n.s.write(ctx, "open exception "+e.Kind+" of "+e.Subject, func(t *txn) (err error) {
-		out, opened, err = n.openException(t, e)
+		out, opened, err = n.openException(t, e, installation)
 		return err
 	})
 	return out, opened, err
@@ -87,7 +88,7 @@ const selectExceptionOf = `SELECT body FROM exceptions WHERE org_id = $1 AND kin
 
 // openException is OpenException inside of a transaction that also writes its cause. It appends
 // to the log, so nothing may append with a head that was read before it.
-func (n Tenant) openException(t *txn, e Exception) (Exception, bool, error) {
+func (n Tenant) openException(t *txn, e Exception, installation int64) (Exception, bool, error) {
 	if e.Kind == "" || e.Subject == "" || e.Severity == "" || e.Reason == "" {
 		return Exception{}, false, fmt.Errorf("%w: exception %q of %q lacks kind, subject, severity or reason", ErrInvalid, e.Kind, e.Subject)
 	}
@@ -108,18 +109,12 @@ func (n Tenant) openException(t *txn, e Exception) (Exception, bool, error) {
 	if e.By == "" {
 		e.By = "countersign"
 	}
-	return e, true, n.saveException(t, e, at)
-}
-
-// openAndMark opens an exception and has its clocks looked at.
-func (n Tenant) openAndMark(t *txn, e Exception, installation int64) error {
-	e, opened, err := n.openException(t, e)
-	if err != nil || !opened {
-		return err
+	if err := n.saveException(t, e, at); err != nil {
+		return Exception{}, false, err
 	}
 	m := Mark{Kind: KindException, OrgID: n.org, InstallationID: installation, RepoID: e.RepoID, Repository: e.Repository, Ref: e.ID}
 	_, err = n.s.mark(t, m.job(), false, false)
-	return err
+	return e, true, err
 }
 
 // StepException takes an exception one step further: change alters it as it is now, and must
@@ -163,8 +158,7 @@ ON CONFLICT (org_id, id) DO UPDATE SET repo_id = excluded.repo_id, number = excl
 	insertExceptionStep = `INSERT INTO exception_steps (org_id, id, leaf_index) VALUES ($1, $2, $3)`
 )
 
-// saveException writes a step: the row as it is now, and its leaf. The exception's job is
-// marked, so that whoever has to be told is told.
+// saveException writes a step: the row as it is now, and its leaf.
 func (n Tenant) saveException(t *txn, e Exception, at time.Time) error {
 	body, err := json.Marshal(e)
 	if err != nil {

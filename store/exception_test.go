@@ -16,12 +16,12 @@ func TestAnExceptionIsOpenedOnceAndKeepsItsSteps(t *testing.T) {
 	s := openSQLite(t, Options{Now: at.Now})
 	receive(t, s, arrival("d1", acme, 1, "h1"))
 	n := s.Tenant(acme)
-	e, opened, err := n.OpenException(t.Context(), directPush())
+	e, opened, err := n.OpenException(t.Context(), directPush(), 7)
 	ok(t, err)
 	if !opened || e.ID == "" || e.State != ExceptionOpen || e.By != "countersign" || !e.OpenedAt.Equal(at.Now()) {
 		t.Fatalf("got %+v, opened %v", e, opened)
 	}
-	again, opened, err := n.OpenException(t.Context(), directPush())
+	again, opened, err := n.OpenException(t.Context(), directPush(), 7)
 	ok(t, err)
 	if opened || again != e {
 		t.Errorf("seen twice: got %+v, opened %v, want the first one", again, opened)
@@ -74,7 +74,7 @@ func TestAnExceptionNamesWhatItIsAbout(t *testing.T) {
 	} {
 		e := directPush()
 		spoil(&e)
-		if _, _, err := s.Tenant(acme).OpenException(t.Context(), e); !errors.Is(err, ErrInvalid) {
+		if _, _, err := s.Tenant(acme).OpenException(t.Context(), e, 7); !errors.Is(err, ErrInvalid) {
 			t.Errorf("without %s: got %v, want ErrInvalid", what, err)
 		}
 	}

@@ -49,18 +49,18 @@ func (n Tenant) GroupDecision(ctx context.Context, repoID int64, headSHA string)
 	return n.Decision(ctx, record)
 }
 
-const deleteGroup = `DELETE FROM jobs WHERE org_id = $1 AND id = $2 AND lease = $3 AND lease <> ''`
+const deleteGroup = `DELETE FROM jobs WHERE org_id = $1 AND id = $2 AND lease = $3 AND lease <> '' AND wanted_gen = $4`
 
 // DropGroup ends the job of a merge group that is gone. ErrLeaseLost if the lease is not held.
-// A mark that comes later makes a new job, which finds the same.
+// One that was marked meanwhile runs again instead: the mark may tell that the group is back.
 func (n Tenant) DropGroup(ctx context.Context, job Job) error {
 	if job.OrgID != n.org || job.Kind != KindGroup {
 		return fmt.Errorf("%w: drop job %s %s", ErrInvalid, job.Kind, job.Key)
 	}
 	return n.s.write(ctx, "drop merge group "+job.Key, func(t *txn) error {
-		dropped, err := t.exec(deleteGroup, n.org, job.ID, job.Lease)
-		if err == nil && dropped != 1 {
-			err = ErrLeaseLost
+		dropped, err := t.exec(deleteGroup, n.org, job.ID, job.Lease, job.Generation)
+		if err == nil && dropped == 0 {
+			err = finish(t, job)
 		}
 		return err
 	})

@@ -56,3 +56,22 @@ func TestAGroupAndAPullRequestOnOneCommit(t *testing.T) {
 	}
 	verifyLog(t, s)
 }
+
+// A mark that comes while the job of a group that is gone ends is not lost with it.
+func TestAGroupThatIsBackIsLookedAt(t *testing.T) {
+	s := openSQLite(t, Options{Now: newClock().Now})
+	mark := []Mark{{Kind: KindGroup, OrgID: acme, InstallationID: 5, RepoID: repo, Repository: "acme/app", HeadSHA: "g1", Ref: "main"}}
+	ok(t, s.Mark(t.Context(), mark))
+	n := s.Tenant(acme)
+	job := claimOne(t, s, KindGroup, "77/g1")
+	ok(t, s.Mark(t.Context(), mark))
+	ok(t, n.DropGroup(t.Context(), job))
+	job = claimOne(t, s, KindGroup, "77/g1")
+	ok(t, n.DropGroup(t.Context(), job))
+	if must(n.GroupKnown(t.Context(), repo, "g1")) {
+		t.Error("a group that is gone is known still")
+	}
+	if err := n.DropGroup(t.Context(), job); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("dropped twice: got %v, want ErrLeaseLost", err)
+	}
+}

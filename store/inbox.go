@@ -267,9 +267,6 @@ WHERE h.org_id = $1 AND h.repo_id = $2 AND h.head_sha = $3 AND c.is_open = 1 ORD
 const selectBaseChanges = `SELECT number FROM changes
 WHERE org_id = $1 AND repo_id = $2 AND is_open = 1 AND ($3 = '' OR base_ref = $3 OR governing_ref = $3) ORDER BY number`
 
-const selectOrgChanges = `SELECT repo_id, repository, installation_id, number FROM changes
-WHERE org_id = $1 AND is_open = 1 ORDER BY repo_id, number`
-
 // subjects are the marks of the arrival with those that its heads and bases lead to.
 func (a Arrival) subjects(t *txn) ([]Mark, error) {
 	marks := slices.Clone(a.Marks)
@@ -288,14 +285,13 @@ func (a Arrival) subjects(t *txn) ([]Mark, error) {
 	}
 	for _, b := range a.MarkBases {
 		if b.RepoID == 0 {
-			err := t.rows(selectOrgChanges, []any{b.OrgID}, func(scan func(...any) error) error {
-				m := Mark{OrgID: b.OrgID, Noisy: b.Noisy}
-				err := scan(&m.RepoID, &m.Repository, &m.InstallationID, &m.Number)
-				marks = append(marks, m)
-				return err
-			})
+			all, err := changesOf(t, b.OrgID, 0)
 			if err != nil {
 				return nil, err
+			}
+			for _, m := range all {
+				m.Noisy = b.Noisy
+				marks = append(marks, m)
 			}
 			continue
 		}

@@ -51,11 +51,26 @@ type protectionBody struct {
 const (
 	protectionBodyVersion = 1
 
-	selectProtection = `SELECT digest, holds, since, leaf_index FROM protection_snapshots WHERE org_id = $1 AND repo_id = $2 AND ref = $3`
-	upsertProtection = `INSERT INTO protection_snapshots (org_id, repo_id, ref, digest, holds, since, leaf_index) VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (org_id, repo_id, ref) DO UPDATE SET digest = excluded.digest, holds = excluded.holds, since = excluded.since, leaf_index = excluded.leaf_index`
-	selectDrifts = `SELECT id FROM exceptions WHERE org_id = $1 AND kind = 'protection-drift' AND repo_id = $2 AND state = 'open'`
+	selectProtection = `SELECT digest, holds, since, leaf_index, held, drifted FROM protection_snapshots WHERE org_id = $1 AND repo_id = $2 AND ref = $3`
+	upsertProtection = `INSERT INTO protection_snapshots (org_id, repo_id, ref, digest, holds, since, leaf_index, held, drifted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (org_id, repo_id, ref) DO UPDATE SET digest = excluded.digest, holds = excluded.holds, since = excluded.since, leaf_index = excluded.leaf_index,
+  held = excluded.held, drifted = excluded.drifted`
+	selectDrifts = `SELECT body FROM exceptions WHERE org_id = $1 AND kind = 'protection-drift' AND repo_id = $2 AND state = 'open'`
 )
+
+// snapshot is how a branch was last seen.
+type snapshot struct {
+	digest, holds string
+	since, leaf   int64
+	held          string // the newest settings that held; empty: none did
+	drifted       string // the newest settings that an exception was opened for since then; empty: none
+}
+
+// drifts says whether the branch was protected and is not any more, by what GitHub shows of it.
+// That the policy asks for more, or that an attestation ran out, is no drift.
+func (was snapshot) drifts(now snapshot) bool {
+	return now.holds == "no" && was.held != "" && now.digest != was.held && now.digest != was.drifted
+}
 
 // seeProtection records how a branch is protected when that is another way than it was, and
 // opens or remedies the exception of a branch that was protected and is not.
@@ -66,66 +81,81 @@ func (n Tenant) seeProtection(t *txn, r Record) error {
 	}
 	body := protectionBody{V: protectionBodyVersion, RepositoryID: r.RepoID, Repository: r.Repository, Ref: p.Ref, Holds: p.Holds, Why: p.Why,
 		Since: p.At.UTC().Truncate(time.Microsecond), Settings: p.Settings, Before: -1}
-	digest := hexSHA256(p.Settings)
-	var had, holds string
-	var since int64
-	err := t.row(selectProtection, []any{n.org, r.RepoID, p.Ref}, &had, &holds, &since, &body.Before)
-	known := err == nil
-	switch {
+	var was snapshot
+	err := t.row(selectProtection, []any{n.org, r.RepoID, p.Ref}, &was.digest, &was.holds, &was.since, &was.leaf, &was.held, &was.drifted)
+	now := snapshot{digest: hexSHA256(p.Settings), holds: p.Holds, since: micros(body.Since), held: was.held, drifted: was.drifted}
+	switch known := err == nil; {
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return err
-	case known && (had == digest && holds == p.Holds || micros(body.Since) < since):
+	case known && (was.digest == now.digest && was.holds == now.holds || now.since < was.since):
 		return nil
 	case known:
-		body.BeforeSince = fromMicros(since)
-	default:
-		body.Before = -1
+		body.Before, body.BeforeSince = was.leaf, fromMicros(was.since)
+	}
+	open, err := n.openDrifts(t, r)
+	if err != nil {
+		return err
+	}
+	drifts := p.Enforced && len(open) == 0 && was.drifts(now)
+	switch {
+	case drifts:
+		now.drifted = now.digest
+	case p.Holds == "yes":
+		now.held, now.drifted = now.digest, ""
 	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("encode protection: %w", err)
 	}
-	leaf, err := n.appendRecord(t, LeafProtection, n.s.now().UTC().Truncate(time.Microsecond), encoded)
-	if err != nil {
+	if now.leaf, err = n.appendRecord(t, LeafProtection, n.s.now().UTC().Truncate(time.Microsecond), encoded); err != nil {
 		return err
 	}
-	if _, err := t.exec(upsertProtection, n.org, r.RepoID, p.Ref, digest, p.Holds, micros(body.Since), leaf); err != nil {
-		return err
-	}
+	_, err = t.exec(upsertProtection, n.org, r.RepoID, p.Ref, now.digest, now.holds, now.since, now.leaf, now.held, now.drifted)
 	switch {
-	case p.Holds == "no" && known && holds != "no" && p.Enforced:
-		return n.openAndMark(t, Exception{
-			Kind: ProtectionDrift, Subject: strconv.FormatInt(r.RepoID, 10) + "/" + p.Ref + "/" + strconv.FormatInt(leaf, 10),
+	case err != nil:
+		return err
+	case drifts:
+		_, _, err = n.openException(t, Exception{
+			Kind: ProtectionDrift, Subject: strconv.FormatInt(r.RepoID, 10) + "/" + p.Ref + "/" + strconv.FormatInt(now.leaf, 10),
 			RepoID: r.RepoID, Repository: r.Repository, Ref: p.Ref, Severity: "high", OpenedAt: body.Since,
 			Reason: "The protection of the branch " + p.Ref + " held, and does not hold any more. " + p.Why,
 		}, r.Job.InstallationID)
 	case p.Holds == "yes":
-		return n.endDrifts(t, r, body.Since)
+		err = n.endDrifts(t, open, body.Since)
 	}
-	return nil
+	return err
+}
+
+// openDrifts are the open exceptions of the branch whose protection was seen.
+func (n Tenant) openDrifts(t *txn, r Record) (ids []string, err error) {
+	err = t.rows(selectDrifts, []any{n.org, r.RepoID}, func(scan func(...any) error) error {
+		var body []byte
+		var e Exception
+		if err := scan(&body); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(body, &e); err != nil {
+			return err
+		}
+		if e.Ref == r.Protection.Ref {
+			ids = append(ids, e.ID)
+		}
+		return nil
+	})
+	return ids, err
 }
 
 // endDrifts remedies the drifts of a branch that is protected again.
-func (n Tenant) endDrifts(t *txn, r Record, since time.Time) error {
-	var ids []string
-	err := t.rows(selectDrifts, []any{n.org, r.RepoID}, func(scan func(...any) error) error {
-		var id string
-		err := scan(&id)
-		ids = append(ids, id)
-		return err
-	})
+func (n Tenant) endDrifts(t *txn, ids []string, since time.Time) error {
 	for _, id := range ids {
-		if err != nil {
-			return err
-		}
-		err = n.stepException(t, id, func(e *Exception) bool {
-			if e.Ref != r.Protection.Ref {
-				return false
-			}
+		err := n.stepException(t, id, func(e *Exception) bool {
 			e.State, e.Step, e.By = ExceptionRemediated, "protected again", "countersign"
 			e.Remediation = "The branch is protected again since " + since.Format("2006-01-02 15:04:05 UTC") + "."
 			return true
 		})
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }

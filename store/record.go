@@ -217,7 +217,7 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 	}
 	for _, e := range r.Exceptions {
 		e.RecordID = d.RecordID
-		if err := n.openAndMark(t, e, r.Job.InstallationID); err != nil {
+		if _, _, err := n.openException(t, e, r.Job.InstallationID); err != nil {
 			return Recorded{}, err
 		}
 	}

@@ -49,9 +49,10 @@ const (
 FROM observations WHERE org_id = $1 AND repo_id = $2 AND number = $3 AND number > 0 ORDER BY seq`
 	selectHeadObservations = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body
 FROM observations WHERE org_id = $1 AND repo_id = $2 AND head_sha = $3 AND head_sha <> '' AND number = 0 ORDER BY seq`
+	// CROSS JOIN: the heads come first, they are few.
 	selectProposals = `SELECT o.seq, o.delivery_id, o.event, o.action, o.received_at, o.repo_id, o.number, o.head_sha, o.body
-FROM change_heads h JOIN observations o ON o.org_id = h.org_id AND o.repo_id = h.repo_id AND o.number = h.number AND o.number > 0
-WHERE h.org_id = $1 AND h.repo_id = $2 AND h.head_sha = $3 AND o.head_sha = h.head_sha AND o.event = 'pull_request' ORDER BY o.seq`
+FROM change_heads h CROSS JOIN observations o
+WHERE o.org_id = h.org_id AND o.repo_id = h.repo_id AND o.number = h.number AND o.number > 0 AND h.org_id = $1 AND h.repo_id = $2 AND h.head_sha = $3 AND o.head_sha = h.head_sha AND o.event = 'pull_request' ORDER BY o.seq`
 )
 
 // Observations returns what every event about a pull request said, in order of receipt.

@@ -28,8 +28,6 @@ const (
 	maxTips = 30
 	// noCommit is how GitHub writes that there is no commit: where a branch is made or deleted.
 	noCommit = "0000000000000000000000000000000000000000"
-
-	exceptionBlind = "blind-interval"
 )
 
 // branchJob is one look at one branch.
@@ -73,12 +71,7 @@ func (j *branchJob) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Read before the activity, which must show all of them then.
-	told, err := j.told(ctx)
-	if err != nil {
-		return err
-	}
-	updates, err := j.read(ctx, followed)
+	updates, told, err := j.read(ctx, followed)
 	switch {
 	case errors.Is(err, errNotFollowed) && followed:
 		return j.tenant.ForgetBranch(ctx, j.job)
@@ -120,35 +113,44 @@ func unseen(err error) bool {
 	return errors.Is(err, gh.ErrForbidden) || errors.Is(err, gh.ErrNotFound) || errors.Is(err, gh.ErrTruncated)
 }
 
-// read are the updates to judge, oldest first.
-func (j *branchJob) read(ctx context.Context, followed bool) ([]gh.RefUpdate, error) {
-	var err error
-	if j.repo, err = j.client.Repository(ctx, repoOf(j.job.Repository)); err != nil {
-		return nil, err
-	}
-	if j.repo.ID != j.job.RepoID {
-		return nil, fmt.Errorf("the name %s now belongs to repository %d: %w", j.job.Repository, j.repo.ID, gh.ErrNotFound)
-	}
-	j.at, j.branch.Repository = repoOf(j.repo.FullName), j.repo.FullName
-	if j.above, err = facts.ReadOrganisationPolicy(ctx, j.client, j.at.Owner); err != nil {
-		return nil, err
+// read are the updates to judge, oldest first, and what deliveries told of.
+func (j *branchJob) read(ctx context.Context, followed bool) (updates []gh.RefUpdate, t toldPushes, err error) {
+	if err := j.place(ctx); err != nil {
+		return nil, t, err
 	}
 	if err := j.enrolled(ctx, followed); err != nil {
-		return nil, err
+		return nil, t, err
+	}
+	// Read before the activity, which must show all of them then.
+	if t, err = j.told(ctx); err != nil {
+		return nil, t, err
 	}
 	updates, found, err := j.client.RefActivity(ctx, j.at, j.job.Ref, j.branch.ActivityID)
 	if err != nil {
-		return nil, err
+		return nil, t, err
 	}
 	if !followed {
 		if updates, err = j.first(ctx, updates); err != nil {
-			return nil, err
+			return nil, t, err
 		}
 	} else if !found {
 		updates = slices.DeleteFunc(updates, func(u gh.RefUpdate) bool { return u.ID <= j.branch.ActivityID })
 	}
 	slices.Reverse(updates)
-	return updates, nil
+	return updates, t, nil
+}
+
+// place reads where the branch is and the organisation's policy.
+func (j *branchJob) place(ctx context.Context) (err error) {
+	if j.repo, err = j.client.Repository(ctx, repoOf(j.job.Repository)); err != nil {
+		return err
+	}
+	if j.repo.ID != j.job.RepoID {
+		return fmt.Errorf("the name %s now belongs to repository %d: %w", j.job.Repository, j.repo.ID, gh.ErrNotFound)
+	}
+	j.at, j.branch.Repository = repoOf(j.repo.FullName), j.repo.FullName
+	j.above, err = facts.ReadOrganisationPolicy(ctx, j.client, j.at.Owner)
+	return err
 }
 
 // enrolled sets the branch's mode. A branch that was enforced stays so when its policy is gone or
@@ -189,377 +191,54 @@ func (j *branchJob) enrolled(ctx context.Context, followed bool) error {
 
 // first finds where to begin on a branch that was never looked at: with the oldest update that a
 // delivery told of while the branch was enrolled already. What enrolled it is not judged, and
-// what happened before the App was there is not either.
+// what happened before the App was there is not either. Deliveries told of that; those of pushes
+// up to there are left aside.
 func (j *branchJob) first(ctx context.Context, updates []gh.RefUpdate) ([]gh.RefUpdate, error) {
-	n := 0
-	for ; n < min(len(updates), maxLookedBack); n++ {
-		u := updates[n]
+	n := 0 // updates to judge
+	for i, u := range updates[:min(len(updates), maxLookedBack)] {
 		heard, err := j.heard(ctx, u)
 		if err != nil {
 			return nil, err
 		}
-		if heard.seq == 0 {
-			break
+		if heard.seq > 0 {
+			n = i
+		} else if j.Now().Sub(u.At) < branchPatience {
+			return nil, fmt.Errorf("%w: no delivery has told of update %d yet", facts.ErrBehind, u.ID)
 		}
-		at := u.Before
-		if at == noCommit {
-			at = u.After
-			if j.job.Ref == j.repo.DefaultBranch {
-				break // the repository begins here
-			}
-		}
-		_, is, broken, err := facts.Enrols(ctx, j.client, j.at, j.above, at, j.job.Ref)
+		before, err := j.enrolledBefore(ctx, u)
 		if err != nil {
 			return nil, err
 		}
-		if !is && !broken {
+		if !before {
 			break
+		}
+		if heard.seq > 0 {
+			n = i + 1
 		}
 	}
 	if n < len(updates) {
-		j.branch.ActivityID, j.branch.Tip = updates[n].ID, updates[n].After
+		last := updates[n]
+		heard, err := j.heard(ctx, last)
+		if err != nil {
+			return nil, err
+		}
+		j.branch.ActivityID, j.branch.Tip, j.branch.Seq = last.ID, last.After, heard.seq
 	}
 	// If we stop here, the next look finds the same beginning or an earlier one.
 	return updates[:n], nil
 }
 
-// gap is the exception when an update does not begin where the one before it ended.
-func (j *branchJob) gap(u gh.RefUpdate) *store.Exception {
-	if j.branch.Tip == "" || u.Before == j.branch.Tip {
-		return nil
-	}
-	e := j.exception(exceptionBlind, policy.SeverityHigh, fmt.Sprintf("%d/%s/%d", j.job.RepoID, j.job.Ref, u.ID),
-		fmt.Sprintf("%s was at %.12s and then moved from %.12s to %.12s. GitHub's activity does not list what happened in between, so nobody can say what was merged then.", j.job.Ref, j.branch.Tip, u.Before, u.After))
-	e.SHA = u.Before
-	return &e
-}
-
-// receipt is the first delivery that told of an update.
-type receipt struct {
-	seq        int64
-	deliveryID string
-	at         time.Time
-}
-
-func (h *receipt) add(o store.Observation) {
-	if h.seq == 0 || o.Seq < h.seq {
-		*h = receipt{o.Seq, o.DeliveryID, o.ReceivedAt.UTC()}
-	}
-}
-
-// heard finds the push that told of an update.
-func (j *branchJob) heard(ctx context.Context, u gh.RefUpdate) (h receipt, err error) {
-	observations, err := j.tenant.HeadObservations(ctx, j.job.RepoID, u.After)
-	if err != nil {
-		return h, err
-	}
-	for _, o := range observations {
-		e, err := decode(o)
-		if err != nil {
-			return h, err
-		}
-		if e.Push != nil && e.Push.Ref == u.Ref && e.Push.Before == u.Before {
-			h.add(o)
+// enrolledBefore says whether the branch was enrolled before an update.
+func (j *branchJob) enrolledBefore(ctx context.Context, u gh.RefUpdate) (bool, error) {
+	at := u.Before
+	if at == noCommit {
+		at = u.After
+		if j.job.Ref == j.repo.DefaultBranch {
+			return false, nil // the repository begins here
 		}
 	}
-	return h, nil
-}
-
-// judge records what is found about one update.
-func (j *branchJob) judge(ctx context.Context, u gh.RefUpdate, open []store.Exception) error {
-	tips, err := j.tips(ctx, u)
-	if err != nil {
-		return err
-	}
-	f, err := facts.ReadUpdate(ctx, j.client, j.at, j.job.Ref, u, tips)
-	if errors.Is(err, facts.ErrBehind) && j.Now().Sub(j.job.EnqueuedAt) > branchPatience {
-		err = nil // it is judged by what GitHub shows
-	}
-	if err != nil {
-		return err
-	}
-	f.RepositoryID, f.Mode = j.job.RepoID, policy.Mode(j.branch.Mode)
-	if at := u.Before; at != noCommit {
-		// The policy that held when it came, which it may itself have changed.
-		e, is, _, err := facts.Enrols(ctx, j.client, j.at, j.above, at, j.job.Ref)
-		if err != nil {
-			return err
-		}
-		if is {
-			f.Mode = e.Mode
-		}
-	}
-	h, err := j.decided(ctx, u, &f)
-	if err != nil {
-		return err
-	}
-	findings := policy.JudgeUpdate(policy.Builtin(), &f)
-	for _, finding := range findings {
-		e := j.exception(finding.Kind, finding.Severity, fmt.Sprintf("%d/%d/%d/%s", j.job.RepoID, u.ID, finding.Number, finding.Severity), finding.Reason)
-		e.Number, e.RecordID, e.SHA = finding.Number, finding.RecordID, u.After
-		open = append(open, e)
-	}
-	body, err := mergeBody(f, findings)
-	if err != nil {
-		return err
-	}
-	j.branch.ActivityID, j.branch.Tip = u.ID, u.After
-	err = j.tenant.RecordUpdate(ctx, j.job, j.branch, store.Update{
-		ActivityID: u.ID, Before: u.Before, After: u.After, Type: u.Type, ActorID: u.Actor.ID, Actor: u.Actor.Login, At: u.At,
-		Seq: h.seq, DeliveryID: h.deliveryID, ReceivedAt: h.at, Findings: len(findings), Body: body,
-	}, open)
-	if err == nil {
-		j.log.Info().Int64("activity", u.ID).Str("type", u.Type).Str("after", u.After).Int("findings", len(findings)).Msg("an update of the branch was looked at")
-	}
-	return err
-}
-
-// tips are the commits that enrolled branches lead to, for a branch that was made: it may have
-// been made from what reached another one a moment ago.
-func (j *branchJob) tips(ctx context.Context, u gh.RefUpdate) (out []string, err error) {
-	if u.Type != policy.UpdateCreation {
-		return nil, nil
-	}
-	branches, err := j.tenant.Branches(ctx, j.job.RepoID)
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range branches[:min(len(branches), maxTips)] {
-		tip := b.Tip
-		if b.Ref != j.job.Ref {
-			newer, _, err := j.client.RefActivity(ctx, j.at, b.Ref, b.ActivityID)
-			if err != nil {
-				return nil, err
-			}
-			if len(newer) > 0 && newer[0].After != noCommit {
-				tip = newer[0].After
-			}
-		}
-		if tip != "" && tip != noCommit {
-			out = append(out, tip)
-		}
-	}
-	return out, nil
-}
-
-// decided adds to the facts what was decided before the update was heard of, and returns what was
-// heard first: the push, or that the pull request was merged. What no delivery told of counts as
-// heard a minute after GitHub's own clock, which need not agree with ours.
-func (j *branchJob) decided(ctx context.Context, u gh.RefUpdate, f *policy.UpdateFacts) (receipt, error) {
-	pushed, err := j.heard(ctx, u)
-	if err != nil {
-		return pushed, err
-	}
-	first := pushed
-	for _, m := range f.Changes.Items {
-		observations, err := j.tenant.Observations(ctx, j.job.RepoID, m.Number)
-		if err != nil {
-			return pushed, err
-		}
-		for _, o := range observations {
-			e, err := decode(o)
-			if err != nil {
-				return pushed, err
-			}
-			if e.PullRequest != nil && e.Name == "pull_request" && e.Action == "closed" && e.PullRequest.Merged {
-				first.add(o)
-			}
-		}
-	}
-	f.Seq, f.ReceivedAt = first.seq, first.at
-	before := first.at
-	if before.IsZero() {
-		before = u.At.Add(time.Minute)
-	}
-	group, err := j.groupDecision(ctx, u.After, before, f)
-	if err != nil {
-		return pushed, err
-	}
-	for i := range f.Changes.Items {
-		if err := j.priorTo(ctx, before, &f.Changes.Items[i], group); err != nil {
-			return pushed, err
-		}
-	}
-	return first, nil
-}
-
-// groupDecision reads what was decided about the commit as a merge group, and with what facts.
-func (j *branchJob) groupDecision(ctx context.Context, sha string, at time.Time, f *policy.UpdateFacts) (policy.GroupFacts, error) {
-	var group policy.GroupFacts
-	row, _, err := j.tenant.DecisionsAround(ctx, j.job.RepoID, 0, sha, at)
-	if err != nil || row == nil {
-		return group, err
-	}
-	if f.Group, err = prior(row); err != nil || len(row.Facts) == 0 {
-		return group, err
-	}
-	return group, json.Unmarshal(row.Facts, &group)
-}
-
-// priorTo reads what was decided about one merged pull request. The files that were decided on
-// are those of its merge group, if it was in one that was decided on.
-func (j *branchJob) priorTo(ctx context.Context, at time.Time, m *policy.MergedChange, group policy.GroupFacts) error {
-	before, later, err := j.tenant.DecisionsAround(ctx, j.job.RepoID, m.Number, m.HeadSHA, at)
-	if err != nil {
-		return err
-	}
-	if before != nil {
-		if m.Before, err = prior(before); err != nil {
-			return err
-		}
-		if len(before.Facts) > 0 {
-			var f policy.Facts
-			if err := json.Unmarshal(before.Facts, &f); err != nil {
-				return fmt.Errorf("decode facts of decision %s: %w", before.RecordID, err)
-			}
-			m.Files = f.Files
-		}
-	}
-	if later != nil {
-		if m.Later, err = prior(later); err != nil {
-			return err
-		}
-	}
-	for _, member := range group.Members.Items {
-		if member.Number == m.Number && member.HeadSHA == m.HeadSHA && member.Facts != nil {
-			m.Files = member.Facts.Files
-		}
-	}
-	return nil
-}
-
-func prior(row *store.Decided) (*policy.PriorDecision, error) {
-	var d policy.Decision
-	if err := json.Unmarshal(row.Decision, &d); err != nil {
-		return nil, fmt.Errorf("decode decision %s: %w", row.RecordID, err)
-	}
-	return &policy.PriorDecision{
-		RecordID: row.RecordID, LeafIndex: row.LeafIndex, RecordedAt: row.RecordedAt, Verdict: d.Verdict, Mode: d.Mode, GoverningRef: d.GoverningRef, Members: d.Members,
-	}, nil
-}
-
-// mergeBody is the body of the leaf about an update. The files that were decided on are in the
-// decisions' own facts, so they are only counted.
-func mergeBody(f policy.UpdateFacts, findings []policy.Finding) ([]byte, error) {
-	f.Changes.Items = slices.Clone(f.Changes.Items)
-	for i := range f.Changes.Items {
-		f.Changes.Items[i].Files.Items = nil
-	}
-	if findings == nil {
-		findings = []policy.Finding{}
-	}
-	body, err := json.Marshal(struct {
-		V         int                `json:"v"`
-		Update    policy.UpdateFacts `json:"update"`
-		Findings  []policy.Finding   `json:"findings"`
-		Catalogue string             `json:"catalogue"` // revision of the agent catalogue
-		// Bypass says whether a right to bypass the branch's rules was used.
-		Bypass string `json:"bypass"`
-	}{1, f, findings, policy.Builtin().Revision(), "not observable"})
-	if err != nil {
-		return nil, fmt.Errorf("encode update: %w", err)
-	}
-	return body, nil
-}
-
-// told are the pushes to the branch that were received since it was last settled.
-func (j *branchJob) told(ctx context.Context) ([]store.Observation, error) {
-	all, err := j.tenant.PushesAfter(ctx, j.job.RepoID, j.branch.Seq)
-	if err != nil {
-		return nil, err
-	}
-	var ours []store.Observation
-	for _, o := range all {
-		e, err := decode(o)
-		if err != nil {
-			return nil, err
-		}
-		if e.Push != nil && e.Push.Ref == "refs/heads/"+j.job.Ref {
-			ours = append(ours, o)
-		}
-	}
-	return ours, nil
-}
-
-// untold are exceptions for pushes that deliveries told of and that GitHub's activity does not
-// list, after some patience. Until then it is ErrBehind.
-func (j *branchJob) untold(ctx context.Context, told []store.Observation, updates []gh.RefUpdate) (open []store.Exception, err error) {
-	var all []gh.RefUpdate
-	for _, o := range told {
-		e, err := decode(o)
-		if err != nil {
-			return nil, err
-		}
-		is := func(u gh.RefUpdate) bool { return u.Before == e.Push.Before && u.After == e.Push.After }
-		if !slices.ContainsFunc(updates, is) {
-			if all == nil { // a delivery may come long after what it tells of
-				if all, _, err = j.client.RefActivity(ctx, j.at, j.job.Ref, 0); err != nil {
-					return nil, err
-				}
-			}
-			if !slices.ContainsFunc(all, is) {
-				if j.Now().Sub(o.ReceivedAt) < branchPatience {
-					return nil, fmt.Errorf("%w: GitHub does not list the push of %.12s yet", facts.ErrBehind, e.Push.After)
-				}
-				e := j.exception(exceptionBlind, policy.SeverityHigh, fmt.Sprintf("%d/%s/push %d", j.job.RepoID, j.job.Ref, o.Seq),
-					fmt.Sprintf("GitHub told of a push to %s from %.12s to %.12s, and its activity does not list it, so it was not compared with what was decided.", j.job.Ref, e.Push.Before, e.Push.After))
-				open = append(open, e)
-			}
-		}
-		j.branch.Seq = max(j.branch.Seq, o.Seq)
-	}
-	return open, nil
-}
-
-// blind notes that what reaches the branch cannot be seen, once, and looks again later.
-func (j *branchJob) blind(ctx context.Context, cause error) error {
-	now := j.Now().UTC()
-	j.log.Warn().Err(cause).Msg("what reaches the branch cannot be seen")
-	var open []store.Exception
-	if j.branch.BlindSince.IsZero() {
-		j.branch.BlindSince = now
-		open = append(open, j.exception(exceptionBlind, policy.SeverityHigh, fmt.Sprintf("%d/%s/blind after %d", j.job.RepoID, j.job.Ref, j.branch.ActivityID),
-			fmt.Sprintf("From %s on GitHub does not show the App what reaches %s: %s", whenUTC(now), j.job.Ref, blindCause(cause))))
-	}
-	return j.tenant.SettleBranch(ctx, j.job, j.branch, open, j.Now().Add(branchEvery))
-}
-
-func blindCause(cause error) string {
-	switch {
-	case errors.Is(cause, gh.ErrForbidden):
-		return "the App lacks the permission to read the repository's contents. An organisation owner can accept it in the App's settings."
-	case errors.Is(cause, gh.ErrTruncated):
-		return "there were more updates than can be read at once. Look through the repository's activity by hand."
-	}
-	return "the repository is not there, or the App is not installed on it any more."
-}
-
-// seeing notes that a branch that could not be seen was caught up with.
-func (j *branchJob) seeing(ctx context.Context) error {
-	if j.branch.BlindSince.IsZero() {
-		return nil
-	}
-	open, err := j.tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: j.job.RepoID, Kind: exceptionBlind, Open: true})
-	if err != nil {
-		return err
-	}
-	now := j.Now().UTC()
-	for _, e := range open {
-		if e.Ref != j.job.Ref || e.State != store.ExceptionOpen || e.OpenedAt.Before(j.branch.BlindSince.Truncate(time.Microsecond)) {
-			continue
-		}
-		err := j.tenant.StepException(ctx, e.ID, func(e *store.Exception) bool {
-			e.State, e.Step, e.By = store.ExceptionRemediated, "remediated", "countersign"
-			e.Remediation = fmt.Sprintf("The App can see the branch again since %s, and compared everything that GitHub's activity lists of the time in between.", whenUTC(now))
-			return true
-		})
-		if err != nil {
-			return err
-		}
-	}
-	// If we stop here, the branch counts as blind still, and there is nothing left to note.
-	j.branch.BlindSince = time.Time{}
-	return nil
+	_, is, broken, err := facts.Enrols(ctx, j.client, j.at, j.above, at, j.job.Ref)
+	return is || broken, err
 }
 
 // exception is one about the branch.

@@ -110,7 +110,7 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 		return err
 	}
 	rec.Exceptions = slices.Concat(emergencyOf(decision), impostorsOf(decision), lateOf(decision))
-	if err := w.reviewedLate(ctx, tenant, decision); err != nil {
+	if err := w.reviewedLate(ctx, tenant, job, decision); err != nil {
 		return err
 	}
 	rec.RunAgainAt = decision.RecheckAt

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -130,14 +131,11 @@ func protectionSeen(d policy.Decision, f *policy.Facts) (*store.ProtectionSeen, 
 // more: closed without being merged there is nothing to review, and merged it is settled by the
 // review that it would have needed. That it was late stays on record.
 func (w *Worker) retrospect(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, c facts.Collected) error {
-	var open []store.LeafIndexed
-	for _, kind := range []string{exceptionEmergency, exceptionLate} {
-		list, err := tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: job.RepoID, Number: job.Number, Kind: kind, Open: true})
-		if err != nil {
-			return err
-		}
-		open = append(open, list...)
+	open, err := tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: job.RepoID, Number: job.Number, Open: true})
+	if err != nil {
+		return err
 	}
+	open = slices.DeleteFunc(open, func(e store.LeafIndexed) bool { return !settledByReview(e.Kind) })
 	if len(open) == 0 {
 		return nil
 	}
@@ -165,6 +163,10 @@ func (w *Worker) retrospect(ctx context.Context, log zerolog.Logger, tenant stor
 	}
 	return nil
 }
+
+// settledByReview says whether a kind of exception is settled by the review that was missing, and
+// by nothing else.
+func settledByReview(kind string) bool { return kind == exceptionEmergency || kind == exceptionLate }
 
 // reviewedAfterAll are the people whose approvals give the change the review that it was
 // released without; none while it lacks some.

@@ -28,12 +28,12 @@ func lateOf(d policy.Decision) []store.Exception {
 // reviewedLate settles a review that came late, before the decision that tells of it: if we stop
 // in between, the next run finds it settled. What nobody knew of before, because no evaluation
 // fell into the time between, is opened and settled at once, so that it is on record.
-func (w *Worker) reviewedLate(ctx context.Context, tenant store.Tenant, d policy.Decision) error {
+func (w *Worker) reviewedLate(ctx context.Context, tenant store.Tenant, job store.Job, d policy.Decision) error {
 	late, c := lateOf(d), d.ReviewClock
 	if len(late) == 0 || c.At.IsZero() {
 		return nil
 	}
-	e, _, err := tenant.OpenException(ctx, late[0])
+	e, _, err := tenant.OpenException(ctx, late[0], job.InstallationID)
 	if err != nil || e.State == store.ExceptionClosed {
 		return err
 	}

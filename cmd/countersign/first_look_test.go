@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/store"
+)
+
+// A branch that is enrolled begins with what came after that, however much came before, and
+// whatever of it nobody told us.
+func TestWhereABranchBegins(t *testing.T) {
+	enrol := ghsim.Commit{Message: "enrol", Files: map[string]string{".github/countersign.yml": shopPolicy}}
+	direct := ghsim.Commit{Message: "quick", Files: map[string]string{"quick.txt": "x\n"}}
+	for _, c := range []struct {
+		name string
+		do   func(t *testing.T, w *acme, repo *ghsim.Repo)
+		want []string
+	}{
+		{"busy before", func(t *testing.T, w *acme, repo *ghsim.Repo) {
+			for i := range 150 {
+				repo.Push("main", w.carol, ghsim.Commit{Message: "before", Files: map[string]string{"n": fmt.Sprint(i)}})
+			}
+			repo.Push("main", w.carol, enrol)
+			w.mustSettle(t)
+			repo.Push("main", w.carol, direct)
+		}, []string{"direct-push high"}},
+		{"the first push after it was not told", func(t *testing.T, w *acme, repo *ghsim.Repo) {
+			hooks := w.app.Hooks()
+			hooks.Hold()
+			repo.Push("main", w.carol, enrol)
+			hooks.Drop(func(event, _ string) bool { return event == "push" })
+			repo.Push("main", w.carol, direct)
+			hooks.Drop(nil)
+			hooks.Release()
+		}, []string{"direct-push high"}},
+		{"a push between two that were told was not", func(t *testing.T, w *acme, repo *ghsim.Repo) {
+			hooks := w.app.Hooks()
+			hooks.Hold()
+			repo.Push("main", w.carol, enrol)
+			repo.Push("main", w.carol, direct)
+			hooks.Drop(func(event, _ string) bool { return event == "push" })
+			repo.Push("main", w.carol, ghsim.Commit{Message: "quick too", Files: map[string]string{"quick.txt": "y\n"}})
+			hooks.Drop(nil)
+			hooks.Release()
+		}, []string{"direct-push high", "direct-push high"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := startAcme(t, fast)
+			repo := w.org.Repo(slug(c.name), ghsim.RepoSpec{By: w.carol, Files: map[string]string{"README.md": "x\n"}})
+			c.do(t, w, repo)
+			w.wantFound(t, repo, c.want...)
+		})
+	}
+}
+
+// While a branch cannot be seen that is one exception, remedied when it was caught up with; the
+// next time is another one.
+func TestABranchThatCannotBeSeen(t *testing.T) {
+	w := startAcme(t, fast)
+	repo, _ := w.merged(t, "blind", "squash")
+	w.wantFound(t, repo)
+	for n := 1; n <= 2; n++ {
+		repair := w.sim.Faults.Add(ghsim.Fault{Route: "*/activity", Status: 403, Message: "Resource not accessible by integration"})
+		if n == 1 { // the second time nothing happens meanwhile
+			repo.Unprotect("main", w.carol)
+			repo.Push("main", w.carol, ghsim.Commit{Message: "unseen", Files: map[string]string{"a": "a\n"}})
+		}
+		w.later(2 * time.Hour)
+		w.mustSettle(t)
+		list := w.exceptions(t, repo, "blind-interval")
+		if len(list) != n || list[n-1].State != store.ExceptionOpen {
+			t.Fatalf("blind for the %d. time: %+v", n, list)
+		}
+		repair()
+		w.later(2 * time.Hour)
+		w.mustSettle(t)
+		list = w.exceptions(t, repo, "blind-interval")
+		if len(list) != n || list[n-1].State != store.ExceptionRemediated {
+			t.Errorf("seeing for the %d. time: %+v", n, list)
+		}
+		if got := w.exceptions(t, repo, "direct-push"); len(got) != 1 {
+			t.Errorf("what was missed: %+v", got)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/facts"
+	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
+)
+
+const exceptionBlind = "blind-interval"
+
+// gap is the exception when an update does not begin where the one before it ended.
+func (j *branchJob) gap(u gh.RefUpdate) *store.Exception {
+	if j.branch.Tip == "" || u.Before == j.branch.Tip {
+		return nil
+	}
+	e := j.exception(exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprint(u.ID)),
+		fmt.Sprintf("%s was at %.12s and then moved from %.12s to %.12s. GitHub's activity does not list what happened in between, so nobody can say what was merged then.", j.job.Ref, j.branch.Tip, u.Before, u.After))
+	e.SHA = u.Before
+	return &e
+}
+
+// toldPushes is what deliveries told of pushes to the branch since it was last settled.
+type toldPushes struct {
+	pushes []store.Observation
+	seq    int64 // the newest push to any branch that was looked at
+}
+
+func (j *branchJob) told(ctx context.Context) (t toldPushes, err error) {
+	all, err := j.tenant.PushesAfter(ctx, j.job.RepoID, j.branch.Seq)
+	if err != nil {
+		return t, err
+	}
+	for _, o := range all {
+		e, err := decode(o)
+		if err != nil {
+			return t, err
+		}
+		if e.Push != nil && e.Push.Ref == "refs/heads/"+j.job.Ref {
+			t.pushes = append(t.pushes, o)
+		}
+		t.seq = o.Seq
+	}
+	return t, nil
+}
+
+// untold are exceptions for pushes that deliveries told of and that GitHub's activity does not
+// list, after some patience. Until then it is ErrBehind. What came in before the branch was
+// followed is left aside.
+func (j *branchJob) untold(ctx context.Context, t toldPushes, updates []gh.RefUpdate) (open []store.Exception, err error) {
+	var all []gh.RefUpdate
+	for _, o := range t.pushes {
+		if o.Seq <= j.branch.Seq {
+			continue
+		}
+		e, err := decode(o)
+		if err != nil {
+			return nil, err
+		}
+		is := func(u gh.RefUpdate) bool { return u.Before == e.Push.Before && u.After == e.Push.After }
+		if slices.ContainsFunc(updates, is) {
+			continue
+		}
+		if all == nil { // a delivery may come long after what it tells of
+			if all, _, err = j.client.RefActivity(ctx, j.at, j.job.Ref, 0); err != nil {
+				return nil, err
+			}
+		}
+		if slices.ContainsFunc(all, is) {
+			continue
+		}
+		if j.Now().Sub(o.ReceivedAt) < branchPatience {
+			return nil, fmt.Errorf("%w: GitHub does not list the push of %.12s yet", facts.ErrBehind, e.Push.After)
+		}
+		open = append(open, j.exception(exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprintf("push %d", o.Seq)),
+			fmt.Sprintf("GitHub told of a push to %s from %.12s to %.12s, and its activity does not list it, so it was not compared with what was decided.", j.job.Ref, e.Push.Before, e.Push.After)))
+	}
+	j.branch.Seq = max(j.branch.Seq, t.seq)
+	return open, nil
+}
+
+// blind notes that what reaches the branch cannot be seen, once, and looks again later.
+func (j *branchJob) blind(ctx context.Context, cause error) error {
+	j.log.Warn().Err(cause).Msg("what reaches the branch cannot be seen")
+	var open []store.Exception
+	if j.branch.BlindSince.IsZero() {
+		j.branch.BlindSince = j.Now().UTC().Truncate(time.Microsecond)
+		open = append(open, j.exception(exceptionBlind, policy.SeverityHigh, j.blindSubject(),
+			fmt.Sprintf("From %s on GitHub does not show the App what reaches %s: %s", whenUTC(j.branch.BlindSince), j.job.Ref, blindCause(cause))))
+	}
+	return j.tenant.SettleBranch(ctx, j.job, j.branch, open, j.Now().Add(branchEvery))
+}
+
+// blindSubject is that of the exception about the time since which the branch cannot be seen.
+func (j *branchJob) blindSubject() string {
+	return j.subject(fmt.Sprintf("blind since %d", j.branch.BlindSince.UnixMicro()))
+}
+
+// subject is one of the branch.
+func (j *branchJob) subject(what string) string {
+	return fmt.Sprintf("%d/%s/%s", j.job.RepoID, j.job.Ref, what)
+}
+
+func blindCause(cause error) string {
+	switch {
+	case errors.Is(cause, gh.ErrForbidden):
+		return "the App lacks the permission to read the repository's contents. An organisation owner can accept it in the App's settings."
+	case errors.Is(cause, gh.ErrTruncated):
+		return "there were more updates than can be read at once. Look through the repository's activity by hand."
+	}
+	return "the repository is not there, or the App is not installed on it any more."
+}
+
+// seeing notes that a branch that could not be seen was caught up with.
+func (j *branchJob) seeing(ctx context.Context) error {
+	if j.branch.BlindSince.IsZero() {
+		return nil
+	}
+	open, err := j.tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: j.job.RepoID, Kind: exceptionBlind, Open: true})
+	if err != nil {
+		return err
+	}
+	for _, e := range open {
+		if e.Subject != j.blindSubject() {
+			continue
+		}
+		err := j.tenant.StepException(ctx, e.ID, func(e *store.Exception) bool {
+			if e.State != store.ExceptionOpen {
+				return false
+			}
+			e.State, e.Step, e.By = store.ExceptionRemediated, "remediated", stepByUs
+			e.Remediation = fmt.Sprintf("The App can see the branch again since %s, and compared everything that GitHub's activity lists of the time in between.", whenUTC(j.Now()))
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	// If we stop here, the branch counts as blind still, and there is nothing left to note.
+	j.branch.BlindSince = time.Time{}
+	return nil
+}
