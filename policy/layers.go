@@ -54,6 +54,7 @@ func (p *Policy) set(path string) bool {
 //   - authorisation.pattern: the organisation's, where it says anything of authorisation.
 //   - emergency: the organisation's team, the shorter spans; paths, rules: all.
 //   - sla: the shorter span.
+//   - exceptions: the organisation's owner, what either asks for, the shorter spans.
 //
 // The organisation enrols branches only in the repositories that its policy names under
 // repositories; there enforce wins over audit, and the organisation's lane over another of
@@ -82,6 +83,7 @@ func Merge(organisation, repository *Policy, name string) (*Policy, []Note) {
 	m.authorisation(&out)
 	m.emergency(&out)
 	m.sla(&out)
+	m.exceptions(&out)
 	m.rules(&out)
 	out.Paths = append(slices.Clone(m.up.Paths), m.low.Paths...)
 	slices.SortStableFunc(m.notes, func(a, b Note) int { return a.Line - b.Line })

@@ -106,7 +106,7 @@ func TestLayers(t *testing.T) {
 // Every key of a policy has a rule of how layers come together.
 func TestEveryKeyIsMerged(t *testing.T) {
 	known := []string{
-		"version", "mode", "branches", "lanes", "agents", "review", "validation", "protection", "authorisation", "repositories", "emergency", "paths", "rules", "sla",
+		"version", "mode", "branches", "lanes", "agents", "review", "validation", "protection", "authorisation", "repositories", "emergency", "paths", "rules", "sla", "exceptions",
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Policy]()) {
 		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")

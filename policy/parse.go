@@ -133,7 +133,7 @@ func Parse(src []byte) (*Policy, error) {
 
 // policy reads the top level.
 func (r *policyReader) policy(n *yaml.Node) *Policy {
-	m := r.mapping(n, "", "version", "mode", "branches", "lanes", "agents", "review", "validation", "protection", "authorisation", "emergency", "paths", "rules", "repositories", "sla")
+	m := r.mapping(n, "", "version", "mode", "branches", "lanes", "agents", "review", "validation", "protection", "authorisation", "emergency", "paths", "rules", "repositories", "sla", "exceptions")
 	if m == nil {
 		return nil
 	}
@@ -158,6 +158,7 @@ func (r *policyReader) policy(n *yaml.Node) *Policy {
 	p.Rules = r.rules(m["rules"])
 	p.Emergency = r.emergency(m["emergency"])
 	p.SLA = r.sla(m["sla"])
+	p.Exceptions = r.exceptions(m["exceptions"])
 	p.Repositories = r.globs(m["repositories"], "repositories", true)
 	p.places = r.places
 	return p

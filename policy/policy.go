@@ -31,6 +31,8 @@ type Policy struct {
 	Repositories []string `json:"repositories,omitempty" jsonschema_description:"In the organisation's policy only: globs of the repositories (without owner) in which it enrols its branches. Left out: it enrols none, and is the floor for those that have a policy."`
 	// SLA is nil when the policy sets no times.
 	SLA *SLARules `json:"sla,omitempty" jsonschema_description:"How soon people review. Left out: no times are set."`
+	// Exceptions is nil when the policy says nothing of them.
+	Exceptions *ExceptionRules `json:"exceptions,omitempty" jsonschema_description:"How what did not hold is followed up. Left out: it is on record, and due after a day or a week by its severity."`
 
 	places   map[string]Place // of the keys that the file gives; nil: it comes from no one file
 	enrolled []Lane           // of several layers, outermost first; nil: those of the file
