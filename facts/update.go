@@ -39,19 +39,29 @@ func ReadOrganisationPolicy(ctx context.Context, client *gh.Client, owner string
 	return o, err
 }
 
-// Enrols says how the policy at a commit or full ref enrols a branch, together with the
-// organisation's. broken is true when there is a policy that cannot be used.
-func Enrols(ctx context.Context, client *gh.Client, repo gh.Repo, above OrganisationPolicy, at, branch string) (e policy.Enrolment, enrolled, broken bool, err error) {
+// BranchPolicy is the policy by which a branch is judged.
+type BranchPolicy struct {
+	Policy *policy.Policy // nil: there is none that can be used
+	// Lane is how it enrols the branch, if Enrolled is true.
+	Lane     policy.Enrolment
+	Enrolled bool
+	// Broken is true when there is a policy that cannot be used.
+	Broken bool
+}
+
+// ReadBranchPolicy reads the policy at a commit or full ref, for a branch, together with the
+// organisation's.
+func ReadBranchPolicy(ctx context.Context, client *gh.Client, repo gh.Repo, above OrganisationPolicy, at, branch string) (b BranchPolicy, err error) {
 	own, broken, err := policyAt(ctx, client, repo, at)
 	if err != nil || broken || above.broken {
-		return e, false, broken || above.broken, err
+		return BranchPolicy{Broken: broken || above.broken}, err
 	}
 	if own == nil && above.policy == nil {
-		return e, false, false, nil
+		return b, nil
 	}
-	merged, _ := policy.Merge(above.policy, own, repo.String())
-	e, enrolled = merged.Lane(branch)
-	return e, enrolled, false, nil
+	b.Policy, _ = policy.Merge(above.policy, own, repo.String())
+	b.Lane, b.Enrolled = b.Policy.Lane(branch)
+	return b, nil
 }
 
 // policyAt is the policy file of a repository at a commit or full ref, nil when there is none.

@@ -78,11 +78,11 @@ func TestOrganisationPolicyUnderAnotherName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, is, _, err := facts.Enrols(t.Context(), w.client, shop, above, "refs/heads/main", "dev")
+		b, err := facts.ReadBranchPolicy(t.Context(), w.client, shop, above, "refs/heads/main", "dev")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return is
+		return b.Enrolled
 	}
 	if !enrols() {
 		t.Fatal("the organisation's policy does not enrol dev")

@@ -40,6 +40,10 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 		}
 	case "issue_comment":
 		markCommand(a, e)
+	case "issues":
+		a.MarkIssues = append(a.MarkIssues, store.IssueMark{
+			OrgID: a.OrgID, InstallationID: e.InstallationID, RepoID: e.Repository.ID, Repository: e.Repository.FullName, Number: e.Issue.Number,
+		})
 	case "merge_group":
 		if branch, ok := branchOf(e.MergeGroup.BaseRef); ok {
 			markGroup(a, e, branch, e.MergeGroup.HeadSHA)

@@ -63,6 +63,20 @@ type Exception struct {
 	// there, or given up telling, as the step says; empty: none.
 	ToldSlack   string `json:"told_slack,omitempty"`
 	ToldWebhook string `json:"told_webhook,omitempty"`
+	// KeepIssue and Escalate are what the policy says that held when it was opened: keep it as an
+	// issue, and tell on GitHub that it is overdue.
+	KeepIssue bool `json:"keep_issue,omitempty"`
+	Escalate  bool `json:"escalate,omitempty"`
+	// CausedBy is the numeric id of the account that it is about; 0: not known, or nobody.
+	CausedBy int64 `json:"caused_by,omitempty"`
+	// ByID is the numeric id of who took this step; 0: countersign, or somebody who is known by
+	// name alone.
+	ByID int64 `json:"by_id,omitempty"`
+	// IssueClosedAt is GitHub's time of the newest closing of the issue that was looked at.
+	IssueClosedAt time.Time `json:"issue_closed_at,omitzero"`
+	// OnGitHub is the newest of its events ("opened", "remediated", "closed", "overdue") that was
+	// told on GitHub, or given up telling, as the step says; empty: none.
+	OnGitHub string `json:"on_github,omitempty"`
 }
 
 const exceptionVersion = 1
@@ -140,21 +154,36 @@ func (n Tenant) stepException(t *txn, id string, change func(*Exception) bool) e
 		return err
 	}
 	before := e
-	e.Step, e.By = "", ""
+	e.Step, e.By, e.ByID = "", "", 0
 	if !change(&e) {
 		return nil
 	}
 	if e.ID != before.ID || e.Kind != before.Kind || e.Subject != before.Subject || e.Step == "" || e.By == "" {
 		return fmt.Errorf("%w: step %q by %q of exception %s", ErrInvalid, e.Step, e.By, id)
 	}
-	return n.saveException(t, e, n.s.now().UTC().Truncate(time.Microsecond))
+	if err := n.saveException(t, e, n.s.now().UTC().Truncate(time.Microsecond)); err != nil || e.State == before.State {
+		return err
+	}
+	return n.markException(t, id)
+}
+
+const selectExceptionJob = `SELECT installation_id, repo_id, repository FROM jobs WHERE org_id = $1 AND kind = 'exception' AND ukey = $2`
+
+// markException has an exception that changed its state looked at: its issue may have to be closed.
+func (n Tenant) markException(t *txn, id string) error {
+	m := Mark{Kind: KindException, OrgID: n.org, Ref: id}
+	if err := t.row(selectExceptionJob, []any{n.org, id}, &m.InstallationID, &m.RepoID, &m.Repository); err != nil {
+		return fmt.Errorf("job of exception %s: %w", id, err)
+	}
+	_, err := n.s.mark(t, m.job(), false, false)
+	return err
 }
 
 const (
-	upsertException = `INSERT INTO exceptions (org_id, id, kind, subject, repo_id, number, state, due_at, leaf_index, body)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	upsertException = `INSERT INTO exceptions (org_id, id, kind, subject, repo_id, number, state, due_at, leaf_index, body, issue)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (org_id, id) DO UPDATE SET repo_id = excluded.repo_id, number = excluded.number, state = excluded.state,
-  due_at = excluded.due_at, leaf_index = excluded.leaf_index, body = excluded.body`
+  due_at = excluded.due_at, leaf_index = excluded.leaf_index, body = excluded.body, issue = excluded.issue`
 	insertExceptionStep = `INSERT INTO exception_steps (org_id, id, leaf_index) VALUES ($1, $2, $3)`
 )
 
@@ -168,7 +197,7 @@ func (n Tenant) saveException(t *txn, e Exception, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(upsertException, n.org, e.ID, e.Kind, e.Subject, e.RepoID, e.Number, e.State, micros(e.DueAt), leaf, body); err != nil {
+	if _, err := t.exec(upsertException, n.org, e.ID, e.Kind, e.Subject, e.RepoID, e.Number, e.State, micros(e.DueAt), leaf, body, e.Issue); err != nil {
 		return err
 	}
 	_, err = t.exec(insertExceptionStep, n.org, e.ID, leaf)

@@ -36,6 +36,8 @@ type Arrival struct {
 	MarkHeads []HeadMark
 	// MarkBases asks to evaluate every open change on a base.
 	MarkBases []BaseMark
+	// MarkIssues asks for a look at the exceptions that are kept as these issues.
+	MarkIssues []IssueMark
 	// ChangedRulesets are rulesets that the event says were changed or deleted: what was
 	// attested of them before is void.
 	ChangedRulesets []RulesetChange
@@ -93,6 +95,13 @@ type BaseMark struct {
 	Repository            string
 	BaseRef               string // empty: every base
 	Noisy                 bool
+}
+
+// IssueMark asks for a look at the exception that is kept as an issue.
+type IssueMark struct {
+	OrgID, InstallationID, RepoID int64
+	Repository                    string
+	Number                        int
 }
 
 // Received says what became of an arrival.
@@ -231,6 +240,9 @@ func (s *Store) seeOrgs(t *txn, a Arrival) error {
 	for _, m := range a.MarkBases {
 		see(m.OrgID, m.Repository)
 	}
+	for _, m := range a.MarkIssues {
+		see(m.OrgID, m.Repository)
+	}
 	for org, login := range logins {
 		if err := s.seeOrg(t, org, login); err != nil {
 			return err
@@ -300,9 +312,22 @@ func (a Arrival) subjects(t *txn) ([]Mark, error) {
 			return nil, err
 		}
 	}
+	for _, i := range a.MarkIssues {
+		m := Mark{Kind: KindException, OrgID: i.OrgID, InstallationID: i.InstallationID, RepoID: i.RepoID, Repository: i.Repository}
+		err := t.rows(selectIssueExceptions, []any{i.OrgID, i.RepoID, i.Number}, func(scan func(...any) error) error {
+			err := scan(&m.Ref)
+			marks = append(marks, m)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	groups, err := a.groups(t)
 	return append(marks, groups...), err
 }
+
+const selectIssueExceptions = `SELECT id FROM exceptions WHERE org_id = $1 AND repo_id = $2 AND issue = $3 AND issue > 0 ORDER BY id`
 
 // groups are marks of the merge groups that the arrival may say something about: by their
 // commit, by the branch that they are to be merged into, and by a pull request that goes there.
@@ -391,6 +416,11 @@ func (a Arrival) problem() string {
 	for _, m := range a.MarkBases {
 		if m.OrgID <= 0 || m.RepoID < 0 || m.RepoID == 0 && m.BaseRef != "" {
 			return "a base to evaluate lacks organisation or repository"
+		}
+	}
+	for _, m := range a.MarkIssues {
+		if m.OrgID <= 0 || m.RepoID <= 0 || m.Number <= 0 {
+			return "an issue to look at lacks organisation, repository or number"
 		}
 	}
 	return ""

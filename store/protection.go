@@ -28,6 +28,9 @@ type ProtectionSeen struct {
 	At time.Time
 	// Enforced says whether somebody relies on it: else nothing is an exception.
 	Enforced bool
+	// Drift is how the exception is followed up that is opened when the branch drifted: its
+	// severity, owner, due date and the like.
+	Drift Exception
 }
 
 // protectionBody is the body of a leaf: how a branch is protected since when.
@@ -115,11 +118,11 @@ func (n Tenant) seeProtection(t *txn, r Record) error {
 	case err != nil:
 		return err
 	case drifts:
-		_, _, err = n.openException(t, Exception{
-			Kind: ProtectionDrift, Subject: strconv.FormatInt(r.RepoID, 10) + "/" + p.Ref + "/" + strconv.FormatInt(now.leaf, 10),
-			RepoID: r.RepoID, Repository: r.Repository, Ref: p.Ref, Severity: "high", OpenedAt: body.Since,
-			Reason: "The protection of the branch " + p.Ref + " held, and does not hold any more. " + p.Why,
-		}, r.Job.InstallationID)
+		e := p.Drift
+		e.Kind, e.Subject = ProtectionDrift, strconv.FormatInt(r.RepoID, 10)+"/"+p.Ref+"/"+strconv.FormatInt(now.leaf, 10)
+		e.RepoID, e.Repository, e.Ref, e.OpenedAt = r.RepoID, r.Repository, p.Ref, body.Since
+		e.Reason = "The protection of the branch " + p.Ref + " held, and does not hold any more. " + p.Why
+		_, _, err = n.openException(t, e, r.Job.InstallationID)
 	case p.Holds == "yes":
 		err = n.endDrifts(t, open, body.Since)
 	}

@@ -32,7 +32,7 @@ func TestWhatIsADrift(t *testing.T) {
 				settings, holds, _ := strings.Cut(seen, ":")
 				at.advance(time.Minute)
 				decide(t, s, acme, 1, "h1", "pass", 0, func(r *Record) {
-					r.Protection = &ProtectionSeen{Ref: "main", Settings: []byte(`"` + settings + `"`), Holds: holds, At: at.Now(), Enforced: true}
+					r.Protection = &ProtectionSeen{Ref: "main", Settings: []byte(`"` + settings + `"`), Holds: holds, At: at.Now(), Enforced: true, Drift: Exception{Severity: "high"}}
 				})
 			}
 			var states []string
@@ -55,7 +55,7 @@ func TestADriftThatWasAcceptedStaysClosed(t *testing.T) {
 	see := func(settings, holds string) {
 		at.advance(time.Minute)
 		decide(t, s, acme, 1, "h1", "pass", 0, func(r *Record) {
-			r.Protection = &ProtectionSeen{Ref: "main", Settings: []byte(`"` + settings + `"`), Holds: holds, At: at.Now(), Enforced: true}
+			r.Protection = &ProtectionSeen{Ref: "main", Settings: []byte(`"` + settings + `"`), Holds: holds, At: at.Now(), Enforced: true, Drift: Exception{Severity: "high"}}
 		})
 	}
 	see("a", "yes")

@@ -40,6 +40,7 @@ type branchJob struct {
 	repo   gh.RepositoryNow
 	at     gh.Repo
 	above  facts.OrganisationPolicy
+	policy *policy.Policy // that holds now; nil: none that can be used
 	branch store.Branch
 }
 
@@ -157,18 +158,19 @@ func (j *branchJob) place(ctx context.Context) (err error) {
 // broken, as for the decisions about its pull requests.
 func (j *branchJob) enrolled(ctx context.Context, followed bool) error {
 	main := j.repo.DefaultBranch
-	e, is, broken, err := facts.Enrols(ctx, j.client, j.at, j.above, "refs/heads/"+main, j.job.Ref)
-	if err == nil && is && j.job.Ref != main {
-		e, is, broken, err = facts.Enrols(ctx, j.client, j.at, j.above, "refs/heads/"+j.job.Ref, j.job.Ref)
+	b, err := j.policyAt(ctx, "refs/heads/"+main)
+	if err == nil && b.Enrolled && j.job.Ref != main {
+		b, err = j.policyAt(ctx, "refs/heads/"+j.job.Ref)
 	}
 	if err != nil {
 		return err
 	}
+	j.policy = b.Policy
 	switch {
-	case is:
-		j.branch.Mode = string(e.Mode)
+	case b.Enrolled:
+		j.branch.Mode = string(b.Lane.Mode)
 		return nil
-	case followed && (broken || j.branch.Mode == string(policy.ModeEnforce)):
+	case followed && (b.Broken || j.branch.Mode == string(policy.ModeEnforce)):
 		return nil
 	}
 	row, err := j.tenant.DecisionForBase(ctx, j.job.RepoID, j.job.Ref)
@@ -237,20 +239,18 @@ func (j *branchJob) enrolledBefore(ctx context.Context, u gh.RefUpdate) (bool, e
 			return false, nil // the repository begins here
 		}
 	}
-	_, is, broken, err := facts.Enrols(ctx, j.client, j.at, j.above, at, j.job.Ref)
-	return is || broken, err
+	b, err := j.policyAt(ctx, at)
+	return b.Enrolled || b.Broken, err
+}
+
+// policyAt is the policy of the branch at a commit or full ref.
+func (j *branchJob) policyAt(ctx context.Context, at string) (facts.BranchPolicy, error) {
+	return facts.ReadBranchPolicy(ctx, j.client, j.at, j.above, at, j.job.Ref)
 }
 
 // exception is one about the branch.
 func (j *branchJob) exception(kind, severity, subject, reason string) store.Exception {
-	e := store.Exception{
+	return follow(store.Exception{
 		Kind: kind, Subject: subject, RepoID: j.job.RepoID, Repository: j.branch.Repository, Ref: j.job.Ref, Severity: severity, Reason: reason,
-	}
-	switch severity {
-	case policy.SeverityHigh:
-		e.DueAt = j.Now().UTC().Truncate(time.Microsecond).Add(24 * time.Hour)
-	case policy.SeverityMedium:
-		e.DueAt = j.Now().UTC().Truncate(time.Microsecond).Add(7 * 24 * time.Hour)
-	}
-	return e
+	}, j.policy.Followed(), j.Now())
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -106,11 +105,11 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 	}
 	rec.Policy, rec.Catalogue = c.PolicySource, c.Catalogue.Bytes()
 	rec.ReviewPermissions, rec.EmergencyMembers = c.FirstPermissions, c.FirstMembers
-	if rec.Protection, err = protectionSeen(decision, &c.Facts); err != nil {
+	if rec.Protection, err = w.protectionSeen(decision, c.Policy, &c.Facts); err != nil {
 		return err
 	}
-	rec.Exceptions = slices.Concat(emergencyOf(decision), impostorsOf(decision), lateOf(decision))
-	if err := w.reviewedLate(ctx, tenant, job, decision); err != nil {
+	rec.Exceptions = exceptionsOf(decision, c.Policy, w.Now())
+	if err := w.reviewedLate(ctx, tenant, job, c.Policy, decision); err != nil {
 		return err
 	}
 	rec.RunAgainAt = decision.RecheckAt

@@ -1,10 +1,12 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -70,6 +72,30 @@ func (w *Worker) overdue(ctx context.Context, log zerolog.Logger, tenant store.T
 	return err
 }
 
+// follow adds to an exception how it is followed up. What is of low severity is on record and
+// nothing more.
+func follow(e store.Exception, rules policy.ExceptionRules, now time.Time) store.Exception {
+	e.Owner = cmp.Or(e.Owner, rules.Owner)
+	within := map[string]policy.Span{policy.SeverityHigh: rules.Due.High, policy.SeverityMedium: rules.Due.Medium}[e.Severity]
+	if within == 0 {
+		return e
+	}
+	if e.DueAt.IsZero() {
+		e.DueAt = now.UTC().Truncate(time.Microsecond).Add(time.Duration(within))
+	}
+	e.KeepIssue, e.Escalate = rules.Issues, rules.Escalate
+	return e
+}
+
+// exceptionsOf are the exceptions that a decision opens.
+func exceptionsOf(d policy.Decision, p *policy.Policy, now time.Time) []store.Exception {
+	list := slices.Concat(emergencyOf(d), impostorsOf(d), lateOf(d))
+	for i := range list {
+		list[i] = follow(list[i], p.Followed(), now)
+	}
+	return list
+}
+
 // emergencyOf is the exception that a decision opens which rests on an emergency: from then on
 // somebody owes the change a review, whether or not it is merged under the emergency.
 func emergencyOf(d policy.Decision) []store.Exception {
@@ -79,9 +105,9 @@ func emergencyOf(d policy.Decision) []store.Exception {
 	}
 	return []store.Exception{{
 		Kind: exceptionEmergency, Subject: fmt.Sprintf("%d/%d/%s", d.RepositoryID, d.Number, e.DeliveryID),
-		RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: "high",
+		RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: policy.SeverityHigh,
 		Reason: fmt.Sprintf("%s declared an emergency (%s: %s), and the change was released without its review.", e.By.Login, e.Ticket, e.Reason),
-		Owner:  e.By.Login, OpenedAt: e.DeclaredAt, DueAt: e.ReviewBy,
+		Owner:  e.By.Login, CausedBy: e.By.ID, OpenedAt: e.DeclaredAt, DueAt: e.ReviewBy,
 	}}
 }
 
@@ -92,13 +118,13 @@ func impostorsOf(d policy.Decision) (list []store.Exception) {
 		return nil
 	}
 	for _, i := range d.Impostors {
-		severity := "medium"
+		severity := policy.SeverityMedium
 		if i.Harmful {
-			severity = "high"
+			severity = policy.SeverityHigh
 		}
 		list = append(list, store.Exception{
 			Kind: exceptionImpostor, Subject: fmt.Sprintf("%d/%s/%s/%d/%d", d.RepositoryID, d.HeadSHA, i.Name, i.App.ID, i.Creator.ID),
-			RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: severity,
+			RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: severity, CausedBy: i.Creator.ID,
 			Reason: fmt.Sprintf("A check called %s was posted on this commit by %s, and not by Countersign.", i.Name, i.Poster()),
 		})
 	}
@@ -106,12 +132,13 @@ func impostorsOf(d policy.Decision) (list []store.Exception) {
 }
 
 // protectionSeen is how the evaluation found the branch protected.
-func protectionSeen(d policy.Decision, f *policy.Facts) (*store.ProtectionSeen, error) {
+func (w *Worker) protectionSeen(d policy.Decision, p *policy.Policy, f *policy.Facts) (*store.ProtectionSeen, error) {
 	settings, err := f.Protection.Settings()
 	if err != nil {
 		return nil, fmt.Errorf("encode protection: %w", err)
 	}
-	seen := &store.ProtectionSeen{Ref: f.Protection.Ref, Settings: settings, Holds: "unknown", At: f.CollectedAt, Enforced: d.Mode == policy.ModeEnforce}
+	seen := &store.ProtectionSeen{Ref: f.Protection.Ref, Settings: settings, Holds: "unknown", At: f.CollectedAt, Enforced: d.Mode == policy.ModeEnforce,
+		Drift: follow(store.Exception{Severity: policy.SeverityHigh}, p.Followed(), w.Now())}
 	for _, r := range d.Rules {
 		switch {
 		case r.Rule != policy.RuleBranchProtection:

@@ -18,7 +18,7 @@ func lateOf(d policy.Decision) []store.Exception {
 	}
 	return []store.Exception{{
 		Kind: exceptionLate, Subject: fmt.Sprintf("%d/%d/%d", d.RepositoryID, d.Number, c.ReadyAt.UnixMicro()),
-		RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: "medium",
+		RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: policy.SeverityMedium,
 		Reason: fmt.Sprintf("A change with the traces of an AI agent was ready for review at %s, and no independent person had reviewed it by %s.",
 			whenUTC(c.ReadyAt), whenUTC(c.DueAt)),
 		OpenedAt: c.DueAt, DueAt: c.DueAt.Add(c.DueAt.Sub(c.ReadyAt)),
@@ -28,12 +28,12 @@ func lateOf(d policy.Decision) []store.Exception {
 // reviewedLate settles a review that came late, before the decision that tells of it: if we stop
 // in between, the next run finds it settled. What nobody knew of before, because no evaluation
 // fell into the time between, is opened and settled at once, so that it is on record.
-func (w *Worker) reviewedLate(ctx context.Context, tenant store.Tenant, job store.Job, d policy.Decision) error {
+func (w *Worker) reviewedLate(ctx context.Context, tenant store.Tenant, job store.Job, p *policy.Policy, d policy.Decision) error {
 	late, c := lateOf(d), d.ReviewClock
 	if len(late) == 0 || c.At.IsZero() {
 		return nil
 	}
-	e, _, err := tenant.OpenException(ctx, late[0], job.InstallationID)
+	e, _, err := tenant.OpenException(ctx, follow(late[0], p.Followed(), w.Now()), job.InstallationID)
 	if err != nil || e.State == store.ExceptionClosed {
 		return err
 	}

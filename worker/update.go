@@ -61,12 +61,12 @@ func (j *branchJob) judge(ctx context.Context, u gh.RefUpdate, open []store.Exce
 	f.RepositoryID, f.Mode = j.job.RepoID, policy.Mode(j.branch.Mode)
 	if at := u.Before; at != noCommit {
 		// The policy that held when it came, which it may itself have changed.
-		e, is, _, err := facts.Enrols(ctx, j.client, j.at, j.above, at, j.job.Ref)
+		held, err := j.policyAt(ctx, at)
 		if err != nil {
 			return err
 		}
-		if is {
-			f.Mode = e.Mode
+		if held.Enrolled {
+			f.Mode = held.Lane.Mode
 		}
 	}
 	h, err := j.decided(ctx, u, &f)
@@ -77,7 +77,7 @@ func (j *branchJob) judge(ctx context.Context, u gh.RefUpdate, open []store.Exce
 	for i, finding := range findings {
 		// An update is judged once, so the place of a finding in the list tells it apart.
 		e := j.exception(finding.Kind, finding.Severity, fmt.Sprintf("%d/%d/%d/%d", j.job.RepoID, u.ID, finding.Number, i), finding.Reason)
-		e.Number, e.RecordID, e.SHA = finding.Number, finding.RecordID, u.After
+		e.Number, e.RecordID, e.SHA, e.CausedBy = finding.Number, finding.RecordID, u.After, u.Actor.ID
 		open = append(open, e)
 	}
 	body, err := mergeBody(f, findings)
