@@ -172,7 +172,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Assignments: first.assignments(),
 		Validations: validations(req.App, first.aim().head, first, second),
 		Files:       first.fileList(),
-		Protection:  protection(first, second),
+		Protection:  protection(first.aim().base, first.answer.Repository.Base, first.rules, second),
 		Teams:       second.teams,
 		Policy:      use.layers,
 		Workflows:   second.workflows,
@@ -190,7 +190,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	if !f.Change.Draft {
 		f.Change.ReadyAt = req.Known.ReadyAt
 	}
-	if err := addAttested(ctx, req, &f.Protection); err != nil {
+	if err := addAttested(ctx, req.Attested, &f.Protection); err != nil {
 		return Collected{}, err
 	}
 	if f.Proposed, err = proposedPolicy(ctx, client, req, first); err != nil {

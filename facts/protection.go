@@ -8,11 +8,39 @@ import (
 	"github.com/countersign/countersign/policy"
 )
 
+// ReadProtection reads how a branch is protected, as for a pull request that is judged by it.
+// attested says what an owner attested of a ruleset's bypass list; nil: nobody did.
+func ReadProtection(ctx context.Context, client *gh.Client, repo gh.Repo, branch string, attested func(context.Context, int64) (*policy.AttestedBypass, error)) (out policy.Protection, err error) {
+	var answer struct {
+		Repository *struct {
+			Base *gqlBase `json:"base"`
+		} `json:"repository"`
+	}
+	vars := map[string]any{"owner": repo.Owner, "name": repo.Name, "base": "refs/heads/" + branch}
+	if err := client.GraphQL(ctx, protectionQuery, vars, &answer); err != nil {
+		return out, fmt.Errorf("read the protection of %s:%s: %w", repo, branch, err)
+	}
+	if answer.Repository == nil {
+		return out, fmt.Errorf("read the protection of %s:%s: %w", repo, branch, gh.ErrNotFound)
+	}
+	rules, err := client.BranchRules(ctx, repo, branch)
+	if err != nil {
+		return out, err
+	}
+	second := newSecondReading()
+	for _, id := range rulesetIDs(rules) {
+		if err := second.readRuleset(ctx, client, repo, id); err != nil {
+			return out, err
+		}
+	}
+	out = protection(branch, answer.Repository.Base, rules, second)
+	return out, addAttested(ctx, attested, &out)
+}
+
 // protection joins classic branch protection with the active rules of every ruleset,
 // and gives each of them its bypass list or says that it could not be read.
-func protection(first *firstReading, second *secondReading) policy.Protection {
-	out := policy.Protection{Ref: first.aim().base, Readable: true, Rules: policy.List[policy.Rule]{Complete: true, Total: len(first.rules)}}
-	base := first.answer.Repository.Base
+func protection(ref string, base *gqlBase, rules []gh.Rule, second *secondReading) policy.Protection {
+	out := policy.Protection{Ref: ref, Readable: true, Rules: policy.List[policy.Rule]{Complete: true, Total: len(rules)}}
 	if base == nil {
 		out.Readable, out.Why = false, "GitHub does not show the branch "+out.Ref
 		return out
@@ -21,11 +49,11 @@ func protection(first *firstReading, second *secondReading) policy.Protection {
 		out.Classic = fromClassic(classic)
 		out.Bypass = append(out.Bypass, classicBypass(classic))
 	}
-	for _, rule := range first.rules {
+	for _, rule := range rules {
 		out.Rules.Items = append(out.Rules.Items, fromRule(rule))
 	}
-	for _, id := range rulesetIDs(first.rules) {
-		out.Bypass = append(out.Bypass, rulesetBypass(id, first.rules, second))
+	for _, id := range rulesetIDs(rules) {
+		out.Bypass = append(out.Bypass, rulesetBypass(id, rules, second))
 	}
 	return out
 }
@@ -115,13 +143,13 @@ func rulesetBypass(id int64, rules []gh.Rule, second *secondReading) policy.Bypa
 }
 
 // addAttested adds what owners attested of the bypass lists that could not be read.
-func addAttested(ctx context.Context, req Request, p *policy.Protection) error {
+func addAttested(ctx context.Context, attestedOf func(context.Context, int64) (*policy.AttestedBypass, error), p *policy.Protection) error {
 	for i := range p.Bypass {
 		b := &p.Bypass[i]
 		if b.State != policy.BypassUnreadable || b.RulesetID == 0 {
 			continue
 		}
-		attested, err := req.Attested(ctx, b.RulesetID)
+		attested, err := attestedOf(ctx, b.RulesetID)
 		if err != nil {
 			return fmt.Errorf("what was attested of ruleset %d: %w", b.RulesetID, err)
 		}

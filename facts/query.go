@@ -19,7 +19,7 @@ const changeQuery = `query Change($owner: String!, $name: String!, $number: Int!
     databaseId nameWithOwner visibility isArchived
     owner { __typename login ...Person ... on Organization { databaseId } }
     defaultBranchRef { name }
-    base: ref(qualifiedName: $base) { name target { oid } branchProtectionRule { ...Classic } }
+    ` + baseSelection + `
     pullRequest(number: $number) {
       fullDatabaseId number title body isDraft state merged createdAt updatedAt
       author { ...Actor }
@@ -40,6 +40,15 @@ const changeQuery = `query Change($owner: String!, $name: String!, $number: Int!
 const organisationQuery = `query Organisation($owner: String!) {
 ` + organisationSelection + `}
 `
+
+// protectionQuery reads the classic protection of a branch by itself.
+const protectionQuery = `query Protection($owner: String!, $name: String!, $base: String!) {
+  repository(owner: $owner, name: $name) { ` + baseSelection + ` }
+}
+` + classicFragment
+
+// baseSelection is a branch with its classic protection.
+const baseSelection = `base: ref(qualifiedName: $base) { name target { oid } branchProtectionRule { ...Classic } }`
 
 // organisationSelection is the organisation's policy, as part of a query.
 const organisationSelection = `  organisation: repository(owner: $owner, name: "` + policy.OrganisationRepository + `", followRenames: false) {

@@ -31,14 +31,18 @@ type secondReading struct {
 	workflows []policy.WorkflowFile
 }
 
+func newSecondReading() *secondReading {
+	return &secondReading{jobs: map[int64]gh.Job{}, rulesets: map[int64]gh.Ruleset{}, rulesetErrs: map[int64]error{}, roles: map[int64]string{}}
+}
+
 func readSecond(ctx context.Context, client *gh.Client, req Request, first *firstReading, pol *policy.Policy) (*secondReading, error) {
-	s := &secondReading{jobs: map[int64]gh.Job{}, rulesets: map[int64]gh.Ruleset{}, rulesetErrs: map[int64]error{}, roles: map[int64]string{}}
+	s := newSecondReading()
 	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range first.runs {
 		group.Go(func() error { return s.readJobs(ctx, client, req, run.ID) })
 	}
 	for _, id := range rulesetIDs(first.rules) {
-		group.Go(func() error { return s.readRuleset(ctx, client, req, id) })
+		group.Go(func() error { return s.readRuleset(ctx, client, req.Repo, id) })
 	}
 	for _, who := range reviewers(first) {
 		group.Go(func() error { return s.readRole(ctx, client, req, who) })
@@ -120,8 +124,8 @@ func rulesetIDs(rules []gh.Rule) []int64 {
 
 // readRuleset reads a ruleset for its bypass list. A ruleset that may not be read has
 // an unreadable bypass list; that is a fact.
-func (s *secondReading) readRuleset(ctx context.Context, client *gh.Client, req Request, id int64) error {
-	ruleset, err := client.Ruleset(ctx, req.Repo, id)
+func (s *secondReading) readRuleset(ctx context.Context, client *gh.Client, repo gh.Repo, id int64) error {
+	ruleset, err := client.Ruleset(ctx, repo, id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var fact error

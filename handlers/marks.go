@@ -71,8 +71,10 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 			markBase(a, e, branch)
 			markPushedGroup(a, e, branch)
 		}
-	case "branch_protection_rule", "branch_protection_configuration", "repository_ruleset", "custom_property_values",
-		"member", "team", "team_add":
+	case "branch_protection_rule", "branch_protection_configuration", "repository_ruleset", "custom_property_values":
+		markBase(a, e, "")
+		a.MarkBases[len(a.MarkBases)-1].Protection = true
+	case "member", "team", "team_add":
 		markBase(a, e, "")
 	case "repository":
 		// Its visibility, its default branch, which rulesets select by, or its name.
@@ -99,7 +101,8 @@ const policyHolder = ".github"
 func markOrganisation(a *store.Arrival, e gh.Event) {
 	switch e.Name {
 	case "repository_ruleset", "custom_property_values", "membership", "team", "organization":
-		a.MarkBases = append(a.MarkBases, store.BaseMark{OrgID: a.OrgID, InstallationID: e.InstallationID, Noisy: true})
+		protection := e.Name == "repository_ruleset" || e.Name == "custom_property_values"
+		a.MarkBases = append(a.MarkBases, store.BaseMark{OrgID: a.OrgID, InstallationID: e.InstallationID, Protection: protection, Noisy: true})
 	}
 }
 

@@ -56,6 +56,15 @@ const (
 	leakOpen
 )
 
+// JudgeProtection applies that rule alone to a branch that is enrolled, for when no pull request
+// asks. now is when it is judged.
+func JudgeProtection(p *Policy, app App, protection Protection, now time.Time) RuleResult {
+	f := &Facts{App: app, Protection: protection, Change: Change{GoverningRef: protection.Ref}, EvaluatedAt: now}
+	lane, _ := p.Lane(protection.Ref)
+	j := &judgement{p: p, f: f, lane: lane}
+	return j.branchProtection().RuleResult
+}
+
 func (j *judgement) branchProtection() ruling {
 	r := RuleResult{
 		Rule: RuleBranchProtection, Revision: revisionBranchProtection, Control: "CC8.1",

@@ -69,6 +69,20 @@ func (n Tenant) branches(ctx context.Context, query string, args ...any) ([]Bran
 	return out, nil
 }
 
+const selectBranchesOn = `SELECT repo_id, repository, ref FROM branches
+WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) AND ($3 = '' OR ref = $3) ORDER BY repo_id, ref`
+
+// branchesOn are marks of the followed branches that a mark of bases means.
+func branchesOn(t *txn, b BaseMark) (marks []Mark, err error) {
+	err = t.rows(selectBranchesOn, []any{b.OrgID, b.RepoID, b.BaseRef}, func(scan func(...any) error) error {
+		m := Mark{Kind: KindBranch, OrgID: b.OrgID, InstallationID: b.InstallationID, Noisy: true}
+		err := scan(&m.RepoID, &m.Repository, &m.Ref)
+		marks = append(marks, m)
+		return err
+	})
+	return marks, err
+}
+
 const (
 	upsertBranch = `INSERT INTO branches (org_id, repo_id, ref, repository, mode, activity_id, tip, seq, since, blind_since)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

@@ -94,7 +94,10 @@ type BaseMark struct {
 	RepoID                int64 // 0: every repository of the organisation
 	Repository            string
 	BaseRef               string // empty: every base
-	Noisy                 bool
+	// Protection is true when the branches themselves may be protected in another way: those that
+	// are followed are looked at too.
+	Protection bool
+	Noisy      bool
 }
 
 // IssueMark asks for a look at the exception that is kept as an issue.
@@ -296,6 +299,13 @@ func (a Arrival) subjects(t *txn) ([]Mark, error) {
 		}
 	}
 	for _, b := range a.MarkBases {
+		if b.Protection {
+			followed, err := branchesOn(t, b)
+			if err != nil {
+				return nil, err
+			}
+			marks = append(marks, followed...)
+		}
 		if b.RepoID == 0 {
 			all, err := changesOf(t, b.OrgID, 0)
 			if err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -75,17 +76,24 @@ func (was snapshot) drifts(now snapshot) bool {
 	return now.holds == "no" && was.held != "" && now.digest != was.held && now.digest != was.drifted
 }
 
+// RecordProtection records how a branch was found protected while no pull request asked. The job
+// is kept. ErrLeaseLost if its lease is not held any more.
+func (n Tenant) RecordProtection(ctx context.Context, job Job, repository string, p ProtectionSeen) error {
+	return n.s.write(ctx, "record protection of branch "+job.Key, func(t *txn) error {
+		if _, err := hold(t, job); err != nil {
+			return err
+		}
+		return n.seeProtection(t, job, repository, p)
+	})
+}
+
 // seeProtection records how a branch is protected when that is another way than it was, and
 // opens or remedies the exception of a branch that was protected and is not.
-func (n Tenant) seeProtection(t *txn, r Record) error {
-	p := r.Protection
-	if p == nil {
-		return nil
-	}
-	body := protectionBody{V: protectionBodyVersion, RepositoryID: r.RepoID, Repository: r.Repository, Ref: p.Ref, Holds: p.Holds, Why: p.Why,
+func (n Tenant) seeProtection(t *txn, job Job, repository string, p ProtectionSeen) error {
+	body := protectionBody{V: protectionBodyVersion, RepositoryID: job.RepoID, Repository: repository, Ref: p.Ref, Holds: p.Holds, Why: p.Why,
 		Since: p.At.UTC().Truncate(time.Microsecond), Settings: p.Settings, Before: -1}
 	var was snapshot
-	err := t.row(selectProtection, []any{n.org, r.RepoID, p.Ref}, &was.digest, &was.holds, &was.since, &was.leaf, &was.held, &was.drifted)
+	err := t.row(selectProtection, []any{n.org, job.RepoID, p.Ref}, &was.digest, &was.holds, &was.since, &was.leaf, &was.held, &was.drifted)
 	now := snapshot{digest: hexSHA256(p.Settings), holds: p.Holds, since: micros(body.Since), held: was.held, drifted: was.drifted}
 	switch known := err == nil; {
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
@@ -95,7 +103,7 @@ func (n Tenant) seeProtection(t *txn, r Record) error {
 	case known:
 		body.Before, body.BeforeSince = was.leaf, fromMicros(was.since)
 	}
-	open, err := n.openDrifts(t, r)
+	open, err := n.openDrifts(t, job.RepoID, p.Ref)
 	if err != nil {
 		return err
 	}
@@ -113,16 +121,16 @@ func (n Tenant) seeProtection(t *txn, r Record) error {
 	if now.leaf, err = n.appendRecord(t, LeafProtection, n.s.now().UTC().Truncate(time.Microsecond), encoded); err != nil {
 		return err
 	}
-	_, err = t.exec(upsertProtection, n.org, r.RepoID, p.Ref, now.digest, now.holds, now.since, now.leaf, now.held, now.drifted)
+	_, err = t.exec(upsertProtection, n.org, job.RepoID, p.Ref, now.digest, now.holds, now.since, now.leaf, now.held, now.drifted)
 	switch {
 	case err != nil:
 		return err
 	case drifts:
 		e := p.Drift
-		e.Kind, e.Subject = ProtectionDrift, strconv.FormatInt(r.RepoID, 10)+"/"+p.Ref+"/"+strconv.FormatInt(now.leaf, 10)
-		e.RepoID, e.Repository, e.Ref, e.OpenedAt = r.RepoID, r.Repository, p.Ref, body.Since
+		e.Kind, e.Subject = ProtectionDrift, strconv.FormatInt(job.RepoID, 10)+"/"+p.Ref+"/"+strconv.FormatInt(now.leaf, 10)
+		e.RepoID, e.Repository, e.Ref, e.OpenedAt = job.RepoID, repository, p.Ref, body.Since
 		e.Reason = "The protection of the branch " + p.Ref + " held, and does not hold any more. " + p.Why
-		_, _, err = n.openException(t, e, r.Job.InstallationID)
+		_, _, err = n.openException(t, e, job.InstallationID)
 	case p.Holds == "yes":
 		err = n.endDrifts(t, open, body.Since)
 	}
@@ -130,8 +138,8 @@ func (n Tenant) seeProtection(t *txn, r Record) error {
 }
 
 // openDrifts are the open exceptions of the branch whose protection was seen.
-func (n Tenant) openDrifts(t *txn, r Record) (ids []string, err error) {
-	err = t.rows(selectDrifts, []any{n.org, r.RepoID}, func(scan func(...any) error) error {
+func (n Tenant) openDrifts(t *txn, repo int64, ref string) (ids []string, err error) {
+	err = t.rows(selectDrifts, []any{n.org, repo}, func(scan func(...any) error) error {
 		var body []byte
 		var e Exception
 		if err := scan(&body); err != nil {
@@ -140,7 +148,7 @@ func (n Tenant) openDrifts(t *txn, r Record) (ids []string, err error) {
 		if err := json.Unmarshal(body, &e); err != nil {
 			return err
 		}
-		if e.Ref == r.Protection.Ref {
+		if e.Ref == ref {
 			ids = append(ids, e.ID)
 		}
 		return nil

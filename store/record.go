@@ -212,8 +212,10 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 	if _, err := appendLeaf(t, n.org, h, LeafDecision, at, p.salt, p.body); err != nil {
 		return Recorded{}, err
 	}
-	if err := n.seeProtection(t, r); err != nil {
-		return Recorded{}, err
+	if r.Protection != nil {
+		if err := n.seeProtection(t, r.Job, r.Repository, *r.Protection); err != nil {
+			return Recorded{}, err
+		}
 	}
 	for _, e := range r.Exceptions {
 		e.RecordID = d.RecordID

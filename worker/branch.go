@@ -102,6 +102,9 @@ func (j *branchJob) look(ctx context.Context) error {
 	if err := j.seeing(ctx); err != nil {
 		return err
 	}
+	if err := j.protect(ctx); err != nil {
+		return err
+	}
 	return j.tenant.SettleBranch(ctx, j.job, j.branch, late, j.Now().Add(branchEvery))
 }
 

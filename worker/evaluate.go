@@ -105,7 +105,7 @@ func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Te
 	}
 	rec.Policy, rec.Catalogue = c.PolicySource, c.Catalogue.Bytes()
 	rec.ReviewPermissions, rec.EmergencyMembers = c.FirstPermissions, c.FirstMembers
-	if rec.Protection, err = w.protectionSeen(decision, c.Policy, &c.Facts); err != nil {
+	if rec.Protection, err = w.decidedProtection(decision, c.Policy, &c.Facts); err != nil {
 		return err
 	}
 	rec.Exceptions = exceptionsOf(decision, c.Policy, w.Now())

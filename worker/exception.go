@@ -131,29 +131,6 @@ func impostorsOf(d policy.Decision) (list []store.Exception) {
 	return list
 }
 
-// protectionSeen is how the evaluation found the branch protected.
-func (w *Worker) protectionSeen(d policy.Decision, p *policy.Policy, f *policy.Facts) (*store.ProtectionSeen, error) {
-	settings, err := f.Protection.Settings()
-	if err != nil {
-		return nil, fmt.Errorf("encode protection: %w", err)
-	}
-	seen := &store.ProtectionSeen{Ref: f.Protection.Ref, Settings: settings, Holds: "unknown", At: f.CollectedAt, Enforced: d.Mode == policy.ModeEnforce,
-		Drift: follow(store.Exception{Severity: policy.SeverityHigh}, p.Followed(), w.Now())}
-	for _, r := range d.Rules {
-		switch {
-		case r.Rule != policy.RuleBranchProtection:
-		case r.Outcome == policy.OutcomePass:
-			seen.Holds = "yes"
-		case r.Outcome == policy.OutcomeFail && !r.Unknown:
-			seen.Holds, seen.Why = "no", r.Reason
-		}
-	}
-	if seen.Ref == "" {
-		return nil, nil // the decision was about something else before the branch was looked at
-	}
-	return seen, nil
-}
-
 // retrospect settles the emergencies and late reviews of a pull request that is not open any
 // more: closed without being merged there is nothing to review, and merged it is settled by the
 // review that it would have needed. That it was late stays on record.

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/store"
@@ -24,6 +25,7 @@ func TestProtectionDrift(t *testing.T) {
 	if list := w.exceptions(t, repo, store.ProtectionDrift); len(list) != 0 {
 		t.Fatalf("nothing drifted: %+v", list)
 	}
+	before := w.protectionLeaves(t)
 	repo.Unprotect("main", w.carol)
 	w.wantCheck(t, pr, "failure")
 	list := w.exceptions(t, repo, store.ProtectionDrift)
@@ -43,11 +45,42 @@ func TestProtectionDrift(t *testing.T) {
 	if len(list) != 1 || list[0].State != store.ExceptionRemediated || !strings.Contains(list[0].Remediation, "again since") {
 		t.Errorf("protected again: %+v", list)
 	}
-	// Every state is in the log, and nothing in between is.
+	if got := w.protectionLeaves(t) - before; got != 2 {
+		t.Errorf("the log has %d states more, want one without and one with protection", got)
+	}
+}
+
+// protectionLeaves is how many states of protected branches the organisation's log holds.
+func (w *acme) protectionLeaves(t *testing.T) int64 {
+	t.Helper()
 	report, err := w.server.store.Tenant(w.org.ID()).CheckLedger(t.Context(), nil)
 	mustDo(t, err)
-	if report.FirstBad != nil || report.Kinds[store.LeafProtection] != 3 {
-		t.Errorf("the log: %+v", report)
+	if report.FirstBad != nil {
+		t.Fatalf("the log: %+v", report)
+	}
+	return report.Kinds[store.LeafProtection]
+}
+
+// It is also seen when no pull request asks.
+func TestProtectionDriftWithoutAPullRequest(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.guardedRepo("quiet drift", "")
+	repo.Push("topic", w.dave) // a repository in which nothing else happens
+	w.mustSettle(t)
+	repo.Unprotect("main", w.carol)
+	w.mustSettle(t)
+	list := w.exceptions(t, repo, store.ProtectionDrift)
+	if len(list) != 1 || list[0].State != store.ExceptionOpen || list[0].DueAt.IsZero() {
+		t.Fatalf("drifts: %+v", list)
+	}
+	repair := w.sim.Faults.Add(ghsim.Fault{Route: "*/rules/branches/{branch}", Status: 403, Message: "Resource not accessible by integration"})
+	w.later(2 * time.Hour)
+	w.mustSettle(t)
+	repair()
+	repo.Protect("main", w.carol, w.usual())
+	w.mustSettle(t)
+	if list := w.exceptions(t, repo, store.ProtectionDrift); len(list) != 1 || list[0].State != store.ExceptionRemediated {
+		t.Errorf("protected again: %+v", list)
 	}
 }
 

@@ -1,0 +1,69 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/countersign/countersign/facts"
+	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
+)
+
+// decidedProtection is how an evaluation found the branch protected; nil when its decision was
+// about something else, before the branch was looked at.
+func (w *Worker) decidedProtection(d policy.Decision, p *policy.Policy, f *policy.Facts) (*store.ProtectionSeen, error) {
+	if f.Protection.Ref == "" {
+		return nil, nil
+	}
+	var found policy.RuleResult
+	for _, r := range d.Rules {
+		if r.Rule == policy.RuleBranchProtection {
+			found = r
+		}
+	}
+	seen, err := w.protectionSeen(f.Protection, found, p)
+	seen.At, seen.Enforced = f.CollectedAt, d.Mode == policy.ModeEnforce
+	return &seen, err
+}
+
+// protect looks at how the branch is protected, whether or not a pull request asks.
+func (j *branchJob) protect(ctx context.Context) error {
+	if j.policy == nil {
+		return nil // pull requests are told of a policy that cannot be used
+	}
+	protection, err := facts.ReadProtection(ctx, j.client, j.at, j.job.Ref, func(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error) {
+		return attested(ctx, j.tenant, rulesetID)
+	})
+	if unseen(err) {
+		protection, err = policy.Protection{Ref: j.job.Ref, Why: err.Error()}, nil
+	}
+	if err != nil {
+		return err
+	}
+	now := j.Now()
+	seen, err := j.protectionSeen(protection, policy.JudgeProtection(j.policy, j.App, protection, now), j.policy)
+	if err != nil {
+		return err
+	}
+	seen.At, seen.Enforced = now, policy.Mode(j.branch.Mode) == policy.ModeEnforce
+	return j.tenant.RecordProtection(ctx, j.job, j.branch.Repository, seen)
+}
+
+// protectionSeen is what is recorded of a branch's protection and what the rule says of it.
+func (w *Worker) protectionSeen(protection policy.Protection, found policy.RuleResult, p *policy.Policy) (store.ProtectionSeen, error) {
+	settings, err := protection.Settings()
+	if err != nil {
+		return store.ProtectionSeen{}, fmt.Errorf("encode protection: %w", err)
+	}
+	seen := store.ProtectionSeen{
+		Ref: protection.Ref, Settings: settings, Holds: "unknown",
+		Drift: follow(store.Exception{Severity: policy.SeverityHigh}, p.Followed(), w.Now()),
+	}
+	switch {
+	case found.Outcome == policy.OutcomePass:
+		seen.Holds = "yes"
+	case found.Outcome == policy.OutcomeFail && !found.Unknown:
+		seen.Holds, seen.Why = "no", found.Reason
+	}
+	return seen, nil
+}
