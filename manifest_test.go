@@ -39,14 +39,15 @@ var needs = map[string]string{
 
 	"GET /repos/{owner}/{repo}": "metadata",
 
-	"GET /repos/{owner}/{repo}/issues":                     "issues",
-	"GET /repos/{owner}/{repo}/issues/{number}":            "issues",
-	"GET /repos/{owner}/{repo}/issues/{number}/comments":   "issues",
-	"POST /repos/{owner}/{repo}/issues":                    "issues: optional write",
-	"PATCH /repos/{owner}/{repo}/issues/{number}":          "issues: optional write",
-	"POST /repos/{owner}/{repo}/issues/{number}/comments":  "issues: optional write",
-	"POST /repos/{owner}/{repo}/issues/{number}/labels":    "issues: optional write",
-	"POST /repos/{owner}/{repo}/issues/{number}/assignees": "issues: optional write",
+	"GET /repos/{owner}/{repo}/issues":                           "issues",
+	"GET /repos/{owner}/{repo}/issues/{number}":                  "issues",
+	"GET /repos/{owner}/{repo}/issues/{number}/comments":         "issues",
+	"POST /repos/{owner}/{repo}/issues":                          "issues: optional write",
+	"PATCH /repos/{owner}/{repo}/issues/{number}":                "issues: optional write",
+	"POST /repos/{owner}/{repo}/issues/{number}/comments":        "issues: optional write",
+	"POST /repos/{owner}/{repo}/issues/{number}/labels":          "issues: optional write",
+	"DELETE /repos/{owner}/{repo}/issues/{number}/labels/{name}": "issues: optional write",
+	"POST /repos/{owner}/{repo}/issues/{number}/assignees":       "issues: optional write",
 
 	// With an owner's own token, not as the App.
 	"GET /user": "", "GET /user/memberships/orgs/{org}": "",

@@ -165,27 +165,51 @@ func (c *Client) assign(ctx context.Context, r Repo, number int, login string) e
 	return nil
 }
 
+// RemoveLabel takes a label off an issue or pull request; one that does not have it is no error.
+//
+// Source: DELETE /repos/{owner}/{repo}/issues/{number}/labels/{name}.
+func (c *Client) RemoveLabel(ctx context.Context, r Repo, number int, label string) error {
+	err := checkLabel(label)
+	if err == nil {
+		_, err = c.call(ctx, "DELETE /repos/{owner}/{repo}/issues/{number}/labels/{name}", append(issueArgs(r, number), label), nil, nil)
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("take label %.80q off %s#%d: %w", label, r, number, err)
+	}
+	return nil
+}
+
 // CloseIssue closes an issue; one that is closed is no error. The number of a pull request
 // would close the pull request.
 //
 // Source: PATCH /repos/{owner}/{repo}/issues/{number}.
 func (c *Client) CloseIssue(ctx context.Context, r Repo, number int) error {
-	if err := c.closeIssue(ctx, r, number); err != nil {
+	if err := c.setIssueState(ctx, r, number, "closed"); err != nil {
 		return fmt.Errorf("close issue %s#%d: %w", r, number, err)
 	}
 	return nil
 }
 
-func (c *Client) closeIssue(ctx context.Context, r Repo, number int) error {
+// ReopenIssue opens an issue again; one that is open is no error.
+//
+// Source: PATCH /repos/{owner}/{repo}/issues/{number}.
+func (c *Client) ReopenIssue(ctx context.Context, r Repo, number int) error {
+	if err := c.setIssueState(ctx, r, number, "open"); err != nil {
+		return fmt.Errorf("open issue %s#%d again: %w", r, number, err)
+	}
+	return nil
+}
+
+func (c *Client) setIssueState(ctx context.Context, r Repo, number int, state string) error {
 	in := struct {
 		State string `json:"state"`
-	}{"closed"}
+	}{state}
 	a, err := c.call(ctx, "PATCH /repos/{owner}/{repo}/issues/{number}", issueArgs(r, number), nil, in)
 	if err != nil {
 		return err
 	}
 	issue, err := a.issue(http.StatusOK)
-	if err == nil && (issue.Number != number || issue.State != "closed") {
+	if err == nil && (issue.Number != number || issue.State != state) {
 		err = unavailable("an answer about issue %d, which is %s", issue.Number, issue.State)
 	}
 	return err

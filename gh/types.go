@@ -150,6 +150,11 @@ type Permission struct {
 	User Account
 }
 
+// CanWrite says whether the account with a numeric id may write to the repository.
+func (p Permission) CanWrite(id int64) bool {
+	return id != 0 && p.User.ID == id && (p.Base == "write" || p.Base == "admin")
+}
+
 // Content is a file at a ref.
 type Content struct {
 	Path    string

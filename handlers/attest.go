@@ -2,11 +2,8 @@ package handlers
 
 import (
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/countersign/countersign/gh"
@@ -15,15 +12,6 @@ import (
 
 // AttestPath is where an owner attests bypass lists that the App cannot read.
 const AttestPath = "/api/attestations"
-
-const (
-	maxAttestBytes = 4 << 10
-	// attestsAtOnce bounds how many are looked at together: each asks GitHub several things.
-	attestsAtOnce = 2
-	// attestsInAMinute bounds how often anybody who reaches the server can have it ask GitHub
-	// who a token is of. GitHub turns away those who ask too often with tokens that are none.
-	attestsInAMinute = 30
-)
 
 // AttestRequest asks the server to read, with the sender's own token (Authorization: Bearer),
 // who may bypass the rulesets of a branch, and to record it.
@@ -57,23 +45,11 @@ func (h *Handlers) attest(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	// Not before the request is read: who sends it slowly keeps nobody else waiting.
-	select {
-	case h.attests <- struct{}{}:
-		defer func() { <-h.attests }()
-	default:
-		http.Error(w, "somebody else attests right now: try again in a minute", http.StatusTooManyRequests)
+	client, done, ok := h.admit(w, token)
+	if !ok {
 		return
 	}
-	if h.attempts.tooMany(h.Now()) {
-		http.Error(w, "there were too many attempts in the last minute: try again in a minute", http.StatusTooManyRequests)
-		return
-	}
-	client, err := h.Person(token)
-	if err != nil {
-		http.Error(w, "the token is none of GitHub's", http.StatusUnauthorized)
-		return
-	}
+	defer done()
 	owner, name, _ := strings.Cut(ask.Repository, "/")
 	view, err := client.OwnerView(r.Context(), gh.Repo{Owner: owner, Name: name}, ask.Branch)
 	if err != nil {
@@ -99,37 +75,11 @@ func (h *Handlers) attest(w http.ResponseWriter, r *http.Request) {
 
 // readAttest reads what is asked for and with which token, or answers what is wrong with it.
 func readAttest(w http.ResponseWriter, r *http.Request) (ask AttestRequest, token string, ok bool) {
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAttestBytes))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&ask); err != nil || body.Decode(&struct{}{}) != io.EOF {
-		http.Error(w, `send {"repository": "owner/name", "branch": "main"}`, http.StatusBadRequest)
-		return ask, "", false
+	if token, ok = readAsked(w, r, &ask, `{"repository": "owner/name", "branch": "main"}`); ok && !isRepository(ask.Repository) {
+		http.Error(w, "the repository is not owner/name", http.StatusBadRequest)
+		ok = false
 	}
-	token, ok = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	owner, name, whole := strings.Cut(ask.Repository, "/")
-	if !ok || !whole || owner == "" || name == "" || strings.Contains(name, "/") {
-		http.Error(w, "the token of an owner is missing (Authorization: Bearer …), or the repository is not owner/name", http.StatusBadRequest)
-		return ask, "", false
-	}
-	return ask, token, true
-}
-
-// attempts counts those of the last minute.
-type attempts struct {
-	mu    sync.Mutex
-	since time.Time
-	n     int
-}
-
-// tooMany counts an attempt and reports whether it is one too many.
-func (a *attempts) tooMany(now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if now.Sub(a.since) >= time.Minute {
-		a.since, a.n = now, 0
-	}
-	a.n++
-	return a.n > attestsInAMinute
+	return ask, token, ok
 }
 
 // attestations are what is recorded of an owner's view, with the rulesets of which nothing can
@@ -163,29 +113,12 @@ func attestations(view gh.OwnerView, now time.Time) (list []store.Attestation, n
 }
 
 // attestRefusals say what an attestation that is not taken is answered with.
-var attestRefusals = []struct {
-	err    error
-	status int
-	text   string
-}{
+var attestRefusals = append([]refusal{
 	{gh.ErrNotOwner, http.StatusForbidden, "only an owner of the organisation can attest"},
-	{gh.ErrUnauthorized, http.StatusUnauthorized, "GitHub does not accept the token: it may be wrong, expired, or not approved for the organisation's single sign-on"},
 	{gh.ErrForbidden, http.StatusForbidden, "the token may not read this: use a classic one with the scopes repo and admin:org, or a fine-grained one with Administration: write and Members: read"},
-	{gh.ErrNotFound, http.StatusNotFound, "GitHub does not show this repository or branch to the token"},
-	{store.ErrNotFound, http.StatusNotFound, "Countersign has never heard of this organisation: install the App on it first"},
-}
+}, personRefusals...)
 
 func (h *Handlers) refuseAttest(w http.ResponseWriter, ask AttestRequest, err error) {
 	h.Log.Warn().Err(err).Str("repository", ask.Repository[:min(len(ask.Repository), 200)]).Msg("attestation refused")
-	for _, refusal := range attestRefusals {
-		if errors.Is(err, refusal.err) {
-			text := refusal.text
-			if errors.Is(err, gh.ErrNotOwner) {
-				text += ": " + err.Error()
-			}
-			http.Error(w, text, refusal.status)
-			return
-		}
-	}
-	http.Error(w, "GitHub did not answer, or it could not be recorded: try again; the server's log says more", http.StatusBadGateway)
+	refuse(w, err, attestRefusals)
 }

@@ -40,7 +40,7 @@ func TestWhatIsNotShownIsNotAttested(t *testing.T) {
 func TestAttemptsInAMinute(t *testing.T) {
 	var a attempts
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for i := range attestsInAMinute {
+	for i := range asksInAMinute {
 		if a.tooMany(now) {
 			t.Fatalf("attempt %d is one too many", i+1)
 		}

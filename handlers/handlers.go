@@ -30,27 +30,25 @@ type Handlers struct {
 	// Person gives the client of a person's own token.
 	Person func(token string) (*gh.Client, error)
 
-	attests  chan struct{} // one for each that is looked at
+	turns    chan struct{} // one for each request of a person that is looked at
 	attempts attempts
 }
 
 // Routes are all routes of this package.
 func (h *Handlers) Routes() http.Handler {
 	mux := http.NewServeMux()
-	h.attests = make(chan struct{}, attestsAtOnce)
+	h.turns = make(chan struct{}, asksAtOnce)
 	mux.HandleFunc(HookPath, h.hook)
-	mux.Handle("POST "+AttestPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(h.attest)))
+	sameOrigin := http.NewCrossOriginProtection()
+	mux.Handle("POST "+AttestPath, sameOrigin.Handler(http.HandlerFunc(h.attest)))
+	mux.Handle("POST "+ClosePath, sameOrigin.Handler(http.HandlerFunc(h.close)))
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
 	return mux
 }
 
 // refusals say what a delivery that is not accepted is answered with.
-var refusals = []struct {
-	err    error
-	status int
-	text   string
-}{
+var refusals = []refusal{
 	{gh.ErrMethod, http.StatusMethodNotAllowed, "send deliveries with POST"},
 	{gh.ErrTooLarge, http.StatusRequestEntityTooLarge, "the payload is larger than GitHub ever sends (25 MiB)"},
 	{gh.ErrContentType, http.StatusUnsupportedMediaType, "set the webhook's content type to application/json in the App's settings"},

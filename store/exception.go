@@ -74,9 +74,11 @@ type Exception struct {
 	ByID int64 `json:"by_id,omitempty"`
 	// IssueClosedAt is GitHub's time of the newest closing of the issue that was looked at.
 	IssueClosedAt time.Time `json:"issue_closed_at,omitzero"`
-	// OnGitHub is the newest of its events ("opened", "remediated", "closed", "overdue") that was
-	// told on GitHub, or given up telling, as the step says; empty: none.
+	// OnGitHub is the newest of its events ("opened", "remediated", "closed") that its issue tells
+	// of; empty: none.
 	OnGitHub string `json:"on_github,omitempty"`
+	// Escalated is true while GitHub shows that it is overdue.
+	Escalated bool `json:"escalated,omitempty"`
 }
 
 const exceptionVersion = 1

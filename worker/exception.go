@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,47 +12,69 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/facts"
+	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
-// The kinds of exceptions that evaluations open.
-const (
-	exceptionEmergency = "emergency"
-	exceptionImpostor  = "impostor-check"
-	exceptionLate      = "sla-breach"
-)
+const exceptionImpostor = "impostor-check"
 
 // stepByUs is who takes the steps that nobody takes.
 const stepByUs = "countersign"
 
 // exception looks at the clock of one exception: what is not settled when it is due is overdue,
-// once. Who wants to be told of that, and of its opening, is told. A clock that ran out while
-// nobody was running is looked at with the next start.
+// once. Who wants to be told of that, of its opening and of how it went on, is told. A clock that
+// ran out while nobody was running is looked at with the next start.
 func (w *Worker) exception(ctx context.Context, log zerolog.Logger, job store.Job) error {
 	tenant := w.Store.Tenant(job.OrgID)
+	indexed, err := tenant.Exception(ctx, job.Ref)
+	if err != nil {
+		return err
+	}
+	e := indexed.Exception
+	if running(e) && !w.Now().Before(e.DueAt) {
+		if err := w.overdue(ctx, log, tenant, &e); err != nil {
+			return err
+		}
+	}
+	// The clock was looked at first, and neither way of telling waits for the other: a receiver
+	// that takes nothing must not stop them.
+	if e.State == store.ExceptionOpen {
+		err = w.tell(ctx, log, tenant, job, e)
+	}
+	err = errors.Join(err, w.onGitHub(ctx, log, tenant, job, e))
+	var limited *gh.RateLimitError
+	switch {
+	case errors.As(err, &limited):
+		return w.Store.Postpone(ctx, job, limited.Until, err.Error())
+	case err != nil:
+		return err
+	}
+	return w.lookAgain(ctx, tenant, job)
+}
+
+// running says whether the clock of an exception runs.
+func running(e store.Exception) bool {
+	return e.State == store.ExceptionOpen && !e.DueAt.IsZero() && e.OverdueAt.IsZero()
+}
+
+// lookAgain ends the look at an exception, until it is due or its issue is to be looked at.
+func (w *Worker) lookAgain(ctx context.Context, tenant store.Tenant, job store.Job) error {
 	e, err := tenant.Exception(ctx, job.Ref)
 	if err != nil {
 		return err
 	}
-	if e.State != store.ExceptionOpen {
+	var next time.Time
+	if running(e.Exception) {
+		next = e.DueAt
+	}
+	if poll := w.Now().Add(issueEvery); e.Issue > 0 && e.State != store.ExceptionClosed && (next.IsZero() || poll.Before(next)) {
+		next = poll
+	}
+	if next.IsZero() {
 		return w.Store.Finish(ctx, job)
 	}
-	running := !e.DueAt.IsZero() && e.OverdueAt.IsZero()
-	if running && !w.Now().Before(e.DueAt) {
-		if err := w.overdue(ctx, log, tenant, &e.Exception); err != nil {
-			return err
-		}
-		running = false
-	}
-	// The clock was looked at first: a receiver that takes nothing must not stop it.
-	if err := w.tell(ctx, log, tenant, job, e.Exception); err != nil {
-		return err
-	}
-	if running {
-		return w.Store.FinishUntil(ctx, job, e.DueAt)
-	}
-	return w.Store.Finish(ctx, job)
+	return w.Store.FinishUntil(ctx, job, next)
 }
 
 // overdue takes the step of an exception that is due. If we stop between it and the end of the
@@ -104,7 +127,7 @@ func emergencyOf(d policy.Decision) []store.Exception {
 		return nil
 	}
 	return []store.Exception{{
-		Kind: exceptionEmergency, Subject: fmt.Sprintf("%d/%d/%s", d.RepositoryID, d.Number, e.DeliveryID),
+		Kind: store.ExceptionEmergency, Subject: fmt.Sprintf("%d/%d/%s", d.RepositoryID, d.Number, e.DeliveryID),
 		RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: policy.SeverityHigh,
 		Reason: fmt.Sprintf("%s declared an emergency (%s: %s), and the change was released without its review.", e.By.Login, e.Ticket, e.Reason),
 		Owner:  e.By.Login, CausedBy: e.By.ID, OpenedAt: e.DeclaredAt, DueAt: e.ReviewBy,
@@ -139,7 +162,7 @@ func (w *Worker) retrospect(ctx context.Context, log zerolog.Logger, tenant stor
 	if err != nil {
 		return err
 	}
-	open = slices.DeleteFunc(open, func(e store.LeafIndexed) bool { return !settledByReview(e.Kind) })
+	open = slices.DeleteFunc(open, func(e store.LeafIndexed) bool { return !e.ByReview() })
 	if len(open) == 0 {
 		return nil
 	}
@@ -167,10 +190,6 @@ func (w *Worker) retrospect(ctx context.Context, log zerolog.Logger, tenant stor
 	}
 	return nil
 }
-
-// settledByReview says whether a kind of exception is settled by the review that was missing, and
-// by nothing else.
-func settledByReview(kind string) bool { return kind == exceptionEmergency || kind == exceptionLate }
 
 // reviewedAfterAll are the people whose approvals give the change the review that it was
 // released without; none while it lacks some.

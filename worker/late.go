@@ -17,7 +17,7 @@ func lateOf(d policy.Decision) []store.Exception {
 		return nil
 	}
 	return []store.Exception{{
-		Kind: exceptionLate, Subject: fmt.Sprintf("%d/%d/%d", d.RepositoryID, d.Number, c.ReadyAt.UnixMicro()),
+		Kind: store.ExceptionLate, Subject: fmt.Sprintf("%d/%d/%d", d.RepositoryID, d.Number, c.ReadyAt.UnixMicro()),
 		RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: policy.SeverityMedium,
 		Reason: fmt.Sprintf("A change with the traces of an AI agent was ready for review at %s, and no independent person had reviewed it by %s.",
 			whenUTC(c.ReadyAt), whenUTC(c.DueAt)),

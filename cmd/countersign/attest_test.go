@@ -189,7 +189,7 @@ func TestAttestationEndpointIsStrict(t *testing.T) {
 		})
 	}
 	for server, ok := range map[string]bool{"https://c.example": true, "http://127.0.0.1:8080": true, "http://localhost": true, "http://c.example": false, "c.example": false, "https://u:p@c.example": false} {
-		if _, err := attestAddress(server); (err == nil) != ok {
+		if _, err := serverAddress(server); (err == nil) != ok {
 			t.Errorf("%s: %v", server, err)
 		}
 	}

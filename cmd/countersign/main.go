@@ -43,6 +43,7 @@ func commands() []command {
 		{"policy", "check, show and try out policy files", runPolicy},
 		{"serve", "run the App", runServe},
 		{"protect", "attest who may bypass a branch's rulesets, which GitHub does not show the App", runProtect},
+		{"exceptions", "list, show and close what did not hold", runExceptions},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
 		{"version", "print the version", runVersion},
 	}

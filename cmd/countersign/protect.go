@@ -1,17 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
 	"strings"
-	"time"
 
 	"github.com/countersign/countersign/handlers"
 	"github.com/countersign/countersign/store"
@@ -71,7 +65,7 @@ func runProtectAttest(ctx context.Context, args []string, env environment) error
 	if owner, name, ok := strings.Cut(*repo, "/"); !ok || owner == "" || name == "" || strings.Contains(name, "/") {
 		return fmt.Errorf("--repo %q is no repository\nhint: write it as acme/shop", *repo)
 	}
-	address, err := attestAddress(*server)
+	address, err := serverAddress(*server)
 	if err != nil {
 		return err
 	}
@@ -79,8 +73,8 @@ func runProtectAttest(ctx context.Context, args []string, env environment) error
 	if token == "" {
 		return fmt.Errorf("GITHUB_TOKEN is not set\nhint: GITHUB_TOKEN=$(gh auth token) countersign protect attest …, as an owner of the organisation")
 	}
-	answer, err := postAttest(ctx, address, token, handlers.AttestRequest{Repository: *repo, Branch: *branch})
-	if err != nil {
+	var answer handlers.AttestAnswer
+	if err := postAs(ctx, address+handlers.AttestPath, token, handlers.AttestRequest{Repository: *repo, Branch: *branch}, &answer); err != nil {
 		return err
 	}
 	if *asJSON {
@@ -106,50 +100,4 @@ func mayBypass(a store.Attestation) string {
 		who = append(who, fmt.Sprintf("%s %d (%s)", actor.Type, actor.ID, actor.Mode))
 	}
 	return "may be bypassed by " + strings.Join(who, ", ")
-}
-
-// attestAddress refuses a server to which the token would travel unprotected.
-func attestAddress(server string) (string, error) {
-	u, err := url.Parse(strings.TrimSuffix(server, "/"))
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		return "", fmt.Errorf("--server %q is not an address\nhint: write https://HOST", server)
-	}
-	ip := net.ParseIP(u.Hostname())
-	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme != "https" && (u.Scheme != "http" || !local) {
-		return "", fmt.Errorf("--server %q would take your token without TLS\nhint: use https", server)
-	}
-	return u.String() + handlers.AttestPath, nil
-}
-
-// postAttest sends the request. It follows no redirect: the token is for this server.
-func postAttest(ctx context.Context, address, token string, ask handlers.AttestRequest) (handlers.AttestAnswer, error) {
-	var answer handlers.AttestAnswer
-	body, err := json.Marshal(ask)
-	if err != nil {
-		return answer, err
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
-	if err != nil {
-		return answer, err
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", "application/json")
-	client := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(r)
-	if err != nil {
-		return answer, fmt.Errorf("ask the server: %w", err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return answer, fmt.Errorf("read the server's answer: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return answer, fmt.Errorf("the server answered %d: %s", resp.StatusCode, strings.TrimSpace(string(text)))
-	}
-	if err := json.Unmarshal(text, &answer); err != nil {
-		return answer, fmt.Errorf("read the server's answer: %w", err)
-	}
-	return answer, nil
 }
