@@ -72,8 +72,6 @@ type Exception struct {
 	// ByID is the numeric id of who took this step; 0: countersign, or somebody who is known by
 	// name alone.
 	ByID int64 `json:"by_id,omitempty"`
-	// IssueClosedAt is GitHub's time of the newest closing of the issue that was looked at.
-	IssueClosedAt time.Time `json:"issue_closed_at,omitzero"`
 	// OnGitHub is the newest of its events ("opened", "remediated", "closed") that its issue tells
 	// of; empty: none.
 	OnGitHub string `json:"on_github,omitempty"`

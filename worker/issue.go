@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (j *exceptionJob) keepIssue(ctx context.Context) error {
 		return err
 	case j.e.State == store.ExceptionClosed:
 		return j.closeIssue(ctx, issue)
-	case issue.State == "closed" && !issue.ClosedAt.Equal(j.e.IssueClosedAt):
+	case issue.State == "closed":
 		return j.closedByHand(ctx, issue)
 	case j.e.State == store.ExceptionRemediated && j.e.OnGitHub != policy.MarkRemediated:
 		if err := j.say(ctx, j.e.Issue, policy.MarkRemediated, j.text().Settled(policy.MarkRemediated, j.e.Remediation)); err != nil {
@@ -210,23 +211,23 @@ func (j *exceptionJob) closedByHand(ctx context.Context, issue gh.Issue) error {
 		return err
 	}
 	why, err := j.tenant.CloseException(ctx, j.e.ID, c, func(e *store.Exception) {
-		e.IssueClosedAt, e.OnGitHub = issue.ClosedAt, policy.MarkClosed
-		j.e = *e
+		e.OnGitHub, j.e = policy.MarkClosed, *e
 	})
 	if err != nil || why == "" {
 		return err
 	}
-	if err := j.say(ctx, issue.Number, fmt.Sprint("not closed ", issue.ClosedAt.Unix()), j.text().NotClosed(why, issue.ClosedAt)); err != nil {
+	if err := j.say(ctx, issue.Number, policy.MarkNotClosed(issue.ClosedAt), j.text().NotClosed(why, issue.ClosedAt)); err != nil {
 		return err
 	}
 	// If we stop here, the issue is looked at again and told no second time.
 	if err := j.client.ReopenIssue(ctx, j.at, issue.Number); err != nil {
 		return err
 	}
-	return j.step(ctx, "closing refused", func(e *store.Exception) { e.IssueClosedAt = issue.ClosedAt })
+	return j.step(ctx, "closing refused", func(*store.Exception) {})
 }
 
-// closing is who closed the issue, and what they said in it since it was closed before.
+// closing is who closed the issue, and what they said in it since they were last told that it does
+// not close the exception.
 func (j *exceptionJob) closing(ctx context.Context, issue gh.Issue) (c store.Closing, err error) {
 	by := issue.ClosedBy
 	c.By, c.ByID, c.IsPerson = by.Login, by.ID, by.Type == "User"
@@ -240,8 +241,11 @@ func (j *exceptionJob) closing(ctx context.Context, issue gh.Issue) (c store.Clo
 	c.CanWrite = role.CanWrite(by.ID)
 	comments, err := j.client.IssueComments(ctx, j.at, issue.Number, issue.CreatedAt)
 	for _, said := range comments {
-		if said.Author.ID == by.ID && said.AppID == 0 && said.CreatedAt.After(j.e.IssueClosedAt) && strings.TrimSpace(said.Body) != "" {
-			c.Remediation = said.Body
+		switch {
+		case j.ours(said.Author, said.AppID) && strings.Contains(said.Body, policy.StaysOpen):
+			c.Remediation = ""
+		case said.Author.ID == by.ID && said.AppID == 0:
+			c.Remediation = cmp.Or(strings.TrimSpace(said.Body), c.Remediation)
 		}
 	}
 	return c, err

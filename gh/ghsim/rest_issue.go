@@ -230,6 +230,19 @@ func addLabels(c *call) (*answer, error) {
 	return &answer{body: render(*t.labels(), func(l *label) obj { return c.s.renderLabel(t.repo, l) })}, nil
 }
 
+func removeLabel(c *call) (*answer, error) {
+	t, err := c.threadOf()
+	if err != nil {
+		return nil, err
+	}
+	has := slices.ContainsFunc(*t.labels(), func(l *label) bool { return strings.EqualFold(l.name, c.params["name"]) })
+	if !has {
+		return nil, &apiError{status: 404, message: "Label does not exist"}
+	}
+	c.s.setLabel(t, c.viewer.user, c.params["name"], false)
+	return &answer{body: render(*t.labels(), func(l *label) obj { return c.s.renderLabel(t.repo, l) })}, nil
+}
+
 // addAssignees leaves out, without a word, who cannot be assigned.
 func addAssignees(c *call) (*answer, error) {
 	t, err := c.threadOf()

@@ -10,8 +10,8 @@ func (s *Sim) table() []*route {
 		return &route{method: method, pattern: pattern, permission: permission, level: "write", handle: h}
 	}
 	// Who may write to pull requests may talk on them without issues: write.
-	talk := func(pattern string, h func(*call) (*answer, error)) *route {
-		return &route{method: "POST", pattern: pattern, permission: "issues", onPulls: "pull_requests", level: "write", handle: h}
+	talk := func(method, pattern string, h func(*call) (*answer, error)) *route {
+		return &route{method: method, pattern: pattern, permission: "issues", onPulls: "pull_requests", level: "write", handle: h}
 	}
 	const repo = "/repos/{owner}/{repo}"
 	return []*route{
@@ -50,9 +50,10 @@ func (s *Sim) table() []*route {
 		get(repo+"/issues/{number}", "issues", getIssue),
 		write("PATCH", repo+"/issues/{number}", "issues", updateIssue),
 		get(repo+"/issues/{number}/comments", "issues", listComments),
-		talk(repo+"/issues/{number}/comments", createComment),
-		talk(repo+"/issues/{number}/labels", addLabels),
-		talk(repo+"/issues/{number}/assignees", addAssignees),
+		talk("POST", repo+"/issues/{number}/comments", createComment),
+		talk("POST", repo+"/issues/{number}/labels", addLabels),
+		talk("DELETE", repo+"/issues/{number}/labels/{name}", removeLabel),
+		talk("POST", repo+"/issues/{number}/assignees", addAssignees),
 		// commits and contents
 		get(repo+"/commits/{sha}/check-runs", "checks", listRuns),
 		get(repo+"/commits/{sha}/statuses", "statuses", listStatuses),

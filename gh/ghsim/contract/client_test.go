@@ -110,6 +110,17 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			view, err := person.OwnerView(ctx, repo, "")
 			return errors.Join(err, some(len(view.Rulesets)))
 		},
+		"PersonView": func(ctx context.Context, _ *gh.Client) error {
+			person, err := gh.PersonAt(gh.Settings{V3URL: st.sim.URL() + "/api/v3/", V4URL: st.sim.URL() + "/api/graphql"}, st.alice.Token())
+			if err != nil {
+				return err
+			}
+			view, err := person.PersonView(ctx, repo)
+			if err == nil && !view.CanWrite {
+				err = errors.New("alice may not write")
+			}
+			return err
+		},
 		"Repository": func(ctx context.Context, c *gh.Client) error {
 			now, err := c.Repository(ctx, repo)
 			return errors.Join(err, some(len(now.DefaultBranch)))
@@ -151,6 +162,13 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 		"CloseIssue": func(ctx context.Context, c *gh.Client) error {
 			opened, err := c.CreateIssue(ctx, repo, "An exception", "…", nil)
 			return errors.Join(err, c.CloseIssue(ctx, repo, opened))
+		},
+		"ReopenIssue": func(ctx context.Context, c *gh.Client) error {
+			opened, err := c.CreateIssue(ctx, repo, "Another", "…", nil)
+			return errors.Join(err, c.CloseIssue(ctx, repo, opened), c.ReopenIssue(ctx, repo, opened))
+		},
+		"RemoveLabel": func(ctx context.Context, c *gh.Client) error {
+			return errors.Join(c.AddLabel(ctx, repo, number, "late"), c.RemoveLabel(ctx, repo, number, "late"))
 		},
 		"UpdateCheckRun": func(ctx context.Context, c *gh.Client) error {
 			run, err := c.CreateCheckRun(ctx, repo, write)

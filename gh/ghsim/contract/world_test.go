@@ -333,6 +333,8 @@ func (st *story) writes(app, member caller) {
 	for _, n := range []string{number, fmt.Sprintf("%.0f", exception["number"])} {
 		app.do("POST", repo+"/issues/"+n+"/comments", map[string]any{"body": "hello"}, 201)
 		app.do("POST", repo+"/issues/"+n+"/labels", map[string]any{"labels": []string{"escalated"}}, 200)
+		app.do("DELETE", repo+"/issues/"+n+"/labels/escalated", nil, 200)
+		app.do("DELETE", repo+"/issues/"+n+"/labels/escalated", nil, 404)
 		app.do("POST", repo+"/issues/"+n+"/assignees", map[string]any{"assignees": []string{"bob", "nobody"}}, 201)
 		app.do("PATCH", repo+"/issues/"+n, map[string]any{"state": "closed", "state_reason": "completed"}, 200)
 		app.do("PATCH", repo+"/issues/"+n, map[string]any{"state": "open"}, 200)
