@@ -176,6 +176,9 @@ func (n Tenant) RecordUpdate(ctx context.Context, job Job, b Branch, u Update, o
 		if err := n.openAll(t, job, open); err != nil {
 			return err
 		}
+		if err := n.markNumbers(t, job, open); err != nil {
+			return err
+		}
 		leaf, err := n.appendRecord(t, LeafMerge, n.s.now().UTC().Truncate(time.Microsecond), u.Body)
 		if err != nil {
 			return err
@@ -193,6 +196,21 @@ func (n Tenant) RecordUpdate(ctx context.Context, job Job, b Branch, u Update, o
 func (n Tenant) openAll(t *txn, job Job, open []Exception) error {
 	for _, e := range open {
 		if _, _, err := n.openException(t, e, job.InstallationID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// markNumbers has the pull requests of exceptions looked at: what was missing when they were merged
+// may have come since.
+func (n Tenant) markNumbers(t *txn, job Job, open []Exception) error {
+	for _, e := range open {
+		if e.Number == 0 {
+			continue
+		}
+		m := Mark{OrgID: n.org, InstallationID: job.InstallationID, RepoID: job.RepoID, Repository: e.Repository, Number: e.Number}
+		if _, err := n.s.mark(t, m.job(), false, false); err != nil {
 			return err
 		}
 	}

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"github.com/countersign/countersign/facts"
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
@@ -152,64 +150,4 @@ func impostorsOf(d policy.Decision) (list []store.Exception) {
 		})
 	}
 	return list
-}
-
-// retrospect settles the emergencies and late reviews of a pull request that is not open any
-// more: closed without being merged there is nothing to review, and merged it is settled by the
-// review that it would have needed. That it was late stays on record.
-func (w *Worker) retrospect(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, c facts.Collected) error {
-	open, err := tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: job.RepoID, Number: job.Number, Open: true})
-	if err != nil {
-		return err
-	}
-	open = slices.DeleteFunc(open, func(e store.LeafIndexed) bool { return !e.ByReview() })
-	if len(open) == 0 {
-		return nil
-	}
-	step, remediation, by := "closed", "The pull request was closed without being merged.", stepByUs
-	if c.Facts.Change.State == "merged" {
-		reviewers := reviewedAfterAll(c)
-		if len(reviewers) == 0 {
-			return nil
-		}
-		step, by = "reviewed", strings.Join(reviewers, ", ")
-		remediation = "Reviewed in retrospect by " + by + "."
-	}
-	for _, e := range open {
-		err := tenant.StepException(ctx, e.ID, func(e *store.Exception) bool {
-			if e.State == store.ExceptionClosed {
-				return false
-			}
-			e.State, e.Step, e.By, e.Remediation, e.ClosedAt = store.ExceptionClosed, step, by, remediation, w.Now().UTC()
-			return true
-		})
-		if err != nil {
-			return err
-		}
-		log.Info().Str("exception", e.ID).Str("by", by).Msg(step)
-	}
-	return nil
-}
-
-// reviewedAfterAll are the people whose approvals give the change the review that it was
-// released without; none while it lacks some.
-func reviewedAfterAll(c facts.Collected) (logins []string) {
-	f := c.Facts
-	f.Declarations = nil
-	d := policy.Evaluate(c.Policy, c.Catalogue, &f)
-	held := 0
-	for _, r := range d.Rules {
-		if (r.Rule == policy.RuleHumanReview || r.Rule == policy.RuleFreshReview) && (r.Outcome == policy.OutcomePass || r.Outcome == policy.OutcomeNotApplicable) {
-			held++
-		}
-	}
-	if held < 2 {
-		return nil
-	}
-	for _, r := range d.Reviews {
-		if r.Counted {
-			logins = append(logins, r.Actor.Login)
-		}
-	}
-	return logins
 }

@@ -135,6 +135,9 @@ func (j *exceptionJob) openIssue(ctx context.Context) error {
 	if err == nil && number == 0 {
 		number, err = j.client.CreateIssue(ctx, j.at, title, body, []string{labelException})
 	}
+	if number > 0 && errors.Is(err, gh.ErrForbidden) {
+		err = nil // it is there, without the label, which the App may not set
+	}
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/countersign/countersign/store"
 )
 
-// found are the exceptions about a repository, "kind severity" each, sorted.
+// found are the exceptions about a repository, "kind severity" each, sorted, but for the drift
+// of the protection that tests take off to be able to do what they do.
 func (w *acme) found(t testing.TB, repo *ghsim.Repo) []string {
 	t.Helper()
 	list, err := w.server.store.Tenant(w.org.ID()).Exceptions(t.Context(), store.ExceptionFilter{RepoID: repo.ID()})
@@ -19,7 +20,9 @@ func (w *acme) found(t testing.TB, repo *ghsim.Repo) []string {
 	}
 	out := []string{}
 	for _, e := range list {
-		out = append(out, e.Kind+" "+e.Severity)
+		if e.Kind != store.ProtectionDrift {
+			out = append(out, e.Kind+" "+e.Severity)
+		}
 	}
 	slices.Sort(out)
 	return out
@@ -203,4 +206,66 @@ func TestWhatWasNotDecidedIsAnException(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A review that comes after the merge remediates what was merged without it, and does not undo
+// that it was.
+func TestReviewedAfterTheMerge(t *testing.T) {
+	w := startAcme(t, fast)
+	merged := func(name string, tests string) (*ghsim.Repo, pull) {
+		repo := w.guardedRepo(name, "")
+		pr := w.davesPull(repo, code)
+		w.test(pr, tests)
+		w.mustSettle(t)
+		repo.Unprotect("main", w.carol)
+		mustDo(t, pr.Merge(w.carol, "squash"))
+		repo.Protect("main", w.carol, w.usual())
+		return repo, pr
+	}
+	state := func(repo *ghsim.Repo) store.Exception {
+		w.mustSettle(t)
+		list := w.exceptions(t, repo, "merged-while-failing")
+		if len(list) != 1 {
+			t.Fatalf("exceptions: %+v", list)
+		}
+		return list[0].Exception
+	}
+	t.Run("the review was missing", func(t *testing.T) {
+		repo, pr := merged("reviewed late", "success")
+		if e := state(repo); e.State != store.ExceptionOpen {
+			t.Fatalf("not reviewed: %+v", e)
+		}
+		pr.Approve(w.reviewer)
+		if e := state(repo); e.State != store.ExceptionOpen {
+			t.Errorf("approved by a bot: %+v", e)
+		}
+		pr.Approve(w.bob)
+		if e := state(repo); e.State != store.ExceptionRemediated || !strings.Contains(e.Remediation, "Reviewed after the merge by bob") || e.Severity != "high" {
+			t.Errorf("reviewed: %+v", e)
+		}
+	})
+	t.Run("the tests failed too", func(t *testing.T) {
+		repo, pr := merged("reviewed and red", "failure")
+		pr.Approve(w.bob)
+		if e := state(repo); e.State != store.ExceptionOpen {
+			t.Errorf("its tests failed: %+v", e)
+		}
+	})
+	t.Run("reviewed before the merge was looked at", func(t *testing.T) {
+		hooks := w.app.Hooks()
+		repo := w.guardedRepo("reviewed at once", "")
+		pr := w.davesPull(repo, code)
+		w.test(pr, "success")
+		w.mustSettle(t)
+		repo.Unprotect("main", w.carol)
+		w.mustSettle(t)
+		hooks.Hold()
+		mustDo(t, pr.Merge(w.carol, "squash"))
+		pr.Approve(w.bob)
+		hooks.ReleaseReversed()
+		repo.Protect("main", w.carol, w.usual())
+		if e := state(repo); e.State != store.ExceptionRemediated {
+			t.Errorf("reviewed right after the merge: %+v", e)
+		}
+	})
 }
