@@ -73,7 +73,7 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 		}
 	case "branch_protection_rule", "branch_protection_configuration", "repository_ruleset", "custom_property_values":
 		markBase(a, e, "")
-		a.MarkBases[len(a.MarkBases)-1].Protection = true
+		markBranches(a, e)
 	case "member", "team", "team_add":
 		markBase(a, e, "")
 	case "repository":
@@ -96,14 +96,33 @@ func markPolicyHolder(a *store.Arrival, e gh.Event) {
 // policyHolder is the repository that holds an organisation's policy.
 const policyHolder = ".github"
 
-// markOrganisation marks every open pull request of the organisation when its rulesets,
-// its teams or its members change: no repository is named then.
+// markOrganisation marks every open pull request of the organisation when its rulesets, its teams
+// or its members change, or what the App may see: no repository is named then.
 func markOrganisation(a *store.Arrival, e gh.Event) {
+	all := store.BaseMark{OrgID: a.OrgID, InstallationID: e.InstallationID, Noisy: true}
 	switch e.Name {
-	case "repository_ruleset", "custom_property_values", "membership", "team", "organization":
-		protection := e.Name == "repository_ruleset" || e.Name == "custom_property_values"
-		a.MarkBases = append(a.MarkBases, store.BaseMark{OrgID: a.OrgID, InstallationID: e.InstallationID, Protection: protection, Noisy: true})
+	case "membership", "team", "organization":
+		a.MarkBases = append(a.MarkBases, all)
+	case "repository_ruleset", "custom_property_values":
+		a.MarkBases = append(a.MarkBases, all)
+		markBranches(a, e)
+	case "installation", "installation_repositories":
+		// From the first moment that a branch cannot be seen, that is on record.
+		markBranches(a, e)
+		if e.Action != "deleted" && e.Action != "suspend" && e.Action != "removed" {
+			a.MarkBases = append(a.MarkBases, all)
+		}
 	}
+}
+
+// markBranches has the followed branches of the repository that an event names looked at, or of
+// the organisation.
+func markBranches(a *store.Arrival, e gh.Event) {
+	m := store.BranchMark{OrgID: a.OrgID, InstallationID: e.InstallationID}
+	if e.Repository != nil {
+		m.RepoID = e.Repository.ID
+	}
+	a.MarkBranches = append(a.MarkBranches, m)
 }
 
 // seeChange marks the pull request at once: people wait for this. A closed one keeps

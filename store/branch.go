@@ -69,12 +69,11 @@ func (n Tenant) branches(ctx context.Context, query string, args ...any) ([]Bran
 	return out, nil
 }
 
-const selectBranchesOn = `SELECT repo_id, repository, ref FROM branches
-WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) AND ($3 = '' OR ref = $3) ORDER BY repo_id, ref`
+const selectFollowed = `SELECT repo_id, repository, ref FROM branches WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) ORDER BY repo_id, ref`
 
-// branchesOn are marks of the followed branches that a mark of bases means.
-func branchesOn(t *txn, b BaseMark) (marks []Mark, err error) {
-	err = t.rows(selectBranchesOn, []any{b.OrgID, b.RepoID, b.BaseRef}, func(scan func(...any) error) error {
+// followedBranches are the marks that a mark of branches leads to.
+func followedBranches(t *txn, b BranchMark) (marks []Mark, err error) {
+	err = t.rows(selectFollowed, []any{b.OrgID, b.RepoID}, func(scan func(...any) error) error {
 		m := Mark{Kind: KindBranch, OrgID: b.OrgID, InstallationID: b.InstallationID, Noisy: true}
 		err := scan(&m.RepoID, &m.Repository, &m.Ref)
 		marks = append(marks, m)

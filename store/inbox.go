@@ -36,6 +36,8 @@ type Arrival struct {
 	MarkHeads []HeadMark
 	// MarkBases asks to evaluate every open change on a base.
 	MarkBases []BaseMark
+	// MarkBranches asks for a look at the branches that are followed.
+	MarkBranches []BranchMark
 	// MarkIssues asks for a look at the exceptions that are kept as these issues.
 	MarkIssues []IssueMark
 	// ChangedRulesets are rulesets that the event says were changed or deleted: what was
@@ -94,10 +96,14 @@ type BaseMark struct {
 	RepoID                int64 // 0: every repository of the organisation
 	Repository            string
 	BaseRef               string // empty: every base
-	// Protection is true when the branches themselves may be protected in another way: those that
-	// are followed are looked at too.
-	Protection bool
-	Noisy      bool
+	Noisy                 bool
+}
+
+// BranchMark asks for a look at every branch that is followed: how they are protected, or whether
+// they can be seen, may have changed.
+type BranchMark struct {
+	OrgID, InstallationID int64
+	RepoID                int64 // 0: every repository of the organisation
 }
 
 // IssueMark asks for a look at the exception that is kept as an issue.
@@ -299,13 +305,6 @@ func (a Arrival) subjects(t *txn) ([]Mark, error) {
 		}
 	}
 	for _, b := range a.MarkBases {
-		if b.Protection {
-			followed, err := branchesOn(t, b)
-			if err != nil {
-				return nil, err
-			}
-			marks = append(marks, followed...)
-		}
 		if b.RepoID == 0 {
 			all, err := changesOf(t, b.OrgID, 0)
 			if err != nil {
@@ -321,6 +320,13 @@ func (a Arrival) subjects(t *txn) ([]Mark, error) {
 		if err := find(selectBaseChanges, m, b.BaseRef); err != nil {
 			return nil, err
 		}
+	}
+	for _, b := range a.MarkBranches {
+		followed, err := followedBranches(t, b)
+		if err != nil {
+			return nil, err
+		}
+		marks = append(marks, followed...)
 	}
 	for _, i := range a.MarkIssues {
 		m := Mark{Kind: KindException, OrgID: i.OrgID, InstallationID: i.InstallationID, RepoID: i.RepoID, Repository: i.Repository}
@@ -426,6 +432,11 @@ func (a Arrival) problem() string {
 	for _, m := range a.MarkBases {
 		if m.OrgID <= 0 || m.RepoID < 0 || m.RepoID == 0 && m.BaseRef != "" {
 			return "a base to evaluate lacks organisation or repository"
+		}
+	}
+	for _, m := range a.MarkBranches {
+		if m.OrgID <= 0 || m.RepoID < 0 {
+			return "branches to look at lack their organisation"
 		}
 	}
 	for _, m := range a.MarkIssues {

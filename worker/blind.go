@@ -110,7 +110,7 @@ func (j *branchJob) subject(what string) string {
 func blindCause(cause error) string {
 	switch {
 	case errors.Is(cause, gh.ErrForbidden):
-		return "the App lacks the permission to read the repository's contents. An organisation owner can accept it in the App's settings."
+		return "the App was suspended or uninstalled, or lacks the permission to read the repository's contents. An owner of the organisation sees which in its settings, under GitHub Apps."
 	case errors.Is(cause, gh.ErrTruncated):
 		return "there were more updates than can be read at once. Look through the repository's activity by hand."
 	}

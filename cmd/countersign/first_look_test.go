@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,5 +85,31 @@ func TestABranchThatCannotBeSeen(t *testing.T) {
 		if got := w.exceptions(t, repo, "direct-push"); len(got) != 1 {
 			t.Errorf("what was missed: %+v", got)
 		}
+	}
+}
+
+// That the App was suspended is on record from that moment on, and what happened meanwhile is
+// caught up with.
+func TestASuspendedInstallationIsBlind(t *testing.T) {
+	w := startAcme(t, fast)
+	repo, _ := w.merged(t, "suspended", "squash")
+	w.wantFound(t, repo)
+	installation := w.app.Install(w.org)
+	installation.Suspend()
+	w.mustSettle(t)
+	list := w.exceptions(t, repo, "blind-interval")
+	if len(list) != 1 || list[0].State != store.ExceptionOpen || !strings.Contains(list[0].Reason, "suspended") {
+		t.Fatalf("suspended: %+v", list)
+	}
+	repo.Unprotect("main", w.carol)
+	repo.Push("main", w.carol, ghsim.Commit{Message: "unseen", Files: map[string]string{"a": "a\n"}})
+	repo.Protect("main", w.carol, w.usual())
+	installation.Unsuspend()
+	w.mustSettle(t)
+	if list = w.exceptions(t, repo, "blind-interval"); len(list) != 1 || list[0].State != store.ExceptionRemediated {
+		t.Errorf("again there: %+v", list)
+	}
+	if got := w.exceptions(t, repo, "direct-push"); len(got) != 1 {
+		t.Errorf("what was pushed meanwhile: %+v", got)
 	}
 }
