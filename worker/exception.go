@@ -45,8 +45,11 @@ func (w *Worker) exception(ctx context.Context, log zerolog.Logger, job store.Jo
 	switch {
 	case errors.As(err, &limited):
 		return w.Store.Postpone(ctx, job, limited.Until, err.Error())
-	case err != nil:
+	case err != nil && (job.Attempt < tellAttempts || ctx.Err() != nil):
 		return err
+	case err != nil:
+		// Were the job given up, its clock would stand still.
+		log.Error().Err(err).Str("exception", e.ID).Msg("an exception is not told on GitHub yet; that is tried again with the next look")
 	}
 	return w.lookAgain(ctx, tenant, job)
 }
@@ -66,7 +69,7 @@ func (w *Worker) lookAgain(ctx context.Context, tenant store.Tenant, job store.J
 	if running(e.Exception) {
 		next = e.DueAt
 	}
-	if poll := w.Now().Add(issueEvery); e.Issue > 0 && e.State != store.ExceptionClosed && (next.IsZero() || poll.Before(next)) {
+	if poll := w.Now().Add(issueEvery); (keptAsIssue(e.Exception) || untoldOverdue(e.Exception)) && (next.IsZero() || poll.Before(next)) {
 		next = poll
 	}
 	if next.IsZero() {

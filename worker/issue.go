@@ -38,25 +38,37 @@ type exceptionJob struct {
 
 // onGitHub keeps an exception as an issue and escalates it, where its policy says so.
 func (w *Worker) onGitHub(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, e store.Exception) error {
-	if !e.KeepIssue && !e.Escalate || e.RepoID == 0 || e.OnGitHub == policy.MarkClosed && !e.Escalated {
+	if !keptAsIssue(e) && !untoldOverdue(e) || e.RepoID == 0 {
 		return nil
 	}
 	j := &exceptionJob{Worker: w, log: log, tenant: tenant, e: e}
 	err := j.reach(ctx, job)
-	if errors.Is(err, gh.ErrNotFound) {
-		log.Warn().Err(err).Str("exception", e.ID).Msg("the repository of an exception is not there; it is looked for again later")
+	if errors.Is(err, gh.ErrNotFound) || errors.Is(err, gh.ErrForbidden) {
+		log.Warn().Err(err).Str("exception", e.ID).Msg("the repository of an exception cannot be seen; that is tried again later")
 		return nil
 	}
-	if err == nil && e.KeepIssue {
+	if err == nil && keptAsIssue(e) {
 		err = j.keepIssue(ctx)
 	}
-	if err == nil && e.Escalate {
+	if err == nil && untoldOverdue(j.e) {
 		err = j.escalate(ctx)
 	}
 	if errors.Is(err, gh.ErrForbidden) || errors.Is(err, gh.ErrGone) {
 		return j.refused(ctx, err)
 	}
 	return err
+}
+
+// keptAsIssue says whether an exception has an issue to look after, or is to get one.
+func keptAsIssue(e store.Exception) bool {
+	return e.KeepIssue && e.OnGitHub != policy.MarkClosed && (e.Issue > 0 || e.State != store.ExceptionClosed)
+}
+
+// untoldOverdue says whether GitHub is to show that an exception is overdue and does not, or the
+// other way round.
+func untoldOverdue(e store.Exception) bool {
+	overdue := e.State == store.ExceptionOpen && !e.OverdueAt.IsZero()
+	return e.Escalate && (e.Number > 0 || e.Issue > 0) && overdue != e.Escalated
 }
 
 // reach finds the repository under the name that it has now.
@@ -100,9 +112,6 @@ func (j *exceptionJob) text() policy.ExceptionText {
 // keepIssue opens the issue, tells there how the exception went on, and looks whether somebody
 // closed it.
 func (j *exceptionJob) keepIssue(ctx context.Context) error {
-	if j.e.Issue == 0 && j.e.State == store.ExceptionClosed {
-		return nil // there was no time for one
-	}
 	if j.e.Issue == 0 {
 		if err := j.openIssue(ctx); err != nil {
 			return err
@@ -261,10 +270,7 @@ func (j *exceptionJob) escalate(ctx context.Context) error {
 	if number == 0 {
 		number = j.e.Issue
 	}
-	switch overdue := j.e.State == store.ExceptionOpen && !j.e.OverdueAt.IsZero(); {
-	case number == 0 || overdue == j.e.Escalated:
-		return nil
-	case !overdue:
+	if j.e.Escalated {
 		if err := j.client.RemoveLabel(ctx, j.at, number, labelOverdue); err != nil {
 			return err
 		}

@@ -31,6 +31,9 @@ func (j *branchJob) protect(ctx context.Context) error {
 	if j.policy == nil {
 		return nil // pull requests are told of a policy that cannot be used
 	}
+	if _, enrolled := j.policy.Lane(j.job.Ref); !enrolled {
+		return nil // it says nothing of how a branch is to be protected that it does not enrol
+	}
 	protection, err := facts.ReadProtection(ctx, j.client, j.at, j.job.Ref, func(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error) {
 		return attested(ctx, j.tenant, rulesetID)
 	})
