@@ -357,3 +357,49 @@ func TestRepositoryThatTookTheName(t *testing.T) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 }
+
+// In a stack it is known whether the branch below was updated after the head was pushed, or it is
+// said that it is not.
+func TestBranchBelowInAStack(t *testing.T) {
+	w := newWorld(t)
+	bottom := w.open()
+	top := w.repo.OpenPullRequest(ghsim.PullSpec{Title: "On top", Head: "copilot/top", Base: "copilot/work", Author: w.agent,
+		Commits: []ghsim.Commit{{Message: "top", Files: map[string]string{"top.go": "package shop\n"}}}})
+	w.repo.Stack(bottom, top)
+	below := func(change func(*facts.Request)) policy.Below {
+		t.Helper()
+		req := w.request(top)
+		req.Base = "copilot/work"
+		if change != nil {
+			change(&req)
+		}
+		c, err := facts.Collect(t.Context(), w.client, req)
+		if err != nil || c.Facts.Change.Below == nil {
+			t.Fatalf("below: %+v, %v", c.Facts.Change.Below, err)
+		}
+		return *c.Facts.Change.Below
+	}
+	if b := below(nil); b.Moved != policy.MovedNo || b.UpdateID == 0 || b.HeadID <= b.UpdateID {
+		t.Errorf("nothing happened: %+v", b)
+	}
+	elsewhere := func(r *facts.Request) {
+		r.ProposalsOf = func(context.Context, string) ([]facts.Proposal, error) {
+			return []facts.Proposal{{Number: top.Number(), HeadRef: "copilot/before", Bases: []string{"copilot/work"}}}, nil
+		}
+	}
+	if b := below(elsewhere); b.Moved != policy.MovedUnknown || !strings.Contains(b.Why, "copilot/before") {
+		t.Errorf("the head of another branch before: %+v", b)
+	}
+	repair := w.sim.Faults.Add(ghsim.Fault{Route: "*/activity", Status: 403})
+	if b := below(nil); b.Moved != policy.MovedUnknown || b.Why == "" {
+		t.Errorf("the activity cannot be read: %+v", b)
+	}
+	repair()
+	bottom.Push(w.agent, ghsim.Commit{Message: "more", Files: map[string]string{"more.go": "package shop\n"}})
+	if b := below(nil); b.Moved != policy.MovedYes {
+		t.Errorf("it was pushed to: %+v", b)
+	}
+	if w.collect(t, bottom).Change.Below != nil {
+		t.Error("the lowest of a stack goes to the branch that governs it")
+	}
+}
