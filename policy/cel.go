@@ -23,6 +23,9 @@ const (
 	// expressionCost bounds one evaluation, in CEL's units: about one for each step. The same
 	// facts cost the same, so what is cut is cut everywhere.
 	expressionCost = 1_000_000
+	// rulesCost bounds what the expressions of a file may cost together on a large change, as
+	// estimated when they are read: about a second. A merged policy has two files.
+	rulesCost = 10_000_000
 	// maxNesting is how many exists(), all(), map() and their like may be within each other.
 	maxNesting = 2
 )
@@ -31,6 +34,7 @@ const (
 type expression struct {
 	program cel.Program
 	parts   []string // of the facts that it names, sorted
+	cost    uint64   // at most, as estimated
 }
 
 // expressionProblem is what is wrong with an expression, and where in it: Line and Column from
@@ -127,7 +131,7 @@ func compileExpression(src string) (*expression, []expressionProblem) {
 	if err != nil {
 		return nil, whole("cannot be used: %s", shorten(err.Error(), 200))
 	}
-	e := &expression{program: program}
+	e := &expression{program: program, cost: cost.Max}
 	for _, reference := range checked.NativeRep().ReferenceMap() {
 		if name := strings.TrimPrefix(reference.Name, "@known_"); slices.Contains(ruleParts(), name) {
 			e.parts = append(e.parts, name)

@@ -206,3 +206,29 @@ func FuzzExpression(f *testing.F) {
 		}
 	})
 }
+
+// Rules that are each affordable may together not be: that is said when they are read.
+func TestRulesTogetherAreBounded(t *testing.T) {
+	one := `files.all(f, ` + strings.Repeat(`!f.path.matches("x.*y.*z") || `, 3) + `true)`
+	e, problems := compileExpression(one)
+	if e == nil {
+		t.Fatalf("one alone: %v", problems)
+	}
+	fits := int(rulesCost / e.cost)
+	if fits < 2 || fits >= maxCustomRules {
+		t.Fatalf("%d of %d steps fit: take another expression", fits, e.cost)
+	}
+	policyOf := func(n int) string {
+		src := "version: 1\nmode: enforce\nbranches: [main]\nrules:\n"
+		for i := range n {
+			src += fmt.Sprintf("  - {id: r%d, require: '%s', message: \"no\"}\n", i, one)
+		}
+		return src
+	}
+	if _, err := Parse([]byte(policyOf(fits))); err != nil {
+		t.Errorf("%d rules: %v", fits, err)
+	}
+	if _, err := Parse([]byte(policyOf(fits + 1))); err == nil || !strings.Contains(err.Error(), "could together take") {
+		t.Errorf("%d rules: got %v, want them refused", fits+1, err)
+	}
+}

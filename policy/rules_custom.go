@@ -122,7 +122,24 @@ func (r *policyReader) rules(n *yaml.Node) []CustomRule {
 		c.Require, c.require = r.expression(m["require"], path+".require")
 		out = append(out, c)
 	}
+	r.affordable(n, out)
 	return out
+}
+
+// affordable says when the rules could together take longer than a decision may. What is too
+// expensive is refused when it is read, so that no decision depends on how far one got.
+func (r *policyReader) affordable(n *yaml.Node, rules []CustomRule) {
+	var cost uint64
+	for _, c := range rules {
+		for _, e := range []*expression{c.when, c.require} {
+			if e != nil {
+				cost += e.cost
+			}
+		}
+	}
+	if cost > rulesCost {
+		r.say(n, "rules", fmt.Sprintf("could together take %d steps on a large change, and %d are allowed", cost, rulesCost), "put what looks at the same files into one rule")
+	}
 }
 
 // expression compiles an expression, and says with its place what is wrong with it.

@@ -15,7 +15,6 @@ import (
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/gh/ghsim/contract"
 	"github.com/countersign/countersign/handlers"
-	"github.com/countersign/countersign/policy"
 )
 
 // startAcme starts the world of the demo for a test: real server, real SQLite, the
@@ -540,39 +539,5 @@ func TestAuditModeAndLanes(t *testing.T) {
 	w.mustSettle(t)
 	if got := w.check(lane, "countersign (sandbox audit)"); got.Conclusion != "neutral" {
 		t.Errorf("the lane: got %q, want neutral (%s)", got.Conclusion, got.Title)
-	}
-}
-
-// Every stored decision comes out again from its stored facts, policy and catalogue.
-func TestReperformance(t *testing.T) {
-	w := startAcme(t, fast)
-	for _, s := range story() {
-		s.play(w)
-	}
-	w.mustSettle(t)
-	n, tenant := 0, w.server.store.Tenant(w.org.ID())
-	for i := range w.leaves(t) {
-		row, err := tenant.DecisionAt(t.Context(), i)
-		if err != nil {
-			continue // a leaf of another kind
-		}
-		n++
-		if len(row.Facts) == 0 {
-			continue // nothing could be decided
-		}
-		decision, err := policy.Reperform(row.Policy, row.Catalogue, row.Facts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := json.Marshal(decision)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(again, row.Decision) {
-			t.Errorf("leaf %d: evaluated again, it is another decision\n%s\n%s", i, row.Decision, again)
-		}
-	}
-	if n < len(story()) {
-		t.Errorf("only %d decisions were looked at", n)
 	}
 }
