@@ -47,14 +47,17 @@ func TestGroupCorpus(t *testing.T) {
 	if err != nil || len(paths) < 10 {
 		t.Fatalf("%d cases: %v", len(paths), err)
 	}
-	basePolicy, _ := base(t)
-	p, err := Parse(basePolicy)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
 			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source, _ := base(t)
+			if src, ok := file(archive, "policy.yml"); ok {
+				source = src
+			}
+			p, err := Parse(source)
 			if err != nil {
 				t.Fatal(err)
 			}
