@@ -49,6 +49,7 @@ var rooms = map[string]room{
 	"facts":                    {may: []string{"policy", "gh"}},
 	"store":                    {may: []string{"policy", "ledger"}, never: []string{"net/http"}},
 	"notify":                   {},
+	"evidence":                 {may: []string{"policy", "ledger"}, never: []string{"net", "database/sql"}},
 	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify"}},
 	"handlers":                 {may: []string{"gh", "store"}},
 	"cmd/countersign":          {may: everything},
