@@ -51,7 +51,7 @@ var rooms = map[string]room{
 	"notify":                   {},
 	"evidence":                 {may: []string{"policy", "ledger"}, never: []string{"net", "database/sql"}},
 	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify"}},
-	"handlers":                 {may: []string{"gh", "store"}},
+	"handlers":                 {may: []string{"gh", "store", "ledger"}},
 	"cmd/countersign":          {may: everything},
 }
 

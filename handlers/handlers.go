@@ -42,6 +42,8 @@ func (h *Handlers) Routes() http.Handler {
 	sameOrigin := http.NewCrossOriginProtection()
 	mux.Handle("POST "+AttestPath, sameOrigin.Handler(http.HandlerFunc(h.attest)))
 	mux.Handle("POST "+ClosePath, sameOrigin.Handler(http.HandlerFunc(h.close)))
+	mux.HandleFunc("GET "+LogPath+"{organisation}/checkpoint", h.checkpoint)
+	mux.HandleFunc("GET "+LogPath+"{organisation}/tile/{tile...}", h.tile)
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
 	return mux

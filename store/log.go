@@ -249,3 +249,32 @@ func (n Tenant) checkpoint(t *txn) ([]byte, int64, error) {
 	_, err = t.exec(insertCheckpoint, n.org, now.Size, signed, micros(n.s.now()))
 	return signed, now.Size, err
 }
+
+// NewestCheckpoint is the newest checkpoint that was signed, as the exact bytes that were stored, and the
+// size of the log that it is of. It signs nothing: strangers may ask. ErrNotFound if none was.
+func (n Tenant) NewestCheckpoint(ctx context.Context) (signed []byte, size int64, err error) {
+	err = n.s.one(ctx, selectNewestSigned, []any{n.org}, &signed, &size)
+	if err != nil {
+		return nil, 0, fmt.Errorf("store: newest checkpoint of organisation %d: %w", n.org, err)
+	}
+	return signed, size, nil
+}
+
+const selectNewestSigned = `SELECT signed, size FROM checkpoints WHERE org_id = $1 ORDER BY size DESC LIMIT 1`
+
+// Tile returns a tile of the log that the newest signed checkpoint is of. ErrNotFound if there is
+// no checkpoint, or the log does not have the tile yet.
+func (n Tenant) Tile(ctx context.Context, tile ledger.Tile) ([]byte, error) {
+	_, size, err := n.NewestCheckpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hashes, err := tile.Hashes(size, n.hashes(ctx))
+	if errors.Is(err, ledger.ErrProof) {
+		err = fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: tile of organisation %d: %w", n.org, err)
+	}
+	return hashes, nil
+}
