@@ -53,6 +53,21 @@ func (r *firstReading) change(catalogue *policy.Catalogue) policy.Change {
 	return out
 }
 
+// otherBases are the branches beside its base that the head was proposed for.
+func (r *firstReading) otherBases(ctx context.Context, req Request) ([]string, error) {
+	if req.BasesOf == nil {
+		return nil, nil
+	}
+	bases, err := req.BasesOf(ctx, r.aim().head)
+	if err != nil {
+		return nil, err
+	}
+	base := r.answer.Repository.PullRequest.BaseRefName
+	bases = slices.DeleteFunc(bases, func(b string) bool { return b == base })
+	slices.Sort(bases)
+	return slices.Compact(bases), nil
+}
+
 func state(pr *gqlChange) string {
 	if pr.Merged {
 		return "merged"

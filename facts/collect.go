@@ -63,9 +63,9 @@ type Request struct {
 	// deliveries said. It is asked for every commit of the pull request, because whoever
 	// pushed before the pull request was opened is behind the change as well.
 	PushesOf func(ctx context.Context, sha string) ([]policy.Push, error)
-	// ProposalsOf are the pull requests that ever had a commit as their head, as deliveries said,
-	// in receipt order. Nil: nobody knows.
-	ProposalsOf func(ctx context.Context, sha string) ([]Proposal, error)
+	// BasesOf are the branches that a commit was proposed for as the head of any pull request,
+	// as deliveries said.
+	BasesOf func(ctx context.Context, sha string) ([]string, error)
 	// CommentsOn are the comments on a pull request or issue and the assignments of it, as
 	// their deliveries said, in order of receipt.
 	CommentsOn func(ctx context.Context, number int) ([]Comment, error)
@@ -181,12 +181,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Broken:      use.broken,
 	}
 	f.Change.Tickets = pol.TicketsIn(first.answer.Repository.PullRequest.Title, first.answer.Repository.PullRequest.Body, f.Change.HeadRef)
-	proposals, err := req.proposals(ctx, first.aim().head)
-	if err != nil {
-		return Collected{}, err
-	}
-	f.Change.OtherBases = first.otherBases(proposals)
-	if f.Change.Below, err = first.below(ctx, client, req, proposals); err != nil {
+	if f.Change.OtherBases, err = first.otherBases(ctx, req); err != nil {
 		return Collected{}, err
 	}
 	var firstPermissions map[int64]string

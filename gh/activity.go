@@ -22,8 +22,8 @@ type RefUpdate struct {
 	Actor Account // who did it, or the App that did it for somebody; ID 0: GitHub does not say
 }
 
-// MaxActivity is how many updates of a ref are read at most.
-const MaxActivity = 2000
+// maxActivity is how many updates of a ref are read at most.
+const maxActivity = 2000
 
 // RefActivity returns the updates of a branch, newest first, until and without the one with
 // the given id. found says whether that one was reached; without it, all there are came. It
@@ -48,66 +48,49 @@ func (c *Client) RefActivity(ctx context.Context, r Repo, branch string, until i
 		switch {
 		case next == "":
 			return updates, false, nil
-		case len(updates) > MaxActivity && until == 0:
-			return updates[:MaxActivity], false, nil
-		case len(updates) > MaxActivity:
-			return fail(fmt.Errorf("more than %d: %w", MaxActivity, ErrTruncated))
+		case len(updates) > maxActivity && until == 0:
+			return updates[:maxActivity], false, nil
+		case len(updates) > maxActivity:
+			return fail(fmt.Errorf("more than %d: %w", maxActivity, ErrTruncated))
 		}
 		after = next
 	}
 }
 
-// NewestRefUpdate returns the newest update of a branch; ErrNotFound when there is none.
-//
-// Source: GET /repos/{owner}/{repo}/activity.
-func (c *Client) NewestRefUpdate(ctx context.Context, r Repo, branch string) (RefUpdate, error) {
-	updates, _, err := c.activityOf(ctx, r, branch, "", 1)
-	if err == nil && len(updates) == 0 {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return RefUpdate{}, fmt.Errorf("read the newest update of %s of %s: %w", branch, r, err)
-	}
-	return updates[0], nil
-}
-
 // activityPage is one page of updates, with the cursor of the next one, empty on the last.
 func (c *Client) activityPage(ctx context.Context, r Repo, branch, after string) (updates []RefUpdate, next string, err error) {
-	// A full page without a link may be the last, or its link got lost on the way, and only the
-	// link names the next page. One that is shorter by one and still full must have a link.
-	for _, size := range []int{perPage, perPage - 1} {
-		updates, next, err = c.activityOf(ctx, r, branch, after, size)
-		if err != nil || next != "" || len(updates) < size {
-			return updates, next, err
-		}
-	}
-	return nil, "", unavailable("a full page without a link to the next")
-}
-
-// activityOf asks for updates of a branch, at most size, and the cursor of what follows them.
-func (c *Client) activityOf(ctx context.Context, r Repo, branch, after string, size int) (updates []RefUpdate, next string, err error) {
-	query := url.Values{"ref": {"refs/heads/" + branch}, "per_page": {strconv.Itoa(size)}}
+	query := url.Values{"ref": {"refs/heads/" + branch}}
 	if after != "" {
 		query.Set("after", after)
 	}
-	a, err := c.get(ctx, "GET /repos/{owner}/{repo}/activity", []string{r.Owner, r.Name}, query)
-	if err != nil {
-		return nil, "", err
-	}
-	p, err := array(wireRefUpdate.update)(a.body)
-	if err != nil {
-		return nil, "", unavailable("a page has not the expected shape: %v", err)
-	}
-	for _, u := range p.items {
-		if u.Ref != "refs/heads/"+branch {
-			return nil, "", unavailable("an update of %.80q", u.Ref)
+	// A full page without a link may be the last, or its link got lost on the way, and only the
+	// link names the next page. One that is shorter by one and still full must have a link.
+	for _, size := range []int{perPage, perPage - 1} {
+		query.Set("per_page", strconv.Itoa(size))
+		a, err := c.get(ctx, "GET /repos/{owner}/{repo}/activity", []string{r.Owner, r.Name}, query)
+		if err != nil {
+			return nil, "", err
+		}
+		p, err := array(wireRefUpdate.update)(a.body)
+		if err != nil {
+			return nil, "", unavailable("a page has not the expected shape: %v", err)
+		}
+		for _, u := range p.items {
+			if u.Ref != "refs/heads/"+branch {
+				return nil, "", unavailable("an update of %.80q", u.Ref)
+			}
+		}
+		next, err := nextCursor(a.header, after)
+		switch {
+		case err != nil:
+			return nil, "", err
+		case next != "" && len(p.items) == 0:
+			return nil, "", unavailable("a page is empty and not the last")
+		case next != "" || len(p.items) < size:
+			return p.items, next, nil
 		}
 	}
-	next, err = nextCursor(a.header, after)
-	if err == nil && next != "" && len(p.items) == 0 {
-		err = unavailable("a page is empty and not the last")
-	}
-	return p.items, next, err
+	return nil, "", unavailable("a full page without a link to the next")
 }
 
 // nextCursor is the cursor of the next page, empty on the last one.

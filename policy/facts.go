@@ -206,37 +206,10 @@ type Change struct {
 	// another pull request, as deliveries said; sorted. GitHub tests the merge with the branch of
 	// the pull request, by the workflow of that merge, and reports on the head alone.
 	OtherBases []string `json:"other_bases,omitempty"`
-	// Below is set in a stack, for a pull request that goes to another branch than the one that
-	// governs it: that branch.
-	Below *Below `json:"below,omitempty"`
 	// ReadyAt is when the delivery came that showed it ready for review: opened, opened again
 	// or not a draft any more. Zero while it is a draft, or when that is not known.
 	ReadyAt time.Time `json:"ready_at,omitzero"`
 }
-
-// Below is the branch of the next pull request down a stack. Nothing protects it.
-type Below struct {
-	Ref string `json:"ref"`
-	// Moved says whether it was updated after the head was first pushed, by GitHub's activity.
-	Moved Moved `json:"moved"`
-	// Why says why that is not known; else empty.
-	Why string `json:"why,omitempty"`
-	// Behind is true when GitHub's activity does not list everything yet.
-	Behind bool `json:"behind,omitempty"`
-	// UpdateID and HeadID are its newest update and the one that first made the head; 0: not known.
-	UpdateID int64 `json:"update_id,omitempty"`
-	HeadID   int64 `json:"head_update_id,omitempty"`
-}
-
-// Moved is whether a branch was updated.
-type Moved string
-
-// Whether a branch was updated since.
-const (
-	MovedNo      Moved = "no"
-	MovedYes     Moved = "yes"
-	MovedUnknown Moved = "unknown"
-)
 
 // Commit is one commit of the pull request, oldest first in Facts.
 type Commit struct {

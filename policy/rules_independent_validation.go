@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // RuleIndependentValidation says: what validated the change is not under the control of
@@ -20,8 +19,7 @@ import (
 // and in a stack it may come from a pull request further down. Then an owner must approve,
 // as policy-integrity asks for where the change itself edits it, and until then the rule is
 // pending. And a run for a pull request tests the merge with the branch that it goes to: where
-// the head was proposed for another branch too, or in a stack the branch below was updated
-// since, nobody knows which merge was tested.
+// the head was proposed for another branch too, nobody knows which merge was tested.
 const (
 	RuleIndependentValidation     = "independent-validation"
 	revisionIndependentValidation = 1
@@ -57,9 +55,6 @@ func (j *judgement) independentValidation() ruling {
 			", and GitHub does not say which of the merges was tested, or whose workflow ran: " + listed(shortenAll(elsewhere, 150), 5) + "."
 		r.Remedy = "Push a commit, or update the branch from " + j.f.Change.GoverningRef + ", so that there is a commit which was proposed for " + j.f.Change.BaseRef + " alone."
 		return ruling{RuleResult: r, title: "Update the branch: its tests may have run for another branch"}
-	}
-	if r, held := j.testedOnAnOlderBase(r); held {
-		return r
 	}
 	drifted, missing := j.driftedWorkflows()
 	if len(missing) > 0 {
@@ -146,43 +141,7 @@ func (j *judgement) foundAgents() []string {
 // testedElsewhere are the workflow files of counted jobs that ran for a pull request, when that
 // may have gone to another branch. Whoever can make a branch says what its workflow tests.
 func (j *judgement) testedElsewhere() (paths []string) {
-	if len(j.f.Change.OtherBases) == 0 {
-		return nil
-	}
-	return j.ranForPullRequests()
-}
-
-// testedOnAnOlderBase holds what was tested in a stack with the branch below as it may not be any
-// more. That branch is nobody's but its author's until it lands: it can have had a workflow that
-// tests nothing, or other code, for as long as the tests ran.
-func (j *judgement) testedOnAnOlderBase(r RuleResult) (ruling, bool) {
-	c := &j.f.Change
-	ran := j.ranForPullRequests()
-	if c.GoverningRef == c.BaseRef || len(ran) == 0 || c.Below != nil && c.Below.Moved == MovedNo {
-		return ruling{}, false
-	}
-	base := shorten(c.BaseRef, 100)
-	said := "Whether " + base + ", the branch below in its stack, was updated since this commit was pushed is not known"
-	switch {
-	case c.Below == nil:
-	case c.Below.Moved == MovedYes:
-		said = base + ", the branch below in its stack, was updated after this commit was pushed"
-	case c.Below.Why != "":
-		said += " (" + shorten(strings.TrimSuffix(c.Below.Why, "."), 200) + ")"
-	}
-	if c.Below != nil && c.Below.Behind {
-		j.lookAgain(j.f.EvaluatedAt.Add(time.Minute))
-	}
-	r.Outcome = OutcomePending
-	r.Reason = said + ", and GitHub does not say with which state of it the tests ran: " + listed(shortenAll(ran, 150), 5) + "."
-	r.Remedy = "Update the branch from " + base + ", so that its tests run with what is there now. What runs on push counts as it is."
-	return ruling{RuleResult: r, title: "Update the branch: its tests may have run with an older " + base}, true
-}
-
-// ranForPullRequests are the workflow files of counted jobs that tested the merge with the branch
-// that the pull request goes to.
-func (j *judgement) ranForPullRequests() (paths []string) {
-	if j.tested.group {
+	if j.tested.group || len(j.f.Change.OtherBases) == 0 {
 		return nil
 	}
 	for _, c := range j.checks {

@@ -94,13 +94,13 @@ func (k *known) pushesOf(ctx context.Context, tenant store.Tenant, job store.Job
 	return out, nil
 }
 
-// proposalsOf are the pull requests that a commit was the head of.
-func proposalsOf(ctx context.Context, tenant store.Tenant, job store.Job, sha string) ([]facts.Proposal, error) {
+// basesOf are the branches that a commit was proposed for as the head of any pull request.
+func basesOf(ctx context.Context, tenant store.Tenant, job store.Job, sha string) ([]string, error) {
 	observations, err := tenant.Proposals(ctx, job.RepoID, sha)
 	if err != nil {
 		return nil, err
 	}
-	var out []facts.Proposal
+	var out []string
 	for _, o := range observations {
 		e, err := decode(o)
 		if err != nil {
@@ -109,11 +109,10 @@ func proposalsOf(ctx context.Context, tenant store.Tenant, job store.Job, sha st
 		if e.PullRequest == nil {
 			continue
 		}
-		p := facts.Proposal{Number: o.Number, HeadRef: e.PullRequest.HeadRef, Bases: []string{e.PullRequest.BaseRef}}
+		out = append(out, e.PullRequest.BaseRef)
 		if e.PullRequest.BaseFrom != "" {
-			p.Bases = append(p.Bases, e.PullRequest.BaseFrom)
+			out = append(out, e.PullRequest.BaseFrom)
 		}
-		out = append(out, p)
 	}
 	return out, nil
 }

@@ -65,26 +65,6 @@ func attacksAround() []attempt {
 				rs.Enforce(w.carol, "disabled")
 				return pr
 			}, "main"},
-		{"stack-weakened-while-it-was-tested", "The branch below in a stack tests nothing while the upper pull request is tested, and is then set back.", "",
-			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
-				_, upper := w.weakenedBelow(t, repo, true)
-				return upper
-			}, "an older dave/fix"},
-		{"stack-weakened-untold", "The same, and the deliveries about the branch below are lost.", "",
-			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
-				_, upper := w.weakenedBelow(t, repo, false)
-				upper.Label(w.dave, "look")
-				return upper
-			}, "an older dave/fix"},
-		{"stack-tested-under-another-name", "The commit is tested in a pull request from another branch while the branch below tests nothing; then that is set back, and the commit is pushed to a new branch.", "",
-			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
-				lower, first := w.weakenedBelow(t, repo, true)
-				mustDo(t, repo.PushTo("dave/second", first.HeadSHA(), w.dave))
-				first.Close(w.dave)
-				upper := repo.OpenPullRequest(ghsim.PullSpec{Title: "upper", Head: "dave/second", Base: "dave/fix", Author: w.dave})
-				repo.Stack(lower, upper)
-				return w.approved(upper)
-			}, "was the head of dave/upper"},
 		{"stack-policy-tightened", "The upper pull request of a stack is green; then main asks for two approvals, and only the push to main tells of it.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				repo.Protect("main", w.carol, ghsim.Protection{Approvals: 1, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}, EnforceAdmins: true})

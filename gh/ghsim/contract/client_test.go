@@ -125,10 +125,6 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			now, err := c.Repository(ctx, repo)
 			return errors.Join(err, some(len(now.DefaultBranch)))
 		},
-		"NewestRefUpdate": func(ctx context.Context, c *gh.Client) error {
-			_, err := c.NewestRefUpdate(ctx, repo, "main")
-			return err
-		},
 		"RefActivity": func(ctx context.Context, c *gh.Client) error {
 			updates, _, err := c.RefActivity(ctx, repo, "main", 0)
 			return errors.Join(err, some(len(updates)))
