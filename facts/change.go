@@ -53,19 +53,23 @@ func (r *firstReading) change(catalogue *policy.Catalogue) policy.Change {
 	return out
 }
 
-// otherBases are the branches beside its base that the head was proposed for.
-func (r *firstReading) otherBases(ctx context.Context, req Request) ([]string, error) {
-	if req.BasesOf == nil {
+// proposals are those of the head.
+func (r *firstReading) proposals(ctx context.Context, req Request) ([]Proposal, error) {
+	if req.ProposalsOf == nil {
 		return nil, nil
 	}
-	bases, err := req.BasesOf(ctx, r.aim().head)
-	if err != nil {
-		return nil, err
+	return req.ProposalsOf(ctx, r.aim().head)
+}
+
+// otherBases are the branches beside its base that the head was proposed for, sorted.
+func otherBases(proposals []Proposal, base string) (out []string) {
+	for _, p := range proposals {
+		if p.Base != base {
+			out = append(out, p.Base)
+		}
 	}
-	base := r.answer.Repository.PullRequest.BaseRefName
-	bases = slices.DeleteFunc(bases, func(b string) bool { return b == base })
-	slices.Sort(bases)
-	return slices.Compact(bases), nil
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func state(pr *gqlChange) string {

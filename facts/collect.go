@@ -63,9 +63,9 @@ type Request struct {
 	// deliveries said. It is asked for every commit of the pull request, because whoever
 	// pushed before the pull request was opened is behind the change as well.
 	PushesOf func(ctx context.Context, sha string) ([]policy.Push, error)
-	// BasesOf are the branches that a commit was proposed for as the head of any pull request,
+	// ProposalsOf say which branches a commit was proposed for as the head of any pull request,
 	// as deliveries said.
-	BasesOf func(ctx context.Context, sha string) ([]string, error)
+	ProposalsOf func(ctx context.Context, sha string) ([]Proposal, error)
 	// CommentsOn are the comments on a pull request or issue and the assignments of it, as
 	// their deliveries said, in order of receipt.
 	CommentsOn func(ctx context.Context, number int) ([]Comment, error)
@@ -77,6 +77,12 @@ type Request struct {
 	// LastPolicy is what was kept of the last policy that a change was judged by under a
 	// governing branch of the repository; nil: there was none.
 	LastPolicy func(ctx context.Context, governingRef string) ([]byte, error)
+}
+
+// Proposal is a pull request that goes, or went, to a branch.
+type Proposal struct {
+	Number int
+	Base   string
 }
 
 // Collected is the facts together with the policy they are to be judged by.
@@ -181,7 +187,12 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		Broken:      use.broken,
 	}
 	f.Change.Tickets = pol.TicketsIn(first.answer.Repository.PullRequest.Title, first.answer.Repository.PullRequest.Body, f.Change.HeadRef)
-	if f.Change.OtherBases, err = first.otherBases(ctx, req); err != nil {
+	proposals, err := first.proposals(ctx, req)
+	if err != nil {
+		return Collected{}, err
+	}
+	f.Change.OtherBases = otherBases(proposals, f.Change.BaseRef)
+	if f.Stack, err = readStack(ctx, client, req, first, &f.Change, proposals); err != nil {
 		return Collected{}, err
 	}
 	var firstPermissions map[int64]string

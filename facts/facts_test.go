@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -220,6 +221,60 @@ func TestStackedPullRequest(t *testing.T) {
 	}
 	if c.Facts.Protection.Classic == nil {
 		t.Error("the protection is not the governing branch's")
+	}
+}
+
+// How the branches of a stack moved is read where a run tests the merge with the lower one, and
+// nowhere else.
+func TestMovesBelowAStackedPullRequest(t *testing.T) {
+	w := newWorld(t)
+	bottom := w.open()
+	lower := bottom.HeadSHA()
+	if err := w.repo.PushTo("copilot/top", lower, w.agent); err != nil {
+		t.Fatal(err)
+	}
+	top := w.repo.OpenPullRequest(ghsim.PullSpec{Title: "On top", Head: "copilot/top", Base: "copilot/work", Author: w.agent,
+		Commits: []ghsim.Commit{{Message: "top", Files: map[string]string{"top.go": "package shop\n"}}}})
+	w.repo.Stack(bottom, top)
+	read := func(pr *ghsim.PullRequest, event string) *policy.Stack {
+		t.Helper()
+		w.repo.RunWorkflow(pr.HeadSHA(), ".github/workflows/ci.yml", event, ghsim.Job{Name: "test", Conclusion: "success"})
+		w.sim.ResetRequests()
+		f := w.collect(t, pr)
+		_, read := w.sim.RequestCounts()["GET /repos/{owner}/{repo}/activity"]
+		if read != (f.Stack != nil) {
+			t.Errorf("the activity was read: %t, for %+v", read, f.Stack)
+		}
+		return f.Stack
+	}
+	if got := read(bottom, "pull_request"); got != nil {
+		t.Errorf("at the bottom: got %+v", got)
+	}
+	if got := read(top, "push"); got != nil {
+		t.Errorf("tested on push: got %+v", got)
+	}
+	weak := w.repo.Push("copilot/work", w.agent, ghsim.Commit{Message: "weak", Files: map[string]string{"new_test.go": "package shop\n"}})
+	w.repo.ForcePush("copilot/work", lower, w.agent)
+	got := read(top, "pull_request")
+	if got == nil || got.Pushed == nil || got.Pushed.After != top.HeadSHA() {
+		t.Fatalf("got %+v, want when the head was pushed", got)
+	}
+	var tips []string
+	for _, u := range got.Base.Items {
+		tips = append(tips, u.Type, u.After)
+	}
+	if want := []string{"branch_creation", lower, "push", weak, "force_push", lower}; !got.Base.Complete || !slices.Equal(tips, want) {
+		t.Errorf("got %v, complete %t; want %v", tips, got.Base.Complete, want)
+	}
+	for i := range 100 {
+		w.repo.ForcePush("copilot/work", lower, w.agent, ghsim.Commit{Message: fmt.Sprint(i), Files: map[string]string{"new_test.go": "package shop\n"}})
+	}
+	if got := read(top, "pull_request"); got == nil || got.Base.Complete || got.Base.Why == "" {
+		t.Errorf("moved more often than is read: got %+v", got)
+	}
+	w.sim.Faults.Add(ghsim.Fault{Route: "GET /repos/{owner}/{repo}/activity", Status: 403})
+	if got := read(top, "pull_request"); got == nil || got.Base.Complete || got.Base.Why == "" {
+		t.Errorf("not readable: got %+v", got)
 	}
 }
 

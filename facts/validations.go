@@ -92,6 +92,7 @@ func partOf(route string) string {
 		{"/rulesets/{ruleset_id}", "protection"},
 		{"/permission", "reviews"},
 		{"/members", "teams"},
+		{"/activity", "stack"},
 	} {
 		if strings.HasSuffix(route, p.ending) {
 			return p.part

@@ -52,6 +52,28 @@ type Facts struct {
 	Proposed *ProposedPolicy `json:"proposed_policy,omitempty"`
 	// Declarations are the emergency commands on the pull request, in order of receipt.
 	Declarations []Declaration `json:"declarations,omitempty"`
+	// Stack is how the branches moved while the head could be tested with the branch that it
+	// goes to, and that does not govern; nil where no run tests the head with such a branch.
+	Stack *Stack `json:"stack,omitempty"`
+}
+
+// Stack is how the two branches of a stacked pull request moved, by GitHub's own list of updates.
+type Stack struct {
+	// Pushed is the update that first made the head the tip of its branch; nil: GitHub lists none.
+	Pushed *RefUpdate `json:"pushed"`
+	// Base are the updates of BaseRef since then, and the last one before, oldest first.
+	Base List[RefUpdate] `json:"base"`
+	// OtherPulls are other pull requests that the head was proposed by, as deliveries said; sorted.
+	OtherPulls []int `json:"other_pulls,omitempty"`
+}
+
+// RefUpdate is one update of a branch, as GitHub's activity lists it.
+type RefUpdate struct {
+	ID     int64     `json:"id"`
+	Type   string    `json:"type"`   // UpdatePush, UpdateForcePush, …
+	Before string    `json:"before"` // zeros: it was made
+	After  string    `json:"after"`  // zeros: it was deleted
+	At     time.Time `json:"at"`
 }
 
 // BrokenLayer is a policy file that could not be used, with everything that is wrong with it.

@@ -19,6 +19,8 @@ func TestFormats(t *testing.T) {
 	f.Protection.Why, f.Files.Why, f.Protection.Bypass[0].Why = "why", "why", "why"
 	f.Teams = []Team{{Name: "acme/platform", Members: List[Actor]{Items: []Actor{{ID: 1, Login: "a", Type: TypeUser}}, Complete: true, Total: 1}}}
 	f.Reviews.Items[0].DismissedState = "approved"
+	update := RefUpdate{ID: 61, Type: UpdatePush, Before: "b000000000000000000000000000000000000000", After: f.Change.HeadSHA, At: time.Date(2026, 11, 23, 10, 0, 4, 0, time.UTC)}
+	f.Stack = &Stack{Pushed: &update, Base: List[RefUpdate]{Items: []RefUpdate{update}, Complete: true, Total: 1}, OtherPulls: []int{5}}
 	f.Sources = []Source{{Part: "files", Route: "GET /repos/{owner}/{repo}/pulls/{number}/files", At: time.Date(2026, 11, 23, 12, 0, 0, 123456000, time.UTC), Revalidated: true}}
 	for name, value := range map[string]any{"facts": f, "decision": fullDecision(t)} {
 		b, err := json.MarshalIndent(value, "", "  ")

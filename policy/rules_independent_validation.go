@@ -19,7 +19,8 @@ import (
 // and in a stack it may come from a pull request further down. Then an owner must approve,
 // as policy-integrity asks for where the change itself edits it, and until then the rule is
 // pending. And a run for a pull request tests the merge with the branch that it goes to: where
-// the head was proposed for another branch too, nobody knows which merge was tested.
+// the head was proposed for another branch too, nobody knows which merge was tested, nor where the
+// branch below in a stack moved meanwhile: see testedWithLower.
 const (
 	RuleIndependentValidation     = "independent-validation"
 	revisionIndependentValidation = 1
@@ -55,6 +56,9 @@ func (j *judgement) independentValidation() ruling {
 			", and GitHub does not say which of the merges was tested, or whose workflow ran: " + listed(shortenAll(elsewhere, 150), 5) + "."
 		r.Remedy = "Push a commit, or update the branch from " + j.f.Change.GoverningRef + ", so that there is a commit which was proposed for " + j.f.Change.BaseRef + " alone."
 		return ruling{RuleResult: r, title: "Update the branch: its tests may have run for another branch"}
+	}
+	if ruled, held := j.testedWithLower(r); held {
+		return ruled
 	}
 	drifted, missing := j.driftedWorkflows()
 	if len(missing) > 0 {
@@ -144,9 +148,14 @@ func (j *judgement) testedElsewhere() (paths []string) {
 	if j.tested.group || len(j.f.Change.OtherBases) == 0 {
 		return nil
 	}
+	return unique(append(j.countedOn("pull_request"), j.countedOn("pull_request_target")...))
+}
+
+// countedOn are the workflow files of counted jobs that ran on an event, each once.
+func (j *judgement) countedOn(event string) (paths []string) {
 	for _, c := range j.checks {
 		for _, v := range c.counted {
-			if v.Job != nil && (v.Job.Event == "pull_request" || v.Job.Event == "pull_request_target") {
+			if v.Job != nil && v.Job.Event == event {
 				paths = append(paths, v.Job.Path)
 			}
 		}

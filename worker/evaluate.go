@@ -72,8 +72,8 @@ func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Te
 		PushesOf: func(ctx context.Context, sha string) ([]policy.Push, error) {
 			return known.pushesOf(ctx, tenant, job, sha)
 		},
-		BasesOf: func(ctx context.Context, sha string) ([]string, error) {
-			return basesOf(ctx, tenant, job, sha)
+		ProposalsOf: func(ctx context.Context, sha string) ([]facts.Proposal, error) {
+			return proposalsOf(ctx, tenant, job, sha)
 		},
 		CommentsOn: func(ctx context.Context, number int) ([]facts.Comment, error) {
 			return commentsOn(ctx, tenant, job, number)

@@ -94,13 +94,13 @@ func (k *known) pushesOf(ctx context.Context, tenant store.Tenant, job store.Job
 	return out, nil
 }
 
-// basesOf are the branches that a commit was proposed for as the head of any pull request.
-func basesOf(ctx context.Context, tenant store.Tenant, job store.Job, sha string) ([]string, error) {
+// proposalsOf say which branches a commit was proposed for as the head of any pull request.
+func proposalsOf(ctx context.Context, tenant store.Tenant, job store.Job, sha string) ([]facts.Proposal, error) {
 	observations, err := tenant.Proposals(ctx, job.RepoID, sha)
 	if err != nil {
 		return nil, err
 	}
-	var out []string
+	var out []facts.Proposal
 	for _, o := range observations {
 		e, err := decode(o)
 		if err != nil {
@@ -109,9 +109,9 @@ func basesOf(ctx context.Context, tenant store.Tenant, job store.Job, sha string
 		if e.PullRequest == nil {
 			continue
 		}
-		out = append(out, e.PullRequest.BaseRef)
+		out = append(out, facts.Proposal{Number: e.PullRequest.Number, Base: e.PullRequest.BaseRef})
 		if e.PullRequest.BaseFrom != "" {
-			out = append(out, e.PullRequest.BaseFrom)
+			out = append(out, facts.Proposal{Number: e.PullRequest.Number, Base: e.PullRequest.BaseFrom})
 		}
 	}
 	return out, nil

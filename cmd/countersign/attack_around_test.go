@@ -68,10 +68,7 @@ func attacksAround() []attempt {
 		{"stack-policy-tightened", "The upper pull request of a stack is green; then main asks for two approvals, and only the push to main tells of it.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				repo.Protect("main", w.carol, ghsim.Protection{Approvals: 1, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}, EnforceAdmins: true})
-				lower := w.davesPull(repo, code)
-				upper := repo.OpenPullRequest(ghsim.PullSpec{Title: "upper", Head: "dave/upper", Base: "dave/fix", Author: w.dave,
-					Commits: []ghsim.Commit{{Message: "upper", Files: map[string]string{"upper.go": "package shop\n"}}}})
-				repo.Stack(lower, upper)
+				_, upper := w.stackOf(t, repo, code)
 				w.approved(upper)
 				w.wantCheck(t, upper, released)
 				w.app.Hooks().Drop(func(event, _ string) bool { return event == "branch_protection_rule" })

@@ -134,22 +134,13 @@ func attacks() []attempt {
 			}, "approval"},
 		{"stack-on-a-lax-branch", "The pull request targets a topic branch without rules, in a stack that ends in main.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
-				lower := w.davesPull(repo, code)
-				upper := repo.OpenPullRequest(ghsim.PullSpec{Title: "upper", Head: "dave/upper", Base: "dave/fix", Author: w.dave,
-					Commits: []ghsim.Commit{{Message: "upper", Files: map[string]string{"upper.go": "package shop\n"}}}})
-				repo.Stack(lower, upper)
+				_, upper := w.stackOf(t, repo, code)
 				w.test(upper, "success")
 				return upper
 			}, "approval"},
 		{"stack-on-a-weakened-workflow", "The lower pull request of a stack empties the test job; the upper one is tested with it.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
-				lower := w.davesPull(repo, map[string]string{ciPath: "name: ci\n"})
-				if err := repo.PushTo("dave/upper", lower.HeadSHA(), w.dave); err != nil {
-					t.Fatal(err)
-				}
-				upper := repo.OpenPullRequest(ghsim.PullSpec{Title: "upper", Head: "dave/upper", Base: "dave/fix", Author: w.dave,
-					Commits: []ghsim.Commit{{Message: "upper", Files: map[string]string{"upper.go": "package shop\n"}}}})
-				repo.Stack(lower, upper)
+				_, upper := w.stackOf(t, repo, map[string]string{ciPath: "name: ci\n"})
 				return w.approved(upper)
 			}, "main"},
 		{"second-bot", "A bot that nobody listed approves what the agent wrote.", "",
@@ -440,14 +431,6 @@ func legitimate() []attempt {
 				fork := repo.Fork(eve)
 				return w.approved(repo.OpenPullRequest(ghsim.PullSpec{Title: "Fix", Head: "main", HeadRepo: fork, Author: eve, Commits: []ghsim.Commit{{Message: "fix", Files: code}}}))
 			}, ""},
-		{"stacked", "The upper pull request of a stack is approved and tested.", "",
-			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
-				lower := w.davesPull(repo, code)
-				upper := repo.OpenPullRequest(ghsim.PullSpec{Title: "upper", Head: "dave/upper", Base: "dave/fix", Author: w.dave,
-					Commits: []ghsim.Commit{{Message: "upper", Files: map[string]string{"upper.go": "package shop\n"}}}})
-				repo.Stack(lower, upper)
-				return w.approved(upper)
-			}, ""},
 		{"retargeted-and-updated", "The pull request went to a topic branch first; it is retargeted to main, updated, tested and approved.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				repo.Push("topic", w.dave)
@@ -505,11 +488,13 @@ func legitimate() []attempt {
 // everyAttack is the suite of attacks but for those on layers, which have a world of their own;
 // docs/security.md lists all.
 func everyAttack() []attempt {
-	return slices.Concat(attacks(), attacksAround(), attacksFromOwnBranches(), attacksByPeople(), attacksOnValidation(), attacksOnProtection(), attacksOnEvents(), attacksOnTheQueue(), attacksByEmergency())
+	return slices.Concat(attacks(), attacksAround(), attacksFromOwnBranches(), attacksByPeople(), attacksOnValidation(), attacksOnProtection(), attacksOnEvents(), attacksOnTheQueue(), attacksByEmergency(), attacksOnStacks())
 }
 
 // everyLegitimate is the whole suite of changes that are in order.
-func everyLegitimate() []attempt { return slices.Concat(legitimate(), legitimateToo()) }
+func everyLegitimate() []attempt {
+	return slices.Concat(legitimate(), legitimateToo(), legitimateStacks())
+}
 
 // shownFor is our newest check run for a pull request: on the commit of its repository's newest
 // merge group, else on its head.

@@ -125,8 +125,7 @@ func TestUnstacked(t *testing.T) {
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("unstacked", "")
 	lower := w.davesPull(repo, code)
-	upper := repo.OpenPullRequest(ghsim.PullSpec{Title: "upper", Head: "dave/upper", Base: "dave/fix", Author: w.dave,
-		Commits: []ghsim.Commit{{Message: "upper", Files: map[string]string{"upper.go": "package shop\n"}}}})
+	upper := w.onTop(t, repo, lower, "dave/upper")
 	w.mustSettle(t)
 	if got := w.check(upper, "countersign"); got.Name != "" {
 		t.Errorf("it goes to a topic branch, and has %+v", got)
