@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
 )
 
 // organisationPolicy puts the organisation's policy in place.
@@ -250,6 +251,22 @@ func TestPolicySimulate(t *testing.T) {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s: does not say %q:\n%s", name, want, got)
 			}
+		}
+	}
+}
+
+// A decision that cannot be made again is named, with why.
+func TestPolicySimulateSaysWhatItCannotJudge(t *testing.T) {
+	for want, d := range map[string]store.Decided{
+		"decision r1: decode facts": {RecordID: "r1", Facts: []byte("{"), Policy: []byte(shopPolicy)},
+		"decision r2: ":             {RecordID: "r2", Facts: []byte("{}"), Policy: []byte("version: 9\n")},
+	} {
+		var report simulationReport
+		simulation{source: shopPolicy}.add(&report, d)
+		var out strings.Builder
+		printSimulation(&out, report)
+		if got := out.String(); report.Unreadable != 1 || !strings.Contains(got, "cannot be judged again: "+want) {
+			t.Errorf("does not say %q:\n%s", want, got)
 		}
 	}
 }

@@ -72,6 +72,14 @@ type simulationReport struct {
 	Other        int         `json:"other"`
 	Unreadable   int         `json:"unreadable"`
 	Differences  []simulated `json:"differences"`
+	// Unjudged are those that are unreadable.
+	Unjudged []unjudged `json:"unjudged"`
+}
+
+// unjudged is a decision that this program cannot make again.
+type unjudged struct {
+	RecordID string `json:"record_id"`
+	Why      string `json:"why"`
 }
 
 func runPolicySimulate(ctx context.Context, args []string, env environment) error {
@@ -167,7 +175,7 @@ func (s simulation) run(ctx context.Context, st *store.Store, login string, asJS
 }
 
 func (s simulation) organisationReport(ctx context.Context, tenant store.Tenant, login string, tell func(done, total int64)) (simulationReport, error) {
-	report := simulationReport{Organisation: login, Differences: []simulated{}}
+	report := simulationReport{Organisation: login, Differences: []simulated{}, Unjudged: []unjudged{}}
 	list, err := tenant.Judged(ctx, s.from, s.to, s.all)
 	if err != nil {
 		return report, err
@@ -191,6 +199,7 @@ func (s simulation) add(report *simulationReport, d store.Decided) {
 	was, next, err := s.judge(d)
 	if err != nil {
 		report.Unreadable++
+		report.Unjudged = append(report.Unjudged, unjudged{d.RecordID, err.Error()})
 		return
 	}
 	one := simulated{Repository: d.Repository, Number: d.Number, HeadSHA: d.HeadSHA, RecordID: d.RecordID, Was: was.Verdict, WouldBe: next.Verdict, Rules: differentRules(was, next)}
@@ -324,6 +333,9 @@ func printSimulation(w io.Writer, r simulationReport) {
 		if line.n > 0 || line.what == "would be the same" {
 			fmt.Fprintf(w, "  %8d %s\n", line.n, line.what)
 		}
+	}
+	for _, u := range r.Unjudged {
+		fmt.Fprintf(w, "\ncannot be judged again: %s\n", u.Why)
 	}
 	for _, d := range r.Differences {
 		fmt.Fprintf(w, "\n%s#%d %.7s: %s → %s\n", d.Repository, d.Number, d.HeadSHA, d.Was, d.WouldBe)
