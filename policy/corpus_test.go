@@ -110,8 +110,17 @@ func patch(t testing.TB, target, change any) any {
 	return patch(t, map[string]any{}, object)
 }
 
-// facts turns a JSON tree into Facts. Unknown fields are typing errors of a case.
+// factsOf turns a JSON tree into Facts.
 func factsOf(t testing.TB, tree any) *Facts {
+	t.Helper()
+	f := &Facts{}
+	recordedAs(t, tree, f)
+	return f
+}
+
+// recordedAs turns a JSON tree into facts of any kind, and returns it as it would be recorded.
+// Unknown fields are typing errors of a case.
+func recordedAs(t testing.TB, tree, into any) []byte {
 	t.Helper()
 	src, err := json.Marshal(tree)
 	if err != nil {
@@ -119,11 +128,10 @@ func factsOf(t testing.TB, tree any) *Facts {
 	}
 	d := json.NewDecoder(bytes.NewReader(src))
 	d.DisallowUnknownFields()
-	f := &Facts{}
-	if err := d.Decode(f); err != nil {
+	if err := d.Decode(into); err != nil {
 		t.Fatal(err)
 	}
-	return f
+	return src
 }
 
 func scenarios(t testing.TB) []scenario {

@@ -69,11 +69,7 @@ func TestGroupCorpus(t *testing.T) {
 				}
 				tree = patch(t, tree, change)
 			}
-			recorded, err := json.Marshal(tree)
-			if err != nil {
-				t.Fatal(err)
-			}
-			d, err := EvaluateRecorded(p, Builtin(), recorded)
+			d, err := EvaluateRecorded(p, Builtin(), recordedAs(t, tree, &GroupFacts{}))
 			if err != nil {
 				t.Fatal(err)
 			}

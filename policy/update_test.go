@@ -57,14 +57,8 @@ func TestUpdateCorpus(t *testing.T) {
 				}
 				tree = patch(t, tree, change)
 			}
-			recorded, err := json.Marshal(tree)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var f UpdateFacts
-			if err := json.Unmarshal(recorded, &f); err != nil {
-				t.Fatal(err)
-			}
+			recordedAs(t, tree, &f)
 			judged := func() string {
 				var b strings.Builder
 				for _, finding := range JudgeUpdate(Builtin(), &f) {
