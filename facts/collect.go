@@ -66,6 +66,8 @@ type Request struct {
 	// ProposalsOf say which branches a commit was proposed for as the head of any pull request,
 	// as deliveries said.
 	ProposalsOf func(ctx context.Context, sha string) ([]Proposal, error)
+	// PushesTo are the pushes to a branch that deliveries told of since a commit was first heard of.
+	PushesTo func(ctx context.Context, branch, since string) ([]policy.Push, error)
 	// CommentsOn are the comments on a pull request or issue and the assignments of it, as
 	// their deliveries said, in order of receipt.
 	CommentsOn func(ctx context.Context, number int) ([]Comment, error)

@@ -236,6 +236,17 @@ func TestMovesBelowAStackedPullRequest(t *testing.T) {
 	top := w.repo.OpenPullRequest(ghsim.PullSpec{Title: "On top", Head: "copilot/top", Base: "copilot/work", Author: w.agent,
 		Commits: []ghsim.Commit{{Message: "top", Files: map[string]string{"top.go": "package shop\n"}}}})
 	w.repo.Stack(bottom, top)
+	collect := func(told ...policy.Push) (*policy.Stack, error) {
+		req := w.request(top)
+		req.PushesTo = func(_ context.Context, branch, since string) ([]policy.Push, error) {
+			if branch != "copilot/work" || since != top.HeadSHA() {
+				t.Errorf("asked for the pushes to %s since %s", branch, since)
+			}
+			return told, nil
+		}
+		c, err := facts.Collect(t.Context(), w.client, req)
+		return c.Facts.Stack, err
+	}
 	read := func(pr *ghsim.PullRequest, event string) *policy.Stack {
 		t.Helper()
 		w.repo.RunWorkflow(pr.HeadSHA(), ".github/workflows/ci.yml", event, ghsim.Job{Name: "test", Conclusion: "success"})
@@ -265,6 +276,18 @@ func TestMovesBelowAStackedPullRequest(t *testing.T) {
 	}
 	if want := []string{"branch_creation", lower, "push", weak, "force_push", lower}; !got.Base.Complete || !slices.Equal(tips, want) {
 		t.Errorf("got %v, complete %t; want %v", tips, got.Base.Complete, want)
+	}
+	// What deliveries told of must be among them.
+	if got, err := collect(policy.Push{After: weak, ReceivedAt: time.Now()}); err != nil || !got.Base.Complete {
+		t.Errorf("a push that is listed: got %+v, %v", got, err)
+	}
+	unlisted := policy.Push{After: strings.Repeat("e", 40), ReceivedAt: time.Now()}
+	if _, err := collect(unlisted); !errors.Is(err, facts.ErrBehind) {
+		t.Errorf("a push that is not listed yet: got %v", err)
+	}
+	unlisted.ReceivedAt = time.Now().Add(-time.Hour)
+	if got, err := collect(unlisted); err != nil || got.Base.Complete || got.Base.Why == "" {
+		t.Errorf("a push that is not listed: got %+v, %v", got, err)
 	}
 	for i := range 100 {
 		w.repo.ForcePush("copilot/work", lower, w.agent, ghsim.Commit{Message: fmt.Sprint(i), Files: map[string]string{"new_test.go": "package shop\n"}})

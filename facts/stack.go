@@ -40,8 +40,34 @@ func readStack(ctx context.Context, client *gh.Client, req Request, first *first
 		stack.Base.Why = why
 		return stack, err
 	}
+	if why, err := notListed(ctx, req, c, below); err != nil || why != "" {
+		stack.Base.Why = why
+		return stack, err
+	}
 	stack.Base = updatesSince(below, *stack.Pushed)
 	return stack, nil
+}
+
+// notListed says why GitHub's list of the updates below is not whole: a delivery told of a push
+// that it does not hold. For a while that is ErrBehind.
+func notListed(ctx context.Context, req Request, c *policy.Change, below []policy.RefUpdate) (why string, err error) {
+	if req.PushesTo == nil {
+		return "", nil
+	}
+	told, err := req.PushesTo(ctx, c.BaseRef, c.HeadSHA)
+	if err != nil {
+		return "", fmt.Errorf("pushes to %s: %w", c.BaseRef, err)
+	}
+	for _, push := range told {
+		switch {
+		case slices.ContainsFunc(below, func(u policy.RefUpdate) bool { return u.After == push.After }):
+		case req.Now.Sub(push.ReceivedAt) < patience:
+			return "", fmt.Errorf("%w: the push of %.12s to %s is not listed yet", ErrBehind, push.After, c.BaseRef)
+		default:
+			why = fmt.Sprintf("GitHub told of the push of %.12s to the branch below, and does not list it", push.After)
+		}
+	}
+	return why, nil
 }
 
 // testsMerge reports whether a run tests the merge of a head with the branch that it goes to.

@@ -75,6 +75,9 @@ func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Te
 		ProposalsOf: func(ctx context.Context, sha string) ([]facts.Proposal, error) {
 			return proposalsOf(ctx, tenant, job, sha)
 		},
+		PushesTo: func(ctx context.Context, branch, since string) ([]policy.Push, error) {
+			return pushesTo(ctx, tenant, job, branch, since)
+		},
 		CommentsOn: func(ctx context.Context, number int) ([]facts.Comment, error) {
 			return commentsOn(ctx, tenant, job, number)
 		},

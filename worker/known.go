@@ -94,6 +94,39 @@ func (k *known) pushesOf(ctx context.Context, tenant store.Tenant, job store.Job
 	return out, nil
 }
 
+// pushesTo are the pushes to a branch that were received since a commit was first heard of.
+func pushesTo(ctx context.Context, tenant store.Tenant, job store.Job, branch, sha string) ([]policy.Push, error) {
+	proposals, err := tenant.Proposals(ctx, job.RepoID, sha)
+	if err != nil {
+		return nil, err
+	}
+	heard, err := tenant.HeadObservations(ctx, job.RepoID, sha)
+	if err != nil {
+		return nil, err
+	}
+	var since int64
+	for _, o := range append(proposals, heard...) {
+		if since == 0 || o.Seq < since {
+			since = o.Seq
+		}
+	}
+	observations, err := tenant.PushesAfter(ctx, job.RepoID, since)
+	if err != nil {
+		return nil, err
+	}
+	var out []policy.Push
+	for _, o := range observations {
+		e, err := decode(o)
+		if err != nil {
+			return nil, err
+		}
+		if e.Push.Ref == "refs/heads/"+branch {
+			out = append(out, push(o, e, e.Push.Before, e.Push.After, e.Push.Forced))
+		}
+	}
+	return out, nil
+}
+
 // proposalsOf say which branches a commit was proposed for as the head of any pull request.
 func proposalsOf(ctx context.Context, tenant store.Tenant, job store.Job, sha string) ([]facts.Proposal, error) {
 	observations, err := tenant.Proposals(ctx, job.RepoID, sha)

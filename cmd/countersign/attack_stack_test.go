@@ -1,8 +1,10 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
 )
@@ -65,6 +67,17 @@ func attacksOnStacks() []attempt {
 				defer w.app.Hooks().Drop(nil)
 				return w.testedMeanwhile(repo, upper, weak)
 			}, "dave/fix"},
+		{"stack-moved-and-not-listed", "GitHub tells of a push to the lower branch, and its list of updates never shows it.", "",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				_, upper := w.stackOf(t, repo, code)
+				told := strings.NewReplacer("refs/heads/dave/upper", "refs/heads/dave/fix", upper.HeadSHA(), strings.Repeat("e", 40)).
+					Replace(string(w.lastDelivery(t, "push").Payload))
+				if got := w.deliver(t, "push", "unlisted-"+slug(repo.FullName()), hookSecret, []byte(told)); got != http.StatusAccepted {
+					t.Errorf("the delivery was answered with %d", got)
+				}
+				w.later(2 * time.Minute)
+				return w.approved(upper)
+			}, "does not list"},
 		{"stack-without-the-tests", "The lower branch drops the tests that fail while the upper pull request is tested, and brings them back with a further commit.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				_, upper := w.stackOf(t, repo, tests)
