@@ -224,24 +224,3 @@ func TestALostMergeGroupIsFound(t *testing.T) {
 	w.testGroup(repo, group, "success")
 	w.skipUntil(t, func() bool { return w.groupCheck(repo, group).Conclusion == "success" })
 }
-
-// Whatever the API does wrong while a group is read: it is decided right when that is over.
-func TestMergeGroupUnderFaults(t *testing.T) {
-	w := startAcme(t, fast)
-	for kind, fault := range map[string]ghsim.Fault{
-		"500": {Status: 500}, "403": {Status: 403}, "malformed": {Malformed: true}, "cut": {CutBody: true},
-	} {
-		for _, route := range []string{"POST /graphql", "GET /repos/{owner}/{repo}/commits/{sha}/check-runs", "GET /repos/{owner}/{repo}/actions/runs"} {
-			t.Run(kind+" "+route, func(t *testing.T) {
-				repo := w.queuedRepo("queue fault " + kind + route[len(route)-5:])
-				pr := w.readyPull(t, repo, "one")
-				fault.Route, fault.Times = route, 2
-				repair := w.sim.Faults.Add(fault)
-				defer repair()
-				mustDo(t, pr.Enqueue(w.dave))
-				w.testGroup(repo, pr.GroupSHA(), "success")
-				w.skipUntil(t, func() bool { _, merged := pr.Merged(); return merged })
-			})
-		}
-	}
-}

@@ -301,49 +301,6 @@ func (w *acme) settled(t testing.TB) bool {
 	return idle
 }
 
-// Whatever the API does wrong at any read: never green before, right after.
-func TestEveryReadFailing(t *testing.T) {
-	w := startAcme(t, fast)
-	pr := w.greenPull(t, "faults")
-	w.sim.ResetRequests()
-	w.shop.CheckRun(w.app, pr.HeadSHA(), "countersign").Press(w.dave, "re-evaluate")
-	w.mustSettle(t)
-	var routes []string
-	for route := range w.sim.RequestCounts() {
-		if strings.HasPrefix(route, "GET ") || route == "POST /graphql" {
-			routes = append(routes, route)
-		}
-	}
-	slices.Sort(routes)
-	if len(routes) < 8 {
-		t.Fatalf("only %d routes are read: %v", len(routes), routes)
-	}
-	for _, route := range routes {
-		for kind, fault := range map[string]ghsim.Fault{
-			"500": {Status: 500}, "403": {Status: 403}, "401": {Status: 401}, "drop": {Drop: true},
-			"malformed": {Malformed: true}, "cut": {CutBody: true}, "secondary": {Secondary: true},
-		} {
-			t.Run(route+" "+kind, func(t *testing.T) {
-				fault.Route = route
-				repair := w.sim.Faults.Add(fault)
-				defer repair()
-				pr := w.copilotPull("with " + route + " " + kind)
-				pr.Approve(w.bob)
-				w.waitUntil(t, func() bool { return w.sim.RequestCounts()[route].Requests > 0 })
-				if err := w.sim.Drain(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if got := w.check(pr, "countersign"); got.Conclusion == "success" {
-					t.Errorf("green while %s answers %s", route, kind)
-				}
-				repair()
-				w.skipUntil(t, func() bool { return w.check(pr, "countersign").Conclusion == released })
-				w.sim.ResetRequests()
-			})
-		}
-	}
-}
-
 // A long outage is told on the check run: waiting first, then failure with the cause.
 func TestOutageIsTold(t *testing.T) {
 	w := startAcme(t, fast)

@@ -1,0 +1,449 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/gh/ghsim"
+)
+
+// reader is a part of the server that reads GitHub.
+type reader struct {
+	name string
+	// only are the reads that it is made to fail at, where other readers are there for the rest;
+	// nil: all that it reads.
+	only func(read string) bool
+	// kinds are the ways in which they fail.
+	kinds []string
+	// prepare makes a repository, in which begin then makes what is there before GitHub fails.
+	prepare func(t *testing.T, w *acme) beginning
+}
+
+// beginning makes what is there before GitHub fails, under a name of its own.
+type beginning func(t *testing.T, name string) reading
+
+// reading is one occasion to read.
+type reading struct {
+	// happens makes the server read.
+	happens func()
+	// wrong is what must not be while a read fails; empty: nothing is wrong.
+	wrong func() string
+	// again makes the server look once more; nil: only time does.
+	again func()
+	// right is how it must end when GitHub is well again.
+	right func() bool
+}
+
+// readers are all of them, and every read of the server is made by one.
+func readers() []reader {
+	// The client tells the failures apart in one place, for all reads.
+	refused := []string{"500", "404", "403"}
+	return []reader{
+		{"pull request", notOfBranches, []string{"500", "404", "403", "401"}, readsOfAPull},
+		{"pull request, broken off", notOfBranches, []string{"drop", "malformed", "cut", "secondary"}, readsOfAPull},
+		{"long lists", named("Page"), refused, readsOfLongLists},
+		{"carried approval", named("Modes"), refused, readsOfACarriedApproval},
+		{"check run that may be there", named("of one name"), refused, readsBack},
+		{"merge group", notOfBranches, refused, readsOfAGroup},
+		{"branch", nil, refused, readsOfABranch},
+		// Of what was never looked at, "there is none" may be the truth.
+		{"new branch", nil, []string{"500", "403"}, readsOfANewBranch},
+		{"branch seen first", nil, []string{"500", "403"}, readsOfABranchSeenFirst},
+		{"attestation", nil, refused, readsOfAnAttestation},
+		{"start", named("GET /app"), refused, readsAtTheStart},
+	}
+}
+
+// named are the reads with this in their names.
+func named(part string) func(string) bool {
+	return func(read string) bool { return strings.Contains(read, part) }
+}
+
+// notOfBranches are the reads but for those that are made only where a branch is looked at, which
+// goes on beside everything.
+func notOfBranches(read string) bool {
+	return !slices.Contains([]string{"GET /repos/{owner}/{repo}", "GET /repos/{owner}/{repo}/activity", "GET /repos/{owner}/{repo}/compare/{basehead...}",
+		"GET /repos/{owner}/{repo}/commits/{sha}/pulls", "POST /graphql of Organisation"}, read)
+}
+
+// failures are the ways in which a read fails.
+var failures = map[string]ghsim.Fault{
+	"500": {Status: 500}, "404": {Status: 404}, "403": {Status: 403}, "401": {Status: 401}, "drop": {Drop: true},
+	"malformed": {Malformed: true}, "cut": {CutBody: true}, "secondary": {Secondary: true},
+}
+
+// Whatever the API does wrong at any read, of whichever part of the server: nothing is green, or
+// passed over, before, and everything is right after.
+func TestEveryReadFailing(t *testing.T) {
+	var failed sync.Map
+	t.Run("readers", func(t *testing.T) {
+		for _, r := range readers() {
+			t.Run(r.name, func(t *testing.T) {
+				t.Parallel()
+				w := startAcme(t, fast)
+				begin := r.prepare(t, w)
+				for _, read := range w.readsOf(t, begin) {
+					if r.only != nil && !r.only(read) {
+						continue
+					}
+					for _, kind := range r.kinds {
+						t.Run(read+" "+kind, func(t *testing.T) { w.readFails(t, begin, read, kind) })
+					}
+					failed.Store(strings.ReplaceAll(read, "...}", "}"), true)
+				}
+			})
+		}
+	})
+	if t.Failed() {
+		return // not all may have been reached
+	}
+	for _, read := range readsInSource(t) {
+		if _, is := failed.Load(read); !is {
+			t.Errorf("%s stands in the source and no reader made it fail: add one, or remove the read", read)
+		}
+	}
+}
+
+// readsOf lets a reader read with nothing wrong and returns what it read.
+func (w *acme) readsOf(t *testing.T, begin beginning) (reads []string) {
+	t.Helper()
+	occasion := begin(t, "well")
+	w.mustSettle(t)
+	w.sim.ResetRequests()
+	occasion.happens()
+	w.skipUntil(t, occasion.right)
+	for _, q := range w.sim.Requests() {
+		if read := readName(q.Route, q.Query, q.Body); read != "" && !slices.Contains(reads, read) {
+			reads = append(reads, read)
+		}
+	}
+	slices.Sort(reads)
+	t.Logf("reads %s", strings.Join(reads, ", "))
+	return reads
+}
+
+// readFails lets a read fail until everything is at rest, and then no more.
+func (w *acme) readFails(t *testing.T, begin beginning, read, kind string) {
+	occasion := begin(t, read+" "+kind)
+	w.mustSettle(t)
+	var hit atomic.Bool
+	fault := failures[kind]
+	fault.Route, _, _ = strings.Cut(read, " of ")
+	fault.Only = func(q *http.Request) bool {
+		body, err := io.ReadAll(q.Body)
+		q.Body = io.NopCloser(bytes.NewReader(body))
+		is := err == nil && readName(fault.Route, q.URL.RawQuery, body) == read
+		if is {
+			q.Header.Del("If-None-Match") // a 304 has nothing in it that could be broken
+			hit.Store(true)
+		}
+		return is
+	}
+	repair := w.sim.Faults.Add(fault)
+	defer repair()
+	occasion.happens()
+	mustDo(t, w.sim.Drain(t.Context()))
+	w.skipUntil(t, hit.Load)
+	w.waitUntil(t, func() bool { return w.atRest(t) })
+	if wrong := occasion.wrong(); wrong != "" {
+		t.Errorf("while %s answers %s: %s", read, kind, wrong)
+	}
+	repair()
+	// That something is not there may be the truth. Everything else is looked at again by itself:
+	// it is waited for once, since that takes a second.
+	if occasion.again != nil && kind != "500" {
+		occasion.again()
+	}
+	w.skipUntil(t, occasion.right)
+}
+
+var queryName = regexp.MustCompile(`query ([A-Z][A-Za-z]*)\(`)
+
+// readName is what a request reads: its route, with the name of the query or of the check run
+// that it asks for. Empty: it reads nothing.
+func readName(route, query string, body []byte) string {
+	named := queryName.FindSubmatch(body)
+	switch {
+	case route == "POST /graphql" && named != nil:
+		return route + " of " + string(named[1])
+	case !strings.HasPrefix(route, "GET "):
+		return ""
+	case strings.Contains(query, "check_name="):
+		return route + " of one name"
+	}
+	return route
+}
+
+// readsInSource are the reads that the source of the server names.
+func readsInSource(t *testing.T) (reads []string) {
+	t.Helper()
+	route := regexp.MustCompile(`"(GET /[^"]*)"`)
+	for _, room := range []string{"gh", "facts", "worker"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", room, "*.go"))
+		mustDo(t, err)
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			source, err := os.ReadFile(name)
+			mustDo(t, err)
+			for _, found := range route.FindAllSubmatch(source, -1) {
+				reads = append(reads, string(found[1]))
+			}
+			for _, found := range queryName.FindAllSubmatch(source, -1) {
+				reads = append(reads, "POST /graphql of "+string(found[1]))
+			}
+		}
+	}
+	slices.Sort(reads)
+	if reads = slices.Compact(reads); len(reads) < 25 {
+		t.Fatalf("only %d reads were found in the source: %v", len(reads), reads)
+	}
+	return reads
+}
+
+// ofPull is the reading of one pull request, which ends green.
+func (w *acme) ofPull(pr *pull, happens func()) reading {
+	return reading{
+		happens: happens,
+		wrong: func() string {
+			if got := w.check(*pr, "countersign"); got.Conclusion == released {
+				return "it is green"
+			}
+			return ""
+		},
+		again: func() { (*pr).Label(w.dave, "again") },
+		right: func() bool { return w.check(*pr, "countersign").Conclusion == released },
+	}
+}
+
+// attested protects the branches of a repository by one ruleset, of which an owner attests that
+// nobody may bypass it.
+func (w *acme) attested(t *testing.T, repo *ghsim.Repo, rules ...ghsim.Rule) {
+	t.Helper()
+	repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "all", Include: []string{"refs/heads/main", "refs/heads/release/*"},
+		Rules: append(rules, ghsim.RulePullRequest(1), ghsim.RuleNoForcePush(), ghsim.RuleNoDeletion())})
+	w.mustSettle(t)
+	w.later(time.Minute)
+	_, err := w.attestAs(t, w.carol.Token(), repo.FullName())
+	mustDo(t, err)
+}
+
+// readsOfAPull is a pull request from a fork to a release branch under a ruleset that an owner
+// attested, where a team must approve.
+func readsOfAPull(t *testing.T, w *acme) beginning {
+	core := w.org.Team("core", w.bob)
+	repo := w.repository("released", strings.NewReplacer(
+		"[main]", `[main, "release/*"]`, "review:\n", "review:\n  from: {teams: [acme/core]}\n").Replace(shopPolicy))
+	repo.TeamRole(core, "write")
+	repo.Push("release/1", w.carol)
+	w.attested(t, repo, ghsim.RuleChecks(false, ghsim.Required{Name: "countersign", App: w.app}))
+	eve := w.sim.User("eve")
+	fork := repo.Fork(eve)
+	return func(_ *testing.T, name string) reading {
+		var pr pull
+		return w.ofPull(&pr, func() {
+			pr = repo.OpenPullRequest(ghsim.PullSpec{Title: name, HeadRepo: fork, Head: slug(name), Base: "release/1", Author: eve,
+				Commits: []ghsim.Commit{{Message: name, Files: map[string]string{slug(name) + ".go": "package shop\n"}}}})
+			w.approved(pr)
+		})
+	}
+}
+
+// readsOfLongLists is a pull request with more commits, reviews and events than the first answer
+// holds.
+func readsOfLongLists(_ *testing.T, w *acme) beginning {
+	repo := w.guardedRepo("long", "")
+	return func(t *testing.T, name string) reading {
+		var commits []ghsim.Commit
+		for i := range 31 {
+			commits = append(commits, ghsim.Commit{Message: fmt.Sprint(i), Files: map[string]string{"n.txt": fmt.Sprint(name, i)}})
+		}
+		pr := repo.OpenPullRequest(ghsim.PullSpec{Title: name, Head: slug(name), Author: w.dave, Commits: commits})
+		w.test(pr, "success")
+		w.app.Hooks().Drop(func(string, string) bool { return true }) // of no interest, and many
+		for range 31 {
+			pr.Review(ghsim.ReviewSpec{By: w.alice, State: "COMMENTED", Body: "hm"})
+		}
+		for range 51 {
+			pr.Assign(w.dave, w.alice)
+			pr.Unassign(w.dave, w.alice)
+		}
+		w.app.Hooks().Drop(nil)
+		return w.ofPull(&pr, func() { pr.Approve(w.bob) })
+	}
+}
+
+// readsOfACarriedApproval is a branch that is updated after its approval.
+func readsOfACarriedApproval(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		repo, pr := w.approvedPull(t, name)
+		w.moved(t, repo, map[string]string{"other.go": "package other\n"})
+		return w.ofPull(&pr, func() {
+			mustDo(t, pr.UpdateBranch(w.dave))
+			w.test(pr, "success")
+		})
+	}
+}
+
+// readsBack is a check run of which nobody knows whether it was written.
+func readsBack(t *testing.T, w *acme) beginning {
+	repo := w.guardedRepo("lost write", "")
+	return func(t *testing.T, name string) reading {
+		var pr pull
+		return reading{
+			happens: func() {
+				w.sim.Faults.Add(ghsim.Fault{Route: "POST /repos/{owner}/{repo}/check-runs", Times: 1, Drop: true, AfterDoing: true})
+				pr = repo.OpenPullRequest(ghsim.PullSpec{Title: name, Head: slug(name), Author: w.dave,
+					Commits: []ghsim.Commit{{Message: name, Files: map[string]string{slug(name) + ".go": "package shop\n"}}}})
+			},
+			wrong: func() string { return w.writtenTwice(pr) },
+			right: func() bool {
+				return w.check(pr, "countersign").Status != "" && w.settled(t) && w.writtenTwice(pr) == ""
+			},
+		}
+	}
+}
+
+func (w *acme) writtenTwice(pr pull) string {
+	seen := map[string]bool{}
+	for _, c := range pr.Repo().CheckRuns(pr.HeadSHA()) {
+		if c.AppID == w.app.ID() && seen[c.ExternalID] {
+			return "the check run of record " + c.ExternalID + " was written twice"
+		}
+		seen[c.ExternalID] = c.AppID == w.app.ID()
+	}
+	return ""
+}
+
+// readsOfAGroup is a pull request in a merge queue that waits for another check in the end.
+func readsOfAGroup(t *testing.T, w *acme) beginning {
+	repo := w.repository("queued", shopPolicy)
+	w.attested(t, repo, ghsim.RuleMergeQueue(), ghsim.RuleChecks(false, ghsim.Required{Name: "countersign", App: w.app}, ghsim.Required{Name: "last", App: w.devin}))
+	return func(t *testing.T, name string) reading {
+		pr := w.readyPull(t, repo, slug(name))
+		repo.PostCheckRun(w.devin, pr.HeadSHA(), "last", "success")
+		t.Cleanup(func() { pr.Close(w.dave) })
+		var group string
+		return reading{
+			happens: func() {
+				mustDo(t, pr.Enqueue(w.dave))
+				group = pr.GroupSHA()
+				w.testGroup(repo, group, "success")
+			},
+			wrong: func() string {
+				if got := w.groupCheck(repo, group); got.Conclusion == released {
+					return "the group is green"
+				}
+				return ""
+			},
+			again: func() { pr.Label(w.dave, "again") },
+			// A group that failed for what was not there is out of the queue.
+			right: func() bool { return w.groupCheck(repo, group).Conclusion == released || pr.GroupSHA() == "" },
+		}
+	}
+}
+
+// ofUpdates is the reading of what reaches a branch, which ends with as many more updates on
+// record and with an exception of this kind.
+func (w *acme) ofUpdates(t *testing.T, repo *ghsim.Repo, more int, exception string, happens func()) reading {
+	before := len(w.updates(t, repo))
+	return reading{
+		happens: happens,
+		wrong: func() string {
+			next, err := w.server.store.NextRun(t.Context())
+			mustDo(t, err)
+			soon := !next.IsZero() && next.Before(w.now().Add(10*time.Minute))
+			if len(w.updates(t, repo)) == before && len(w.found(t, repo)) == 0 && !soon {
+				return "nothing is on record, and nobody will look again"
+			}
+			return ""
+		},
+		right: func() bool {
+			return len(w.updates(t, repo)) == before+more && slices.Contains(w.found(t, repo), exception)
+		},
+	}
+}
+
+// readsOfABranch is a merge and then a push past everything, to a branch that is followed.
+func readsOfABranch(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		repo, _ := w.merged(t, name, "squash")
+		pr := w.readyPull(t, repo, "second")
+		return w.ofUpdates(t, repo, 2, "direct-push high", func() {
+			mustDo(t, pr.Merge(w.alice, "merge"))
+			repo.Unprotect("main", w.carol)
+			repo.Push("main", w.carol, ghsim.Commit{Message: "quick", Files: map[string]string{"a": "a\n"}})
+		})
+	}
+}
+
+// readsOfANewBranch is a release branch that is made from a commit that was on no enrolled one.
+func readsOfANewBranch(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		repo := w.guardedRepo(name, strings.Replace(shopPolicy, "[main]", `[main, "release/*"]`, 1))
+		mustDo(t, w.readyPull(t, repo, "one").Merge(w.alice, "squash"))
+		w.mustSettle(t)
+		return w.ofUpdates(t, repo, 1, "direct-push high", func() {
+			repo.Push("release/1", w.carol, ghsim.Commit{Message: "odd", Files: map[string]string{"a": "a\n"}})
+		})
+	}
+}
+
+// readsOfABranchSeenFirst is the first push to a branch since the App is there.
+func readsOfABranchSeenFirst(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		repo := w.repository(slug(name), shopPolicy)
+		return w.ofUpdates(t, repo, 1, "direct-push high", func() {
+			repo.Push("main", w.carol, ghsim.Commit{Message: "quick", Files: map[string]string{"a": "a\n"}})
+		})
+	}
+}
+
+// readsOfAnAttestation is an owner who attests.
+func readsOfAnAttestation(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		repo, _ := w.rulesetRepo(name)
+		w.later(time.Minute) // so that there are not too many of them
+		attested := func() error {
+			_, err := w.attestAs(t, w.carol.Token(), repo.FullName())
+			return err
+		}
+		var first error
+		return reading{
+			happens: func() { first = attested() },
+			wrong: func() string {
+				if first == nil {
+					return "it was recorded"
+				}
+				return ""
+			},
+			right: func() bool { return first == nil || attested() == nil },
+		}
+	}
+}
+
+// readsAtTheStart is a server that starts again. It asks who it is only to log it.
+func readsAtTheStart(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		pr := w.untested(name)
+		w.test(pr, "success")
+		occasion := w.ofPull(&pr, func() {
+			w.restart(t)
+			pr.Approve(w.bob)
+		})
+		occasion.wrong = func() string { return "" }
+		return occasion
+	}
+}
