@@ -149,7 +149,12 @@ func TestLanes(t *testing.T) {
 	if got, ok := p.Lane("dev"); !ok || got.Mode != ModeEnforce {
 		t.Errorf("an audit lane hides an enforcing one: %+v", got)
 	}
-	if IsOwnCheck("countersigned") || IsOwnCheck("test") {
-		t.Error("another name is taken for ours")
+	for name, ours := range map[string]bool{
+		"Countersign": true, " countersign  (Audit)": true, "COUNTERSIGN\u00a0(x)": true,
+		"countersigned": false, "test": false, "counter sign": false, "countersign(x)": false, "": false,
+	} {
+		if IsOwnCheck(name) != ours {
+			t.Errorf("%q is ours: %t, want %t", name, !ours, ours)
+		}
 	}
 }

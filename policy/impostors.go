@@ -61,7 +61,10 @@ func (j *judgement) impostors() []Impostor {
 // takenForOurs reports whether a required check of the branch would be satisfied by it.
 func (j *judgement) takenForOurs(v *Validation) bool {
 	return slices.ContainsFunc(j.requiredChecks(), func(c RequiredCheck) bool {
-		return c.Name == v.Name && (c.AppID == 0 || v.Kind == KindCheckRun && c.AppID == v.App.ID)
+		if v.Kind == KindStatus {
+			return strings.EqualFold(c.Name, v.Name) && c.AppID == 0 // see IsOwnCheck
+		}
+		return c.Name == v.Name && (c.AppID == 0 || c.AppID == v.App.ID)
 	})
 }
 

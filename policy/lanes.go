@@ -81,8 +81,11 @@ func auditName(lane string) string {
 }
 
 // IsOwnCheck reports whether a check run or status has a name that is ours in any
-// lane and mode. Such a thing never validates a change, whoever posted it.
+// lane and mode. Such a thing never validates a change, whoever posted it. Case and spaces do not
+// matter: people do not see them, and to GitHub a commit status is the same in any case.
+// https://docs.github.com/rest/commits/statuses#create-a-commit-status
 func IsOwnCheck(name string) bool {
+	name = strings.ToLower(strings.Join(strings.Fields(name), " "))
 	return name == checkBase || strings.HasPrefix(name, checkBase+" (")
 }
 
