@@ -438,6 +438,11 @@ func (r *policyReader) source(n *yaml.Node, m map[string]*yaml.Node, path string
 			}
 		}
 	}
+	for _, c := range []struct{ key, name string }{{"check", v.Check}, {"job", v.Job}, {"status", v.Status}} {
+		if IsOwnCheck(c.name) {
+			r.say(m[c.key], path+"."+c.key, "is a name of Countersign's own check", "name what tests the change")
+		}
+	}
 	switch {
 	case m["status"] != nil:
 		only("a commit status", "status", "creator")
