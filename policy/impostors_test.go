@@ -32,3 +32,17 @@ func TestAFloodHidesNoImpostor(t *testing.T) {
 		t.Errorf("told %d times, want %d", got, maxImpostors)
 	}
 }
+
+// To GitHub a commit status is the same one in any case, and a check run is not.
+func TestAStatusInCapitalsIsTakenForOurs(t *testing.T) {
+	all := scenarios(t)
+	s := all[slices.IndexFunc(all, func(s scenario) bool { return s.name == "impostor-where-the-check-is-not-pinned" })]
+	for kind, harmful := range map[string]bool{KindStatus: true, KindCheckRun: false} {
+		f := clone(t, s.facts)
+		i := slices.IndexFunc(f.Validations.Items, func(v Validation) bool { return v.Name == "countersign" })
+		f.Validations.Items[i].Kind, f.Validations.Items[i].Name = kind, "COUNTERSIGN"
+		if d := Evaluate(s.policy, Builtin(), f); len(d.Impostors) != 1 || d.Impostors[0].Harmful != harmful {
+			t.Errorf("a %s: got %+v, want harmful %t", kind, d.Impostors, harmful)
+		}
+	}
+}
