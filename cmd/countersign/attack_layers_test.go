@@ -33,6 +33,8 @@ protection:
   unreadable_bypass: fail
   allow_bypass: []
 authorisation: {required: false}
+rules:
+  - {id: no-crypto, require: '!files.exists(f, f.path.startsWith("crypto/"))', message: the organisation says no}
 `
 
 const enrolsMain = "version: 1\nmode: enforce\nbranches: [main]\n"
@@ -80,6 +82,11 @@ func attacksOnLayers() []attempt {
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				return w.twiceApproved(repo, map[string]string{"ci/test.sh": "true\n"})
 			}, "owner"},
+		{"repository-rewrites-a-rule", "The repository's policy gives the organisation's rule in CEL another meaning under the same id.",
+			enrolsMain + "rules:\n  - {id: no-crypto, require: \"true\", message: fine}\n",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				return w.twiceApproved(repo, map[string]string{"crypto/key.go": "package crypto\n"})
+			}, "the organisation says no"},
 		{"repository-makes-owners", "The repository's policy makes a team of everybody the owner of what the organisation protects.",
 			enrolsMain + "validation: {owners: [acme/everybody]}\n",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {

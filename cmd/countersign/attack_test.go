@@ -485,10 +485,10 @@ func legitimate() []attempt {
 	}
 }
 
-// everyAttack is the suite of attacks but for those on layers, which have a world of their own;
-// docs/security.md lists all.
+// everyAttack is the suite of attacks but for those on layers and attestations, which have worlds
+// of their own; docs/security.md lists all.
 func everyAttack() []attempt {
-	return slices.Concat(attacks(), attacksAround(), attacksFromOwnBranches(), attacksByPeople(), attacksOnValidation(), attacksOnProtection(), attacksOnEvents(), attacksOnTheQueue(), attacksByEmergency(), attacksOnStacks())
+	return slices.Concat(attacks(), attacksAround(), attacksFromOwnBranches(), attacksByPeople(), attacksOnValidation(), attacksOnProtection(), attacksOnEvents(), attacksOnTheQueue(), attacksByEmergency(), attacksOnStacks(), attacksOnRules(), attacksOnOurName())
 }
 
 // everyLegitimate is the whole suite of changes that are in order.
@@ -545,7 +545,7 @@ func tryAttack(t *testing.T, w *acme, a attempt) attackRow {
 
 // No attack gets a green check run, and each is told what it lacks.
 func TestAttacksAreNeverGreen(t *testing.T) {
-	w, layered := startAcme(t, fast), floored(t)
+	w, layered, inStep := startAcme(t, fast), floored(t), startInStep(t)
 	var rows []attackRow
 	for _, a := range everyAttack() {
 		t.Run(a.name, func(t *testing.T) { rows = append(rows, tryAttack(t, w, a)) })
@@ -553,7 +553,10 @@ func TestAttacksAreNeverGreen(t *testing.T) {
 	for _, a := range attacksOnLayers() {
 		t.Run(a.name, func(t *testing.T) { rows = append(rows, tryAttack(t, layered, a)) })
 	}
-	if len(rows) == len(everyAttack())+len(attacksOnLayers()) {
+	for _, a := range attacksOnAttestations() {
+		t.Run(a.name, func(t *testing.T) { rows = append(rows, tryAttack(t, inStep, a)) })
+	}
+	if len(rows) == len(everyAttack())+len(attacksOnLayers())+len(attacksOnAttestations()) {
 		compareSection(t, "attacks", tableOfAttacks(rows))
 	}
 }

@@ -28,11 +28,11 @@ func (w *acme) rulesetRepo(name string, bypass ...ghsim.Bypass) (*ghsim.Repo, *g
 }
 
 // attestAs runs the command as somebody.
-func (w *acme) attestAs(t *testing.T, token, repo string) (stdout string, err error) {
+func (w *acme) attestAs(t *testing.T, token, repo string, more ...string) (stdout string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	env := map[string]string{"GITHUB_TOKEN": token}
-	err = run(t.Context(), []string{"protect", "attest", "--server", "http://" + w.server.listener.Addr().String(), "--repo", repo},
+	err = run(t.Context(), append([]string{"protect", "attest", "--server", "http://" + w.server.listener.Addr().String(), "--repo", repo}, more...),
 		func(name string) string { return env[name] }, nil, &out, &errs)
 	return out.String() + errs.String(), err
 }

@@ -212,6 +212,13 @@ func (s *Sim) push(r *repo, branch, from string, by *account, commits []Commit) 
 	return tip, nil
 }
 
+// Tag makes a tag at a commit, or moves it there.
+func (r *Repo) Tag(name, sha string, by Actor) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.s.moveRef(r.r, "refs/tags/"+name, sha, by.actsAs(), "")
+}
+
 // DeleteBranch deletes the branch, if it may be deleted.
 func (r *Repo) DeleteBranch(branch string, by Actor) error {
 	r.s.mu.Lock()
