@@ -36,6 +36,19 @@ func tableOfAttacks(rows []attackRow) string {
 	return b.String()
 }
 
+func tableOfArrivals(list []arrival) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d arrivals.\n\n| name | what is done | what is opened |\n|---|---|---|\n", len(list))
+	for _, a := range list {
+		opened := strings.Join(a.opens, ", ")
+		if opened == "" {
+			opened = "nothing: the branch did not move"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", a.name, cell(a.how), opened)
+	}
+	return b.String()
+}
+
 func tableOfLegitimate(list []attempt) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d changes in order.\n\n| name | what is done |\n|---|---|\n", len(list))

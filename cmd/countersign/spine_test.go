@@ -418,6 +418,12 @@ func (w *acme) restart(t testing.TB) {
 	if err := <-w.stopped; err != nil {
 		t.Fatal(err)
 	}
+	w.startAgain(t)
+}
+
+// startAgain starts the stopped server on the same data.
+func (w *acme) startAgain(t testing.TB) {
+	t.Helper()
 	if err := w.startServer(t.Context()); err != nil {
 		t.Fatal(err)
 	}
