@@ -192,32 +192,13 @@ func (s *siege) killings(t testing.TB, n int) {
 			s.start(t)
 		}
 		if i%3 == 1 {
-			s.reachWrite(t, s.random.IntN(20))
+			// The write will be done, and the server has died without knowing of it.
+			s.killAt(t, "POST *check-runs", s.random.IntN(20))()
 		} else {
 			<-time.After(time.Duration(s.random.IntN(1200)) * time.Millisecond)
 		}
 		s.kill(t)
 		s.kills++
-	}
-}
-
-// reachWrite returns when GitHub has been asked to make a check run, after some others, and
-// has not answered: the write will be done, and the server has died without knowing of it.
-func (s *siege) reachWrite(t testing.TB, others int) {
-	reached := make(chan struct{})
-	seen := 0
-	repair := s.sim.Faults.Add(ghsim.Fault{Route: "POST *check-runs", Only: func(*http.Request) bool {
-		if seen++; seen == others+1 {
-			_ = s.cmd.Process.Kill() // kill looks at how it ended
-			close(reached)
-		}
-		return false
-	}})
-	defer repair()
-	select {
-	case <-reached:
-	case <-time.After(20 * time.Second):
-		t.Fatal("no check run was written")
 	}
 }
 
