@@ -73,7 +73,7 @@ func attacksOnAttestations() []attempt {
 		unattested("attested-by-a-member", "Somebody who may write, and owns nothing, attests.", "protect attest", func(t *testing.T, w *acme, repo *ghsim.Repo, _ *ghsim.Ruleset, _ pull) {
 			w.refused(t, w.alice.Token(), repo.FullName())
 		}),
-		unattested("attested-by-a-repository's-admin", "The administrator of the repository, who is no owner of the organisation, attests.", "protect attest", func(t *testing.T, w *acme, repo *ghsim.Repo, _ *ghsim.Ruleset, _ pull) {
+		unattested("attested-by-a-repository-admin", "The administrator of the repository, who is no owner of the organisation, attests.", "protect attest", func(t *testing.T, w *acme, repo *ghsim.Repo, _ *ghsim.Ruleset, _ pull) {
 			repo.Collaborator(w.alice, "admin")
 			w.refused(t, w.alice.Token(), repo.FullName())
 		}),

@@ -128,9 +128,29 @@ func attacksOnRules() []attempt {
 				pr.Approve(w.carol)
 				return pr
 			}, "cannot be used"},
+		{"emergency-over-a-rule", "An emergency is declared for a change that breaks a rule.", ruledBy(noCrypto) + "emergency: {team: acme/oncall, via: [comment]}\n",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				erin := w.onCall(t)
+				pr := w.davesPull(repo, map[string]string{"crypto/key.go": "package crypto\n"})
+				w.test(pr, "success")
+				w.mustSettle(t)
+				declare(pr, erin, pr.HeadSHA())
+				return pr
+			}, "the rule says no"},
+		{"merge-group-over-a-rule", "A queued pull request gets a label that a rule takes for a stop, and its merge group is tested after that.", ruledBy(`!("frozen" in change.labels)`),
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{ghsim.RuleMergeQueue()}})
+				pr := w.readyPull(t, repo, "one")
+				mustDo(t, pr.Enqueue(w.dave))
+				w.mustSettle(t)
+				group := pr.GroupSHA()
+				pr.Label(w.carol, "frozen")
+				w.testGroup(repo, group, "success")
+				return pr
+			}, "the rule says no"},
 		{"rule-taken-out", "The change takes the rule out that it breaks, in the same commit, and somebody who is no owner approves.", ruledBy(noCrypto),
 			changing(ghsim.Commit{Files: map[string]string{"crypto/key.go": "package stolen\n", policy.Path: shopPolicy}}), "the rule says no"},
-		{"tag-with-the-branch's-name", "A tag with the name of the branch leads to a commit with a policy that asks for nothing.", "",
+		{"tag-named-like-the-branch", "A tag with the name of the branch leads to a commit with a policy that asks for nothing.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				lax := repo.Push("dave/lax", w.dave, ghsim.Commit{Message: "lax", Files: map[string]string{policy.Path: "version: 1\nmode: enforce\nbranches: [main]\nreview: {human: {approvals: 0}}\n"}})
 				repo.Tag("main", lax, w.dave)
