@@ -202,6 +202,24 @@ func TestMoreCommitsThanGitHubLists(t *testing.T) {
 	}
 }
 
+// A label may ask for more, so all are read, or nothing is known.
+func TestAllLabelsAreRead(t *testing.T) {
+	w := newWorld(t)
+	pr := w.open()
+	for i := range 250 {
+		pr.Label(w.bob, fmt.Sprintf("label %d", i))
+	}
+	if n := len(w.collect(t, pr).Change.Labels); n != 250 {
+		t.Errorf("got %d labels, want 250", n)
+	}
+	for i := range 800 {
+		pr.Label(w.bob, fmt.Sprintf("one more %d", i))
+	}
+	if _, err := facts.Collect(t.Context(), w.client, w.request(pr)); !errors.Is(err, gh.ErrTruncated) {
+		t.Errorf("of 1050 labels: %v, want ErrTruncated", err)
+	}
+}
+
 // A stacked pull request is judged by the base of its stack, by that branch's policy.
 func TestStackedPullRequest(t *testing.T) {
 	w := newWorld(t)

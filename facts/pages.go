@@ -13,6 +13,7 @@ const (
 	maxCommits  = 250 // GitHub's own limit: https://docs.github.com/en/rest/pulls/pulls#list-commits-on-a-pull-request
 	maxReviews  = 1000
 	maxTimeline = 1000
+	maxLabels   = 1000
 )
 
 type pageAnswer struct {
@@ -29,6 +30,13 @@ func (r *firstReading) readPages(ctx context.Context, client *gh.Client, req Req
 	}
 	if err := follow(ctx, client, req, pr, reviewsPage, maxReviews, func(c *gqlChange) *connection[gqlReview] { return &c.Reviews }); err != nil {
 		return err
+	}
+	if err := follow(ctx, client, req, pr, labelsPage, maxLabels, func(c *gqlChange) *connection[gqlName] { return &c.Labels }); err != nil {
+		return err
+	}
+	if !pr.Labels.whole() {
+		// A label may ask for more, so that one which is not read could be missing.
+		return fmt.Errorf("read the labels of %s/%s#%d: %d of %d: %w", req.Repo.Owner, req.Repo.Name, req.Number, len(pr.Labels.Nodes), pr.Labels.TotalCount, gh.ErrTruncated)
 	}
 	return follow(ctx, client, req, pr, timelinePage, maxTimeline, func(c *gqlChange) *connection[gqlTimelineItem] { return &c.TimelineItems })
 }

@@ -26,7 +26,7 @@ const changeQuery = `query Change($owner: String!, $name: String!, $number: Int!
       baseRefName baseRefOid headRefName headRefOid isCrossRepository
       headRepository { nameWithOwner }
       autoMergeRequest { enabledBy { ...Actor } }
-      labels(first: 100) { totalCount pageInfo { hasNextPage } nodes { name } }
+      labels(first: 100) { ...Labels }
       commits(first: 30) { ...Commits }
       reviews(first: 30) { ...Reviews }
       timelineItems(first: 100, itemTypes: [ASSIGNED_EVENT, UNASSIGNED_EVENT, REVIEW_DISMISSED_EVENT]) { ...Timeline }
@@ -71,9 +71,13 @@ const (
   repository(owner: $owner, name: $name) { pullRequest(number: $number) { headRefOid timelineItems(first: 100, after: $after, itemTypes: [ASSIGNED_EVENT, UNASSIGNED_EVENT, REVIEW_DISMISSED_EVENT]) { ...Timeline } } }
 }
 ` + personFragment + actorFragment + timelineFragment
+	labelsPage = `query LabelsPage($owner: String!, $name: String!, $number: Int!, $after: String!) {
+  repository(owner: $owner, name: $name) { pullRequest(number: $number) { headRefOid labels(first: 100, after: $after) { ...Labels } } }
+}
+` + labelsFragment
 )
 
-const fragments = personFragment + actorFragment + commitsFragment + reviewsFragment + timelineFragment + classicFragment
+const fragments = personFragment + actorFragment + commitsFragment + reviewsFragment + timelineFragment + labelsFragment + classicFragment
 
 const personFragment = `fragment Person on Actor { ... on User { databaseId } ... on Bot { databaseId } ... on Mannequin { databaseId } }
 `
@@ -109,6 +113,9 @@ const timelineFragment = `fragment Timeline on PullRequestTimelineItemsConnectio
   }
 }
 fragment Assignee on Assignee { __typename ... on User { databaseId login } ... on Bot { databaseId login } ... on Mannequin { databaseId login } ... on Organization { databaseId login } }
+`
+
+const labelsFragment = `fragment Labels on LabelConnection { totalCount pageInfo { hasNextPage endCursor } nodes { name } }
 `
 
 const classicFragment = `fragment Classic on BranchProtectionRule {

@@ -110,6 +110,17 @@ func attacksOnRules() []attempt {
 				pr.Label(w.carol, "frozen")
 				hooks.ReleaseReversed()
 			})),
+		againstRule("label-under-many-labels", "The author puts on so many labels that the one that a rule takes for a stop is none of the first that GitHub lists.", `!("frozen" in change.labels)`, "the rule says no",
+			func(_ *testing.T, w *acme, repo *ghsim.Repo) pull {
+				pr := w.davesPull(repo, code)
+				w.app.Hooks().Drop(func(_, action string) bool { return action == "labeled" }) // they are many
+				for i := range 100 {
+					pr.Label(w.dave, fmt.Sprint("harmless ", i))
+				}
+				pr.Label(w.carol, "frozen")
+				w.app.Hooks().Drop(nil)
+				return w.approved(pr)
+			}),
 		againstRule("rule-dodged-by-retarget", "A rule is for main, and the pull request went to a topic branch until it was approved.", `change.base != "main"`, "the rule says no",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				repo.Push("topic", w.dave)

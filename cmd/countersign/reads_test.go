@@ -261,8 +261,8 @@ func readsOfAPull(t *testing.T, w *acme) beginning {
 	}
 }
 
-// readsOfLongLists is a pull request with more commits, reviews and events than the first answer
-// holds.
+// readsOfLongLists is a pull request with more commits, reviews, events and labels than the first
+// answer holds.
 func readsOfLongLists(_ *testing.T, w *acme) beginning {
 	repo := w.guardedRepo("long", "")
 	return func(t *testing.T, name string) reading {
@@ -279,6 +279,9 @@ func readsOfLongLists(_ *testing.T, w *acme) beginning {
 		for range 51 {
 			pr.Assign(w.dave, w.alice)
 			pr.Unassign(w.dave, w.alice)
+		}
+		for i := range 101 {
+			pr.Label(w.dave, fmt.Sprint("label ", i))
 		}
 		w.app.Hooks().Drop(nil)
 		return w.ofPull(&pr, func() { pr.Approve(w.bob) })
