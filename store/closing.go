@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -30,6 +31,9 @@ type Closing struct {
 	Remediation string
 }
 
+// ClosedAlready is why a closing is refused of what somebody else closed before.
+const ClosedAlready = "it is closed already."
+
 // ByReview says whether the exception is settled by the review that was missing, and by nothing
 // else.
 func (e Exception) ByReview() bool { return e.Kind == ExceptionEmergency || e.Kind == ExceptionLate }
@@ -39,11 +43,15 @@ func (e Exception) ByReview() bool { return e.Kind == ExceptionEmergency || e.Ki
 func (e Exception) Refuses(c Closing) string {
 	switch {
 	case e.State == ExceptionClosed:
-		return "it is closed already."
+		return ClosedAlready
 	case e.ByReview():
 		return "it is settled by the review that is missing, and by nothing else."
 	case c.ByID == 0 || !c.IsPerson || policy.Builtin().OfActor(policy.Actor{ID: c.ByID, Login: c.By, Type: policy.TypeUser}) != nil:
 		return "only a person closes it."
+	case e.Kind == "blind-interval" && e.State == ExceptionOpen && strings.Contains(e.Subject, "/blind since "):
+		return "the branch cannot be seen yet: it is remediated when it can."
+	case slices.Contains(e.Involved, c.ByID):
+		return c.By + " is behind the change that it is about, so somebody else closes it."
 	case c.ByID == e.CausedBy:
 		return "it is about what " + c.By + " did, so somebody else closes it."
 	case !c.CanWrite:

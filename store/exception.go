@@ -69,6 +69,8 @@ type Exception struct {
 	Escalate  bool `json:"escalate,omitempty"`
 	// CausedBy is the numeric id of the account that it is about; 0: not known, or nobody.
 	CausedBy int64 `json:"caused_by,omitempty"`
+	// Involved are the numeric ids of the accounts behind the change that it is about.
+	Involved []int64 `json:"involved,omitempty"`
 	// ByID is the numeric id of who took this step; 0: countersign, or somebody who is known by
 	// name alone.
 	ByID int64 `json:"by_id,omitempty"`

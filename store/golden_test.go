@@ -31,7 +31,7 @@ func TestBodiesGolden(t *testing.T) {
 			RepoID: repo, Repository: "acme/app", Number: 1, Ref: "main", SHA: "h2", RecordID: "r1", Severity: "high", State: ExceptionClosed,
 			Reason: "why", Owner: "alice", Remediation: "reverted", OpenedAt: time.Unix(1763899200, 0).UTC(), DueAt: time.Unix(1763899300, 0).UTC(),
 			ClosedAt: time.Unix(1763899400, 0).UTC(), Issue: 9, Step: "closed", By: "bob", OverdueAt: time.Unix(1763899350, 0).UTC(),
-			KeepIssue: true, Escalate: true, CausedBy: 4, ByID: 5, OnGitHub: "closed", Escalated: true},
+			KeepIssue: true, Escalate: true, CausedBy: 4, Involved: []int64{4, 6}, ByID: 5, OnGitHub: "closed", Escalated: true},
 	} {
 		got, err := json.Marshal(body)
 		ok(t, err)

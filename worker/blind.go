@@ -20,7 +20,7 @@ func (j *branchJob) gap(u gh.RefUpdate) *store.Exception {
 	if j.branch.Tip == "" || u.Before == j.branch.Tip {
 		return nil
 	}
-	e := j.exception(exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprint(u.ID)),
+	e := j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprint(u.ID)),
 		fmt.Sprintf("%s was at %.12s and then moved from %.12s to %.12s. GitHub's activity does not list what happened in between, so nobody can say what was merged then.", j.job.Ref, j.branch.Tip, u.Before, u.After))
 	e.SHA = u.Before
 	return &e
@@ -78,8 +78,10 @@ func (j *branchJob) untold(ctx context.Context, t toldPushes, updates []gh.RefUp
 		if j.Now().Sub(o.ReceivedAt) < branchPatience {
 			return nil, fmt.Errorf("%w: GitHub does not list the push of %.12s yet", facts.ErrBehind, e.Push.After)
 		}
-		open = append(open, j.exception(exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprintf("push %d", o.Seq)),
-			fmt.Sprintf("GitHub told of a push to %s from %.12s to %.12s, and its activity does not list it, so it was not compared with what was decided.", j.job.Ref, e.Push.Before, e.Push.After)))
+		missing := j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprintf("push %d", o.Seq)),
+			fmt.Sprintf("GitHub told of a push to %s from %.12s to %.12s, and its activity does not list it, so it was not compared with what was decided.", j.job.Ref, e.Push.Before, e.Push.After))
+		missing.CausedBy = e.Sender.ID
+		open = append(open, missing)
 	}
 	j.branch.Seq = max(j.branch.Seq, t.seq)
 	return open, nil
@@ -91,7 +93,7 @@ func (j *branchJob) blind(ctx context.Context, cause error) error {
 	var open []store.Exception
 	if j.branch.BlindSince.IsZero() {
 		j.branch.BlindSince = j.Now().UTC().Truncate(time.Microsecond)
-		open = append(open, j.exception(exceptionBlind, policy.SeverityHigh, j.blindSubject(),
+		open = append(open, j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.blindSubject(),
 			fmt.Sprintf("From %s on GitHub does not show the App what reaches %s: %s", whenUTC(j.branch.BlindSince), j.job.Ref, blindCause(cause))))
 	}
 	return j.tenant.SettleBranch(ctx, j.job, j.branch, open, j.Now().Add(branchEvery))
@@ -113,8 +115,10 @@ func blindCause(cause error) string {
 		return "the App was suspended or uninstalled, or lacks the permission to read the repository's contents. An owner of the organisation sees which in its settings, under GitHub Apps."
 	case errors.Is(cause, gh.ErrTruncated):
 		return "there were more updates than can be read at once. Look through the repository's activity by hand."
+	case errors.Is(cause, gh.ErrNotFound):
+		return "the repository is not there, or the App is not installed on it any more."
 	}
-	return "the repository is not there, or the App is not installed on it any more."
+	return "what was asked for was not answered, however often it was tried. It is tried again every hour; the server's log says more."
 }
 
 // seeing notes that a branch that could not be seen was caught up with.

@@ -26,6 +26,9 @@ const (
 	maxLookedBack = 50
 	// maxTips is how many enrolled branches a new one is compared with.
 	maxTips = 30
+	// branchAttempts is after how many failed looks in a row, about twenty minutes, a branch counts
+	// as one that cannot be seen. The job itself is never given up.
+	branchAttempts = 10
 	// noCommit is how GitHub writes that there is no commit: where a branch is made or deleted.
 	noCommit = "0000000000000000000000000000000000000000"
 )
@@ -42,13 +45,14 @@ type branchJob struct {
 	above  facts.OrganisationPolicy
 	policy *policy.Policy // that holds now; nil: none that can be used
 	branch store.Branch
+	behind map[int][]int64 // by pull request, the accounts behind it as decisions say
 }
 
 // branch compares everything that reached a branch since it was last looked at with what was
 // decided about it. What a delivery told of and what GitHub's activity alone tells of are judged
 // alike.
 func (w *Worker) branch(ctx context.Context, log zerolog.Logger, client *gh.Client, job store.Job) error {
-	j := &branchJob{Worker: w, log: log.With().Str("branch", job.Ref).Logger(), client: client, tenant: w.Store.Tenant(job.OrgID), job: job}
+	j := &branchJob{Worker: w, log: log.With().Str("branch", job.Ref).Logger(), client: client, tenant: w.Store.Tenant(job.OrgID), job: job, behind: map[int][]int64{}}
 	err := j.look(ctx)
 	var limited *gh.RateLimitError
 	switch {
@@ -57,8 +61,26 @@ func (w *Worker) branch(ctx context.Context, log zerolog.Logger, client *gh.Clie
 	case errors.Is(err, facts.ErrBehind):
 		age := w.Now().Sub(job.EnqueuedAt)
 		return w.Store.Postpone(ctx, job, w.Now().Add(min(max(age/2, 200*time.Millisecond), time.Minute)), err.Error())
+	case err != nil && job.Attempt >= branchAttempts && ctx.Err() == nil && !errors.Is(err, store.ErrLeaseLost):
+		return j.lookLater(ctx, err)
 	}
 	return err
+}
+
+// lookLater ends a look that failed again and again. Were the job given up, nobody would look at
+// the branch any more.
+func (j *branchJob) lookLater(ctx context.Context, cause error) (err error) {
+	// As it was last saved: what this look noted and did not save is found again.
+	j.branch, err = j.tenant.Branch(ctx, j.job.RepoID, j.job.Ref)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && errors.Is(cause, gh.ErrNotFound):
+		return j.Store.Finish(ctx, j.job) // the repository is gone, and nothing of it was followed
+	case errors.Is(err, store.ErrNotFound):
+		return j.Store.FinishUntil(ctx, j.job, j.Now().Add(branchEvery))
+	case err != nil:
+		return err
+	}
+	return j.blind(ctx, cause)
 }
 
 func (j *branchJob) look(ctx context.Context) error {
@@ -80,8 +102,6 @@ func (j *branchJob) look(ctx context.Context) error {
 		return j.Store.Finish(ctx, j.job)
 	case unseen(err) && followed:
 		return j.blind(ctx, err)
-	case errors.Is(err, gh.ErrNotFound):
-		return j.Store.Finish(ctx, j.job) // the repository is gone, and nothing of it was followed
 	case err != nil:
 		return err
 	}
@@ -251,9 +271,9 @@ func (j *branchJob) policyAt(ctx context.Context, at string) (facts.BranchPolicy
 	return facts.ReadBranchPolicy(ctx, j.client, j.at, j.above, at, j.job.Ref)
 }
 
-// exception is one about the branch.
-func (j *branchJob) exception(kind, severity, subject, reason string) store.Exception {
+// exception is one about the branch, followed up by a policy; nil: none that can be used.
+func (j *branchJob) exception(by *policy.Policy, kind, severity, subject, reason string) store.Exception {
 	return follow(store.Exception{
 		Kind: kind, Subject: subject, RepoID: j.job.RepoID, Repository: j.branch.Repository, Ref: j.job.Ref, Severity: severity, Reason: reason,
-	}, j.policy.Followed(), j.Now())
+	}, by.Followed(), j.Now())
 }

@@ -119,7 +119,10 @@ func (j *exceptionJob) keepIssue(ctx context.Context) error {
 	}
 	issue, err := j.client.Issue(ctx, j.at, j.e.Issue)
 	switch {
-	case errors.Is(err, gh.ErrGone) || errors.Is(err, gh.ErrNotFound):
+	case errors.Is(err, gh.ErrNotFound):
+		j.log.Warn().Err(err).Str("exception", j.e.ID).Msg("the issue of an exception is not there; it is looked for again later")
+		return nil
+	case errors.Is(err, gh.ErrGone):
 		return j.step(ctx, "issue gone", func(e *store.Exception) { e.KeepIssue, e.Issue = false, 0 })
 	case err != nil:
 		return err
@@ -225,8 +228,8 @@ func (j *exceptionJob) closedByHand(ctx context.Context, issue gh.Issue) error {
 	why, err := j.tenant.CloseException(ctx, j.e.ID, c, func(e *store.Exception) {
 		e.OnGitHub, j.e = policy.MarkClosed, *e
 	})
-	if err != nil || why == "" {
-		return err
+	if err != nil || why == "" || why == store.ClosedAlready {
+		return err // what was closed meanwhile is looked at again: that marked this job
 	}
 	if err := j.say(ctx, issue.Number, policy.MarkNotClosed(issue.ClosedAt), j.text().NotClosed(why, issue.ClosedAt)); err != nil {
 		return err

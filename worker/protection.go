@@ -34,6 +34,7 @@ func (j *branchJob) protect(ctx context.Context) error {
 	if _, enrolled := j.policy.Lane(j.job.Ref); !enrolled {
 		return nil // it says nothing of how a branch is to be protected that it does not enrol
 	}
+	now := j.Now() // before it is read: what is newer must not be set back
 	protection, err := facts.ReadProtection(ctx, j.client, j.at, j.job.Ref, func(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error) {
 		return attested(ctx, j.tenant, rulesetID)
 	})
@@ -43,7 +44,6 @@ func (j *branchJob) protect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := j.Now()
 	seen, err := j.protectionSeen(protection, policy.JudgeProtection(j.policy, j.App, protection, now), j.policy)
 	if err != nil {
 		return err

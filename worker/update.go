@@ -59,6 +59,7 @@ func (j *branchJob) judge(ctx context.Context, u gh.RefUpdate, open []store.Exce
 		return err
 	}
 	f.RepositoryID, f.Mode = j.job.RepoID, policy.Mode(j.branch.Mode)
+	followed := j.policy
 	if at := u.Before; at != noCommit {
 		// The policy that held when it came, which it may itself have changed.
 		held, err := j.policyAt(ctx, at)
@@ -66,7 +67,8 @@ func (j *branchJob) judge(ctx context.Context, u gh.RefUpdate, open []store.Exce
 			return err
 		}
 		if held.Enrolled {
-			f.Mode = held.Lane.Mode
+			// It may itself have changed how what it did is followed up.
+			f.Mode, followed = held.Lane.Mode, held.Policy
 		}
 	}
 	h, err := j.decided(ctx, u, &f)
@@ -76,8 +78,9 @@ func (j *branchJob) judge(ctx context.Context, u gh.RefUpdate, open []store.Exce
 	findings := policy.JudgeUpdate(policy.Builtin(), &f)
 	for i, finding := range findings {
 		// An update is judged once, so the place of a finding in the list tells it apart.
-		e := j.exception(finding.Kind, finding.Severity, fmt.Sprintf("%d/%d/%d/%d", j.job.RepoID, u.ID, finding.Number, i), finding.Reason)
+		e := j.exception(followed, finding.Kind, finding.Severity, fmt.Sprintf("%d/%d/%d/%d", j.job.RepoID, u.ID, finding.Number, i), finding.Reason)
 		e.Number, e.RecordID, e.SHA, e.CausedBy = finding.Number, finding.RecordID, u.After, u.Actor.ID
+		e.Involved = j.behind[finding.Number]
 		open = append(open, e)
 	}
 	body, err := mergeBody(f, findings)
@@ -184,6 +187,9 @@ func (j *branchJob) priorTo(ctx context.Context, at time.Time, m *policy.MergedC
 	if err != nil {
 		return err
 	}
+	if err := j.involve(m.Number, before, later); err != nil {
+		return err
+	}
 	if before != nil {
 		if m.Before, err = prior(before); err != nil {
 			return err
@@ -204,6 +210,26 @@ func (j *branchJob) priorTo(ctx context.Context, at time.Time, m *policy.MergedC
 	for _, member := range group.Members.Items {
 		if member.Number == m.Number && member.HeadSHA == m.HeadSHA && member.Facts != nil {
 			m.Files = member.Facts.Files
+		}
+	}
+	return nil
+}
+
+// involve remembers who is behind a pull request, as far as decisions about it say: they do not
+// close what is found about it.
+func (j *branchJob) involve(number int, rows ...*store.Decided) error {
+	for _, row := range rows {
+		if row == nil {
+			continue
+		}
+		var d policy.Decision
+		if err := json.Unmarshal(row.Decision, &d); err != nil {
+			return fmt.Errorf("decode decision %s: %w", row.RecordID, err)
+		}
+		for _, m := range slices.Concat(d.Authorship.Authors, d.Authorship.Initiators) {
+			if id := m.Actor.ID; id != 0 && !slices.Contains(j.behind[number], id) {
+				j.behind[number] = append(j.behind[number], id)
+			}
 		}
 	}
 	return nil

@@ -115,3 +115,38 @@ func TestWhoClosesAnException(t *testing.T) {
 	}
 	w.nowhere(t, w.alice.Token())
 }
+
+// Who wrote what somebody else merged past its review does not close what is found about it.
+func TestWhoIsBehindAChangeClosesNothingAboutIt(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.guardedRepo("behind it", "")
+	pr := w.davesPull(repo, code)
+	w.test(pr, "success")
+	w.mustSettle(t)
+	repo.Unprotect("main", w.carol)
+	mustDo(t, pr.Merge(w.carol, "squash"))
+	w.mustSettle(t)
+	e := w.exceptions(t, repo, "merged-while-failing")[0]
+	server := "http://" + w.server.listener.Addr().String()
+	out, err := w.exceptionsAs(t, w.dave.Token(), "close", "--server", server, "--repo", repo.FullName(), "--done", "fine", e.ID)
+	if err == nil || !strings.Contains(out, "is behind the change") {
+		t.Errorf("its author: %v\n%s", err, out)
+	}
+	if out, err := w.exceptionsAs(t, w.bob.Token(), "close", "--server", server, "--repo", repo.FullName(), "--done", "reverted", e.ID); err != nil {
+		t.Errorf("somebody else: %s", out)
+	}
+}
+
+// How a push is followed up is not for the push to say.
+func TestAPushDoesNotSayHowItIsFollowedUp(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.guardedRepo("own follow up", "")
+	w.mustSettle(t)
+	repo.Unprotect("main", w.carol)
+	repo.Push("main", w.carol, ghsim.Commit{Message: "quick", Files: map[string]string{".github/countersign.yml": shopPolicy + "exceptions: {owner: carol, due: {high: 30d}}\n"}})
+	w.mustSettle(t)
+	e := w.exceptions(t, repo, "direct-push")[0]
+	if e.Owner != "" || e.DueAt.Sub(e.OpenedAt) > 25*time.Hour {
+		t.Errorf("owner %q, due %s after it was opened at %s", e.Owner, e.DueAt, e.OpenedAt)
+	}
+}
