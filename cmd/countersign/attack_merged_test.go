@@ -93,7 +93,7 @@ func arrivals() []arrival {
 			pr.Push(w.dave, evil)
 			mustDo(t, pr.Merge(w.carol, "squash"))
 			hooks.Release()
-		}, []string{"merged-without-decision high", "protection-drift high"}, "nothing was ever decided about this head"},
+		}, []string{"merged-without-decision high"}, "nothing was ever decided about this head"},
 		{"merged-at-another-head-unheard", "The same, and no delivery tells of it.", func(t *testing.T, w *acme, repo *ghsim.Repo) {
 			pr := w.readyPull(t, repo, "one")
 			w.unheard(t, func() { open(w, repo); pr.Push(w.dave, evil); mustDo(t, pr.Merge(w.carol, "squash")) })
