@@ -36,13 +36,14 @@ func (s *Seed) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// SeedOfCheckpoint derives a seed from a signed checkpoint of the log that nobody could foresee:
-// the first that witnesses cosigned after the period. purpose tells the draws of one checkpoint
-// apart.
-func SeedOfCheckpoint(checkpoint []byte, purpose string) Seed {
+// SeedOfCheckpoint derives a seed from a checkpoint of the log that nobody could foresee: the first
+// that witnesses cosigned after the period. text is what was signed, without the lines of the
+// signatures, which could be added or put in another order until the sample pleases. purpose
+// tells the draws of one checkpoint apart.
+func SeedOfCheckpoint(text, purpose string) Seed {
 	h := sha256.New()
 	fmt.Fprintf(h, "countersign sample draw\n%d\n%s\n", len(purpose), purpose)
-	h.Write(checkpoint)
+	h.Write([]byte(text))
 	return h.Sum(nil)
 }
 

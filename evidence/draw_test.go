@@ -86,7 +86,7 @@ func TestDrawIsFair(t *testing.T) {
 	counts := map[string]int{}
 	const draws, n = 6000, 6
 	for i := range draws {
-		got, err := Draw(items, SeedOfCheckpoint(fmt.Append(nil, i), "fair"), map[string]int{"": n})
+		got, err := Draw(items, SeedOfCheckpoint(fmt.Sprint(i), "fair"), map[string]int{"": n})
 		if err != nil {
 			t.Fatal(err)
 		}
