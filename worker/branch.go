@@ -54,14 +54,13 @@ type branchJob struct {
 func (w *Worker) branch(ctx context.Context, log zerolog.Logger, client *gh.Client, job store.Job) error {
 	j := &branchJob{Worker: w, log: log.With().Str("branch", job.Ref).Logger(), client: client, tenant: w.Store.Tenant(job.OrgID), job: job, behind: map[int][]int64{}}
 	err := j.look(ctx)
-	var limited *gh.RateLimitError
 	switch {
-	case errors.As(err, &limited):
-		return w.Store.Postpone(ctx, job, limited.Until, err.Error())
+	case err == nil || errors.Is(err, gh.ErrRateLimited) || errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil:
+		return err
 	case errors.Is(err, facts.ErrBehind):
 		age := w.Now().Sub(job.EnqueuedAt)
 		return w.Store.Postpone(ctx, job, w.Now().Add(min(max(age/2, 200*time.Millisecond), time.Minute)), err.Error())
-	case err != nil && job.Attempt >= branchAttempts && ctx.Err() == nil && !errors.Is(err, store.ErrLeaseLost):
+	case job.Attempt >= branchAttempts:
 		return j.lookLater(ctx, err)
 	}
 	return err
@@ -166,11 +165,8 @@ func (j *branchJob) read(ctx context.Context, followed bool) (updates []gh.RefUp
 
 // place reads where the branch is and the organisation's policy.
 func (j *branchJob) place(ctx context.Context) (err error) {
-	if j.repo, err = j.client.Repository(ctx, repoOf(j.job.Repository)); err != nil {
+	if j.repo, err = repositoryNow(ctx, j.client, j.job.Repository, j.job.RepoID); err != nil {
 		return err
-	}
-	if j.repo.ID != j.job.RepoID {
-		return fmt.Errorf("the name %s now belongs to repository %d: %w", j.job.Repository, j.repo.ID, gh.ErrNotFound)
 	}
 	j.at, j.branch.Repository = repoOf(j.repo.FullName), j.repo.FullName
 	j.above, err = facts.ReadOrganisationPolicy(ctx, j.client, j.at.Owner)
@@ -225,20 +221,22 @@ func (j *branchJob) first(ctx context.Context, updates []gh.RefUpdate) ([]gh.Ref
 		if err != nil {
 			return nil, err
 		}
-		if heard.seq > 0 {
-			n = i
-		} else if j.Now().Sub(u.At) < branchPatience {
+		told := heard.seq > 0
+		if !told && j.Now().Sub(u.At) < branchPatience {
 			return nil, fmt.Errorf("%w: no delivery has told of update %d yet", facts.ErrBehind, u.ID)
 		}
 		before, err := j.enrolledBefore(ctx, u)
 		if err != nil {
 			return nil, err
 		}
+		switch {
+		case told && before:
+			n = i + 1
+		case told:
+			n = i // what enrolled it
+		}
 		if !before {
 			break
-		}
-		if heard.seq > 0 {
-			n = i + 1
 		}
 	}
 	if n < len(updates) {

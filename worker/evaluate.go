@@ -241,13 +241,12 @@ func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Te
 		return context.Cause(ctx)
 	}
 	now := w.Now()
-	var limited *gh.RateLimitError
 	switch {
-	case errors.As(cause, &limited):
+	case errors.Is(cause, gh.ErrRateLimited):
 		if err := w.recordUndecided(ctx, log, tenant, job, base, cause, false); err != nil {
 			return err
 		}
-		return w.Store.Postpone(ctx, job, limited.Until, cause.Error())
+		return cause
 	case errors.Is(cause, facts.ErrBehind):
 		age := now.Sub(job.EnqueuedAt)
 		if age > quietBehind {

@@ -41,13 +41,11 @@ func (w *Worker) exception(ctx context.Context, log zerolog.Logger, job store.Jo
 		err = w.tell(ctx, log, tenant, job, e)
 	}
 	err = errors.Join(err, w.onGitHub(ctx, log, tenant, job, e))
-	var limited *gh.RateLimitError
 	switch {
-	case errors.As(err, &limited):
-		return w.Store.Postpone(ctx, job, limited.Until, err.Error())
-	case err != nil && (job.Attempt < tellAttempts || ctx.Err() != nil):
+	case err == nil:
+	case errors.Is(err, gh.ErrRateLimited) || job.Attempt < tellAttempts || ctx.Err() != nil:
 		return err
-	case err != nil:
+	default:
 		// Were the job given up, its clock would stand still.
 		log.Error().Err(err).Str("exception", e.ID).Msg("an exception is not told on GitHub yet; that is tried again with the next look")
 	}

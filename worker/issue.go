@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -76,10 +75,7 @@ func (j *exceptionJob) reach(ctx context.Context, job store.Job) (err error) {
 	if j.client, err = j.Installation(job.InstallationID); err != nil {
 		return err
 	}
-	repo, err := j.client.Repository(ctx, repoOf(j.e.Repository))
-	if err == nil && repo.ID != j.e.RepoID {
-		err = fmt.Errorf("the name %s now belongs to repository %d: %w", j.e.Repository, repo.ID, gh.ErrNotFound)
-	}
+	repo, err := repositoryNow(ctx, j.client, j.e.Repository, j.e.RepoID)
 	j.at = repoOf(repo.FullName)
 	return err
 }

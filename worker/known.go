@@ -78,7 +78,11 @@ func (k *known) pushesOf(ctx context.Context, tenant store.Tenant, job store.Job
 	if err != nil {
 		return nil, err
 	}
-	var out []policy.Push
+	return pushesIn(observations, k.headRef)
+}
+
+// pushesIn are the pushes to a branch among observations.
+func pushesIn(observations []store.Observation, branch string) (out []policy.Push, err error) {
 	for _, o := range observations {
 		if o.Event != "push" {
 			continue
@@ -87,7 +91,7 @@ func (k *known) pushesOf(ctx context.Context, tenant store.Tenant, job store.Job
 		if err != nil {
 			return nil, err
 		}
-		if e.Push.Ref == "refs/heads/"+k.headRef {
+		if e.Push.Ref == "refs/heads/"+branch {
 			out = append(out, push(o, e, e.Push.Before, e.Push.After, e.Push.Forced))
 		}
 	}
@@ -114,17 +118,7 @@ func pushesTo(ctx context.Context, tenant store.Tenant, job store.Job, branch, s
 	if err != nil {
 		return nil, err
 	}
-	var out []policy.Push
-	for _, o := range observations {
-		e, err := decode(o)
-		if err != nil {
-			return nil, err
-		}
-		if e.Push.Ref == "refs/heads/"+branch {
-			out = append(out, push(o, e, e.Push.Before, e.Push.After, e.Push.Forced))
-		}
-	}
-	return out, nil
+	return pushesIn(observations, branch)
 }
 
 // proposalsOf say which branches a commit was proposed for as the head of any pull request.

@@ -28,7 +28,7 @@ func (w *Worker) publish(ctx context.Context, log zerolog.Logger, client *gh.Cli
 	}
 	if pub.Attempting != "" {
 		if pub, err = w.readBack(ctx, log, client, tenant, job, pub); err != nil {
-			return w.publishFailed(ctx, job, err)
+			return err
 		}
 	}
 	if pub.Wanted == nil {
@@ -52,7 +52,7 @@ func (w *Worker) publish(ctx context.Context, log zerolog.Logger, client *gh.Cli
 	}
 	run, err := w.write(ctx, client, pub, write, said)
 	if err != nil {
-		return w.publishFailed(ctx, job, err)
+		return err
 	}
 	// If we stop here, the check run is on GitHub and the record of it is not: the read
 	// back finds it by its external id.
@@ -146,14 +146,14 @@ func (w *Worker) readBack(ctx context.Context, log zerolog.Logger, client *gh.Cl
 	return pub, nil
 }
 
-// publishFailed postpones the job when GitHub asks for it; every other failure is retried,
-// and a write whose fate is not known is read back then.
-func (w *Worker) publishFailed(ctx context.Context, job store.Job, cause error) error {
-	var limited *gh.RateLimitError
-	if errors.As(cause, &limited) {
-		return w.Store.Postpone(ctx, job, limited.Until, cause.Error())
+// repositoryNow finds a repository by the name that it had; ErrNotFound when that belongs to
+// another one by now.
+func repositoryNow(ctx context.Context, client *gh.Client, name string, id int64) (gh.RepositoryNow, error) {
+	repo, err := client.Repository(ctx, repoOf(name))
+	if err == nil && repo.ID != id {
+		err = fmt.Errorf("the name %s now belongs to repository %d: %w", name, repo.ID, gh.ErrNotFound)
 	}
-	return cause
+	return repo, err
 }
 
 func repoOf(fullName string) gh.Repo {

@@ -61,13 +61,13 @@ func (j *branchJob) judge(ctx context.Context, u gh.RefUpdate, open []store.Exce
 	f.RepositoryID, f.Mode = j.job.RepoID, policy.Mode(j.branch.Mode)
 	followed := j.policy
 	if at := u.Before; at != noCommit {
-		// The policy that held when it came, which it may itself have changed.
+		// The policy that held when it came: it may itself have changed it, and how what it did is
+		// followed up.
 		held, err := j.policyAt(ctx, at)
 		if err != nil {
 			return err
 		}
 		if held.Enrolled {
-			// It may itself have changed how what it did is followed up.
 			f.Mode, followed = held.Lane.Mode, held.Policy
 		}
 	}

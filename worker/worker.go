@@ -134,14 +134,24 @@ func (w *Worker) run(ctx context.Context, job store.Job) {
 	defer stop()
 
 	err := w.dispatch(leased, log, job)
+	var limited *gh.RateLimitError
 	switch {
 	case err == nil:
 	case errors.Is(err, store.ErrLeaseLost) || errors.Is(context.Cause(leased), store.ErrLeaseLost):
 		log.Warn().Msg("lease lost; whoever holds it now does the work")
 	case ctx.Err() != nil:
 		w.giveBack(log, job)
+	case errors.As(err, &limited):
+		w.postpone(ctx, log, job, limited.Until, err)
 	default:
 		w.retry(ctx, log, job, err)
+	}
+}
+
+// postpone puts a job back until GitHub answers again. That is no failed attempt.
+func (w *Worker) postpone(ctx context.Context, log zerolog.Logger, job store.Job, until time.Time, cause error) {
+	if err := w.Store.Postpone(ctx, job, until, cause.Error()); err != nil {
+		log.Error().Err(err).Msg("job could not be put back; its lease will run out and it will be taken again")
 	}
 }
 
