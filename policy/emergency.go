@@ -200,13 +200,13 @@ func (j *judgement) exempt(r ruling) ruling {
 	r.Outcome, r.title = OutcomeExempt, ""
 	r.Reason = fmt.Sprintf("%s declared an emergency (%s: %s), which stands until %s. %s",
 		orSomebody(e.By.Login), e.Ticket, e.Reason, e.Until.UTC().Format("15:04 UTC"), r.Reason)
-	r.Remedy = "Somebody who did not write or request this reviews it by " + whenUTC(e.ReviewBy) + "."
+	r.Remedy = "Somebody who did not write or request this reviews it by " + WhenUTC(e.ReviewBy) + "."
 	return r
 }
 
 // emergencyTitle is the title of a change that an emergency released.
 func (e *EmergencyResult) title() string {
-	return "Emergency: released without review, which is due by " + whenUTC(e.ReviewBy)
+	return "Emergency: released without review, which is due by " + WhenUTC(e.ReviewBy)
 }
 
 // EmergencyPath says how a change that was released in an emergency gets past GitHub's own

@@ -197,7 +197,7 @@ func lead(d Decision) string {
 	case VerdictPass:
 		if e := d.Emergency; e != nil {
 			return "**Released in an emergency, without its review.** " + escape(fmt.Sprintf("%s declared it (%s: %s). The release stands until %s; somebody who did not write or request the change reviews it by %s.",
-				orSomebody(e.By.Login), e.Ticket, e.Reason, e.Until.UTC().Format("15:04 UTC"), whenUTC(e.ReviewBy)))
+				orSomebody(e.By.Login), e.Ticket, e.Reason, e.Until.UTC().Format("15:04 UTC"), WhenUTC(e.ReviewBy)))
 		}
 		return "**Nothing to do.** Everything that is asked of this change holds."
 	case VerdictRepair:

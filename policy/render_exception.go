@@ -56,7 +56,7 @@ func (x ExceptionText) Issue() (title, body string) {
 	}
 	row("Commit", escape(x.SHA))
 	if !x.DueAt.IsZero() {
-		row("To be settled by", whenUTC(x.DueAt))
+		row("To be settled by", WhenUTC(x.DueAt))
 	}
 	row("Owner", escape(x.Owner))
 	fmt.Fprintf(&b, "\n**What to do.** %s\n\nThe exception %s stays in the organisation's log, whatever becomes of this issue.\n%s\n", x.settle(), code(x.ID), x.Mark(MarkOpened))
@@ -78,7 +78,7 @@ func (x ExceptionText) Overdue() string {
 	if x.Owner != "" {
 		owner = " Its owner is " + escape(x.Owner) + "."
 	}
-	return fmt.Sprintf("**This is overdue**: it was to be settled by %s.%s\n\n%s\n\n%s\n%s\n", whenUTC(x.DueAt), owner, escape(x.Reason), x.settle(), x.Mark(MarkOverdue))
+	return fmt.Sprintf("**This is overdue**: it was to be settled by %s.%s\n\n%s\n\n%s\n%s\n", WhenUTC(x.DueAt), owner, escape(x.Reason), x.settle(), x.Mark(MarkOverdue))
 }
 
 // Settled is the comment that says how the exception was remediated or closed.

@@ -64,7 +64,7 @@ func (j *judgement) timely() (ruling, bool) {
 	}
 	title := ""
 	if r.Outcome == OutcomePending {
-		title = "Needs a first review by somebody who did not write or request it, by " + whenUTC(clock.DueAt)
+		title = "Needs a first review by somebody who did not write or request it, by " + WhenUTC(clock.DueAt)
 	}
 	return ruling{RuleResult: r, title: title}, true
 }
@@ -73,17 +73,17 @@ func (j *judgement) timely() (ruling, bool) {
 func (j *judgement) readClock(r *RuleResult, clock *ReviewClock, within Span) {
 	clock.By, clock.At = j.firstReview()
 	reviewed, now := !clock.At.IsZero(), j.f.EvaluatedAt
-	due := whenUTC(clock.DueAt)
+	due := WhenUTC(clock.DueAt)
 	switch {
 	case reviewed && clock.At.Before(clock.DueAt):
 		r.Outcome = OutcomePass
-		r.Reason = fmt.Sprintf("%s gave the first review at %s, within %s.", orSomebody(clock.By.Login), whenUTC(clock.At), within)
+		r.Reason = fmt.Sprintf("%s gave the first review at %s, within %s.", orSomebody(clock.By.Login), WhenUTC(clock.At), within)
 	case !reviewed && !j.f.Reviews.Complete:
 		r.Reason = "Whether somebody reviewed it in time is not known. " + incomplete(j.f.Reviews, "reviews")
 		return
 	case reviewed:
 		clock.Late, r.Outcome = true, OutcomeExempt
-		r.Reason = fmt.Sprintf("Late: %s gave the first review at %s, and it was due by %s. That stays on record; it does not hold the change.", orSomebody(clock.By.Login), whenUTC(clock.At), due)
+		r.Reason = fmt.Sprintf("Late: %s gave the first review at %s, and it was due by %s. That stays on record; it does not hold the change.", orSomebody(clock.By.Login), WhenUTC(clock.At), due)
 	case now.Before(clock.DueAt):
 		j.lookAgain(clock.DueAt)
 		r.Outcome = OutcomePending
@@ -137,7 +137,8 @@ func (j *judgement) lookAgain(at time.Time) {
 	}
 }
 
-func whenUTC(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+// WhenUTC is a time for people, to the minute.
+func WhenUTC(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 func (r *policyReader) sla(n *yaml.Node) *SLARules {
 	if n == nil {

@@ -94,7 +94,7 @@ func (j *branchJob) blind(ctx context.Context, cause error) error {
 	if j.branch.BlindSince.IsZero() {
 		j.branch.BlindSince = j.Now().UTC().Truncate(time.Microsecond)
 		open = append(open, j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.blindSubject(),
-			fmt.Sprintf("From %s on GitHub does not show the App what reaches %s: %s", whenUTC(j.branch.BlindSince), j.job.Ref, blindCause(cause))))
+			fmt.Sprintf("From %s on GitHub does not show the App what reaches %s: %s", policy.WhenUTC(j.branch.BlindSince), j.job.Ref, blindCause(cause))))
 	}
 	return j.tenant.SettleBranch(ctx, j.job, j.branch, open, j.Now().Add(branchEvery))
 }
@@ -139,7 +139,7 @@ func (j *branchJob) seeing(ctx context.Context) error {
 				return false
 			}
 			e.State, e.Step, e.By = store.ExceptionRemediated, "remediated", stepByUs
-			e.Remediation = fmt.Sprintf("The App can see the branch again since %s, and compared everything that GitHub's activity lists of the time in between.", whenUTC(j.Now()))
+			e.Remediation = fmt.Sprintf("The App can see the branch again since %s, and compared everything that GitHub's activity lists of the time in between.", policy.WhenUTC(j.Now()))
 			return true
 		})
 		if err != nil {

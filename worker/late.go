@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
@@ -20,7 +19,7 @@ func lateOf(d policy.Decision) []store.Exception {
 		Kind: store.ExceptionLate, Subject: fmt.Sprintf("%d/%d/%d", d.RepositoryID, d.Number, c.ReadyAt.UnixMicro()),
 		RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: policy.SeverityMedium,
 		Reason: fmt.Sprintf("A change with the traces of an AI agent was ready for review at %s, and no independent person had reviewed it by %s.",
-			whenUTC(c.ReadyAt), whenUTC(c.DueAt)),
+			policy.WhenUTC(c.ReadyAt), policy.WhenUTC(c.DueAt)),
 		OpenedAt: c.DueAt, DueAt: c.DueAt.Add(c.DueAt.Sub(c.ReadyAt)),
 	}}
 }
@@ -42,9 +41,7 @@ func (w *Worker) reviewedLate(ctx context.Context, tenant store.Tenant, job stor
 			return false
 		}
 		e.State, e.Step, e.By, e.ClosedAt = store.ExceptionClosed, "reviewed", c.By.Login, w.Now().UTC()
-		e.Remediation = fmt.Sprintf("%s gave the first review at %s.", c.By.Login, whenUTC(c.At))
+		e.Remediation = fmt.Sprintf("%s gave the first review at %s.", c.By.Login, policy.WhenUTC(c.At))
 		return true
 	})
 }
-
-func whenUTC(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/notify"
+	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
@@ -101,9 +102,9 @@ func (w *Worker) notice(e store.Exception, event, organisation string) (notify.N
 	}
 	switch {
 	case event == eventOverdue:
-		n.Title += " is overdue since " + whenUTC(e.DueAt)
+		n.Title += " is overdue since " + policy.WhenUTC(e.DueAt)
 	case !e.DueAt.IsZero():
-		n.Title += ", to be settled by " + whenUTC(e.DueAt)
+		n.Title += ", to be settled by " + policy.WhenUTC(e.DueAt)
 	}
 	if e.Owner != "" {
 		n.Text += " Owner: " + e.Owner + "."

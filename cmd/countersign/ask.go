@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,15 @@ import (
 	"strings"
 	"time"
 )
+
+// ownToken is the token of the person who runs a command; how is the command, for the hint.
+func ownToken(env environment, how string) (string, error) {
+	token := env.getenv("GITHUB_TOKEN")
+	if token == "" {
+		return "", errors.New("GITHUB_TOKEN is not set\nhint: GITHUB_TOKEN=$(gh auth token) countersign " + how)
+	}
+	return token, nil
+}
 
 // serverAddress refuses a server to which a person's token would travel unprotected.
 func serverAddress(server string) (string, error) {

@@ -4,16 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/countersign/countersign/handlers"
+	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
@@ -47,44 +45,13 @@ The token comes from GITHUB_TOKEN and is sent over TLS to the server that you na
 nobody else. It needs no more than to read the repository; a short expiry is enough.
 
 example:
-  GITHUB_TOKEN=$(gh auth token) countersign exceptions close --server https://countersign.example.com \\
+  GITHUB_TOKEN=$(gh auth token) countersign exceptions close --server https://countersign.example.com \
     --repo acme/shop --done "Reverted in #42" 4e0f2f6c-…`
 
 func runExceptions(ctx context.Context, args []string, env environment) error {
-	if len(args) == 0 {
-		fmt.Fprintln(env.stderr, exceptionsHelp)
-		return errUsage
-	}
-	switch args[0] {
-	case "list":
-		return runExceptionsList(ctx, args[1:], env)
-	case "show":
-		return runExceptionsShow(ctx, args[1:], env)
-	case "close":
-		return runExceptionsClose(ctx, args[1:], env)
-	case "-h", "-help", "--help", "help":
-		fmt.Fprintln(env.stdout, exceptionsHelp)
-		return flag.ErrHelp
-	}
-	fmt.Fprintf(env.stderr, "countersign exceptions: there is no command %q\n\n%s\n", args[0], exceptionsHelp)
-	return errUsage
-}
-
-// databaseFlag is the flag of commands that read the database.
-func databaseFlag(flags *flag.FlagSet, env environment) *string {
-	return flags.String("database", cmp.Or(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
-}
-
-// withDatabase opens a database that is there, and closes it.
-func withDatabase(ctx context.Context, url string, do func(*store.Store) error) error {
-	st, err := store.OpenExisting(ctx, store.Options{URL: url})
-	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("%w, with --database", err) // the store's hint goes on
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(st), st.Close())
+	return runBelow(ctx, "exceptions", exceptionsHelp, map[string]func(context.Context, []string, environment) error{
+		"list": runExceptionsList, "show": runExceptionsShow, "close": runExceptionsClose,
+	}, args, env)
 }
 
 // exceptionFilter is what exceptions list was asked for.
@@ -106,7 +73,7 @@ func runExceptionsList(ctx context.Context, args []string, env environment) erro
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
-	return withDatabase(ctx, *database, func(st *store.Store) error { return listExceptions(ctx, st, f, *asJSON, env) })
+	return withDatabase(ctx, store.Options{URL: *database}, func(st *store.Store) error { return listExceptions(ctx, st, f, *asJSON, env) })
 }
 
 func listExceptions(ctx context.Context, st *store.Store, f exceptionFilter, asJSON bool, env environment) error {
@@ -163,13 +130,7 @@ func byUrgency(a, b store.LeafIndexed) int {
 
 func printExceptions(w io.Writer, org string, list []store.LeafIndexed, asJSON bool) error {
 	if asJSON {
-		out := json.NewEncoder(w)
-		for _, e := range list {
-			if err := out.Encode(e.Exception); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printAsJSON(w, list)
 	}
 	overdue := 0
 	for _, e := range list {
@@ -180,6 +141,17 @@ func printExceptions(w io.Writer, org string, list []store.LeafIndexed, asJSON b
 	fmt.Fprintf(w, "%s: %d, %d of them overdue\n", org, len(list), overdue)
 	for _, e := range list {
 		fmt.Fprintf(w, "\n%s  %s  %s  %s\n  %s\n  %s\n", stateOf(e.Exception), e.Severity, visible(e.Kind), visible(whereIs(e.Exception)), visible(e.Reason), strings.Join(detailsOf(e.Exception), ", "))
+	}
+	return nil
+}
+
+// printAsJSON prints exceptions as they are in the log, one on a line.
+func printAsJSON(w io.Writer, list []store.LeafIndexed) error {
+	out := json.NewEncoder(w)
+	for _, e := range list {
+		if err := out.Encode(e.Exception); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -208,9 +180,9 @@ func whereIs(e store.Exception) string {
 }
 
 func detailsOf(e store.Exception) []string {
-	out := []string{"opened " + minute(e.OpenedAt)}
+	out := []string{"opened " + policy.WhenUTC(e.OpenedAt)}
 	if !e.DueAt.IsZero() {
-		out = append(out, "due "+minute(e.DueAt))
+		out = append(out, "due "+policy.WhenUTC(e.DueAt))
 	}
 	if e.Owner != "" {
 		out = append(out, "owner "+visible(e.Owner))
@@ -220,8 +192,6 @@ func detailsOf(e store.Exception) []string {
 	}
 	return append(out, "id "+e.ID)
 }
-
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // visible is one line of text for a terminal, without anything that could steer it.
 func visible(s string) string {
@@ -247,7 +217,7 @@ func runExceptionsShow(ctx context.Context, args []string, env environment) erro
 		fmt.Fprintln(env.stderr, "countersign exceptions show: the id of one exception is needed; countersign exceptions list prints them")
 		return errUsage
 	}
-	return withDatabase(ctx, *database, func(st *store.Store) error { return showException(ctx, st, flags.Arg(0), *asJSON, env.stdout) })
+	return withDatabase(ctx, store.Options{URL: *database}, func(st *store.Store) error { return showException(ctx, st, flags.Arg(0), *asJSON, env.stdout) })
 }
 
 func showException(ctx context.Context, st *store.Store, id string, asJSON bool, w io.Writer) error {
@@ -269,13 +239,7 @@ func showException(ctx context.Context, st *store.Store, id string, asJSON bool,
 
 func printSteps(w io.Writer, steps []store.LeafIndexed, asJSON bool) error {
 	if asJSON {
-		out := json.NewEncoder(w)
-		for _, s := range steps {
-			if err := out.Encode(s.Exception); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printAsJSON(w, steps)
 	}
 	newest := steps[len(steps)-1].Exception
 	fmt.Fprintf(w, "%s  %s  %s  %s\n%s\n%s\n\n", stateOf(newest), newest.Severity, visible(newest.Kind), visible(whereIs(newest)), visible(newest.Reason), strings.Join(detailsOf(newest), ", "))
@@ -305,9 +269,9 @@ func runExceptionsClose(ctx context.Context, args []string, env environment) err
 	if err != nil {
 		return err
 	}
-	token := env.getenv("GITHUB_TOKEN")
-	if token == "" {
-		return errors.New("GITHUB_TOKEN is not set\nhint: GITHUB_TOKEN=$(gh auth token) countersign exceptions close …")
+	token, err := ownToken(env, "exceptions close …")
+	if err != nil {
+		return err
 	}
 	var answer handlers.CloseAnswer
 	err = postAs(ctx, address+handlers.ClosePath, token, handlers.CloseRequest{Repository: *repo, Exception: flags.Arg(0), Remediation: *remediation}, &answer)

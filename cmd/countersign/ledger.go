@@ -28,7 +28,7 @@ var errLedger = errors.New("the log does not hold")
 
 func runLedger(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("ledger check", env.stderr, ledgerHelp)
-	database := flags.String("database", cmp.Or(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
+	database := databaseFlag(flags, env)
 	keyFile := flags.String("key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the log's public key, or with the signing key")
 	asJSON := flags.Bool("json", false, "print one JSON object per organisation")
 	if len(args) == 0 || args[0] != "check" {
@@ -46,14 +46,9 @@ func runLedger(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	st, err := store.OpenExisting(ctx, store.Options{URL: *database, Verifiers: []note.Verifier{verifier}})
-	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("%w, with --database", err) // the store's hint goes on
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(checkLogs(ctx, st, *asJSON, env), st.Close())
+	return withDatabase(ctx, store.Options{URL: *database, Verifiers: []note.Verifier{verifier}}, func(st *store.Store) error {
+		return checkLogs(ctx, st, *asJSON, env)
+	})
 }
 
 // readKey reads what checks the log's signatures: the public key, or the signing key, which

@@ -76,6 +76,24 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	return errUsage
 }
 
+// runBelow runs one of the commands below another, by its name.
+func runBelow(ctx context.Context, name, help string, below map[string]func(context.Context, []string, environment) error, args []string, env environment) error {
+	if len(args) == 0 {
+		fmt.Fprintln(env.stderr, help)
+		return errUsage
+	}
+	switch args[0] {
+	case "-h", "-help", "--help", "help":
+		fmt.Fprintln(env.stdout, help)
+		return flag.ErrHelp
+	}
+	if run, ok := below[args[0]]; ok {
+		return run(ctx, args[1:], env)
+	}
+	fmt.Fprintf(env.stderr, "countersign %s: there is no command %q\n\n%s\n", name, args[0], help)
+	return errUsage
+}
+
 func printUsage(w io.Writer) {
 	fmt.Fprint(w, "Countersign holds agent-authored changes until an independent human has countersigned them.\n\nusage: countersign COMMAND [flags]\n\n")
 	for _, c := range commands() {

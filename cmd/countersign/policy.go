@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -45,37 +44,22 @@ example:
 
 // runPolicy is the policy command.
 func runPolicy(ctx context.Context, args []string, env environment) error {
-	stdin, stdout, stderr := env.stdin, env.stdout, env.stderr
-	if len(args) == 0 {
-		fmt.Fprintln(stderr, policyHelp)
-		return errUsage
-	}
-	switch args[0] {
-	case "check":
-		return runPolicyCheck(ctx, args[1:], stdin, stdout, stderr)
-	case "show":
-		return runPolicyShow(ctx, args[1:], env)
-	case "test":
-		return runPolicyTest(ctx, args[1:], env)
-	case "simulate":
-		return runPolicySimulate(ctx, args[1:], env)
-	case "schema":
-		flags := newFlags("policy schema", stderr, policySchemaHelp)
-		if err := parseFlags(flags, args[1:]); err != nil {
-			return err
-		}
-		_, err := stdout.Write(policy.Schema())
-		return err
-	case "-h", "-help", "--help", "help":
-		fmt.Fprintln(stdout, policyHelp)
-		return flag.ErrHelp
-	}
-	fmt.Fprintf(stderr, "countersign policy: there is no command %q\n\n%s\n", args[0], policyHelp)
-	return errUsage
+	return runBelow(ctx, "policy", policyHelp, map[string]func(context.Context, []string, environment) error{
+		"check": runPolicyCheck, "show": runPolicyShow, "test": runPolicyTest, "simulate": runPolicySimulate, "schema": runPolicySchema,
+	}, args, env)
 }
 
-func runPolicyCheck(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	flags := newFlags("policy check", stderr, policyCheckHelp)
+func runPolicySchema(_ context.Context, args []string, env environment) error {
+	flags := newFlags("policy schema", env.stderr, policySchemaHelp)
+	if err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	_, err := env.stdout.Write(policy.Schema())
+	return err
+}
+
+func runPolicyCheck(ctx context.Context, args []string, env environment) error {
+	flags := newFlags("policy check", env.stderr, policyCheckHelp)
 	if err := parseSome(flags, args); err != nil {
 		return err
 	}
@@ -88,7 +72,7 @@ func runPolicyCheck(ctx context.Context, args []string, stdin io.Reader, stdout,
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		ok, err := checkPolicyFile(name, stdin, stdout, stderr)
+		ok, err := checkPolicyFile(name, env.stdin, env.stdout, env.stderr)
 		if err != nil {
 			return err
 		}

@@ -29,9 +29,9 @@ func explainPull(ctx context.Context, pull string, appID int64, env environment)
 	if err != nil {
 		return err
 	}
-	token := env.getenv("GITHUB_TOKEN")
-	if token == "" {
-		return errors.New("GITHUB_TOKEN is not set\nhint: GITHUB_TOKEN=$(gh auth token) countersign policy show --pr " + pull)
+	token, err := ownToken(env, "policy show --pr "+pull)
+	if err != nil {
+		return err
 	}
 	client, err := gh.PersonAt(gh.Settings{V3URL: env.getenv("GITHUB_V3_API_URL"), V4URL: env.getenv("GITHUB_V4_API_URL")}, token)
 	if err != nil {

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -84,7 +82,7 @@ type unjudged struct {
 
 func runPolicySimulate(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("policy simulate", env.stderr, policySimulateHelp)
-	database := flags.String("database", cmp.Or(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
+	database := databaseFlag(flags, env)
 	file := flags.String("policy", "", "the policy `FILE` to try")
 	org := flags.String("org", "", "only this organisation, by `login`")
 	from := flags.String("from", "", "only decisions from this `date` on, YYYY-MM-DD, UTC")
@@ -113,14 +111,7 @@ func runPolicySimulate(ctx context.Context, args []string, env environment) erro
 		return err
 	}
 	s.source = string(src)
-	st, err := store.OpenExisting(ctx, store.Options{URL: *database})
-	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("%w, with --database", err)
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(s.run(ctx, st, *org, *asJSON, env), st.Close())
+	return withDatabase(ctx, store.Options{URL: *database}, func(st *store.Store) error { return s.run(ctx, st, *org, *asJSON, env) })
 }
 
 // period reads two dates; the second one is whole. Left out, they are the beginning and the end

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"strings"
 
 	"github.com/countersign/countersign/handlers"
+	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
@@ -33,19 +33,7 @@ example:
   GITHUB_TOKEN=$(gh auth token) countersign protect attest --server https://countersign.example.com --repo acme/shop --branch main`
 
 func runProtect(ctx context.Context, args []string, env environment) error {
-	if len(args) == 0 {
-		fmt.Fprintln(env.stderr, protectHelp)
-		return errUsage
-	}
-	switch args[0] {
-	case "attest":
-		return runProtectAttest(ctx, args[1:], env)
-	case "-h", "-help", "--help", "help":
-		fmt.Fprintln(env.stdout, protectHelp)
-		return flag.ErrHelp
-	}
-	fmt.Fprintf(env.stderr, "countersign protect: there is no command %q\n\n%s\n", args[0], protectHelp)
-	return errUsage
+	return runBelow(ctx, "protect", protectHelp, map[string]func(context.Context, []string, environment) error{"attest": runProtectAttest}, args, env)
 }
 
 func runProtectAttest(ctx context.Context, args []string, env environment) error {
@@ -69,9 +57,9 @@ func runProtectAttest(ctx context.Context, args []string, env environment) error
 	if err != nil {
 		return err
 	}
-	token := env.getenv("GITHUB_TOKEN")
-	if token == "" {
-		return fmt.Errorf("GITHUB_TOKEN is not set\nhint: GITHUB_TOKEN=$(gh auth token) countersign protect attest …, as an owner of the organisation")
+	token, err := ownToken(env, "protect attest …, as an owner of the organisation")
+	if err != nil {
+		return err
 	}
 	var answer handlers.AttestAnswer
 	if err := postAs(ctx, address+handlers.AttestPath, token, handlers.AttestRequest{Repository: *repo, Branch: *branch}, &answer); err != nil {
@@ -80,7 +68,7 @@ func runProtectAttest(ctx context.Context, args []string, env environment) error
 	if *asJSON {
 		return json.NewEncoder(env.stdout).Encode(answer)
 	}
-	fmt.Fprintf(env.stdout, "Recorded as %s. It stands until %s, or until one of these rulesets is changed:\n", answer.Owner, answer.Until.Format("2006-01-02 15:04 UTC"))
+	fmt.Fprintf(env.stdout, "Recorded as %s. It stands until %s, or until one of these rulesets is changed:\n", answer.Owner, policy.WhenUTC(answer.Until))
 	for _, a := range answer.Attested {
 		fmt.Fprintf(env.stdout, "  %s (%s, id %d): %s\n", a.Ruleset, a.Source, a.RulesetID, mayBypass(a))
 	}
