@@ -46,6 +46,3 @@ func (r Rate) String() string {
 func (r Rate) share() *big.Float {
 	return number().SetRat(big.NewRat(int64(r), int64(whole)))
 }
-
-// Set makes a rate a flag of a command.
-func (r *Rate) Set(text string) error { return r.UnmarshalText([]byte(text)) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sort"
 )
 
 // Plan is what a sample has to show.
@@ -65,11 +66,20 @@ func SampleSize(p Plan) (Size, error) {
 		most = min(most, p.Population)
 	}
 	risk := (whole - p.Confidence).share()
-	for s.N = 1; s.N <= most; s.N++ {
-		s.Allowed = roundedUp(p.Expected, s.N)
-		if s.chance(p).Cmp(risk) <= 0 {
+	enough := func(n int) bool {
+		s.N = n
+		return s.chance(p).Cmp(risk) <= 0
+	}
+	for from := 1; from <= most; {
+		// Of the sizes that allow the same deviations, a larger one never shows less.
+		s.Allowed = roundedUp(p.Expected, from)
+		past := from + sort.Search(most+1-from, func(i int) bool { return roundedUp(p.Expected, from+i) > s.Allowed })
+		n := from + sort.Search(past-from, func(i int) bool { return enough(from + i) })
+		if n < past {
+			s.N = n
 			return s, nil
 		}
+		from = past
 	}
 	if p.Population > 0 && p.Population <= maxSize {
 		// All of it leaves no risk of sampling.

@@ -193,3 +193,24 @@ func TestRates(t *testing.T) {
 		}
 	}
 }
+
+// The search skips sizes and finds what trying each of them finds.
+func TestSampleSizeIsTheSmallest(t *testing.T) {
+	for _, p := range []Plan{
+		{0, ninety, 10 * percent, 3 * percent}, {0, ninetyfive, 8 * percent, 4 * percent}, {0, ninetyfive, 5 * percent, 0},
+		{300, ninety, 10 * percent, 3 * percent}, {1000, ninetyfive, 6 * percent, 2 * percent}, {77, ninetyfive, 7 * percent, percent},
+	} {
+		got, err := SampleSize(p)
+		if err != nil {
+			t.Fatalf("%+v: %v", p, err)
+		}
+		risk := (whole - p.Confidence).share()
+		for n := 1; n < got.N; n++ {
+			smaller := Size{N: n, Allowed: roundedUp(p.Expected, n), Distribution: got.Distribution, Deviations: got.Deviations}
+			if smaller.chance(p).Cmp(risk) <= 0 {
+				t.Errorf("%+v: got %d, and %d is enough", p, got.N, n)
+				break
+			}
+		}
+	}
+}

@@ -67,12 +67,9 @@ var ErrNotOwner = errors.New("not an owner of the organisation")
 // GET /repos/{owner}/{repo}/rules/branches/{branch}, GET /repos/{owner}/{repo}/rulesets/{ruleset_id}.
 func (c *Client) OwnerView(ctx context.Context, r Repo, branch string) (OwnerView, error) {
 	var view OwnerView
-	var me wireAccount
-	if err := c.read(ctx, "GET /user", nil, nil, &me); err != nil {
-		return view, fmt.Errorf("read whose token it is: %w", err)
-	}
-	if view.Owner = me.account(); view.Owner.ID == 0 || view.Owner.Type != "User" {
-		return view, fmt.Errorf("%w: %s is an account of type %q", ErrNotOwner, view.Owner.Login, view.Owner.Type)
+	var err error
+	if view.Owner, err = c.holder(ctx, ErrNotOwner); err != nil {
+		return view, err
 	}
 	repo, err := c.Repository(ctx, r)
 	if err != nil {
@@ -102,6 +99,19 @@ func (c *Client) OwnerView(ctx context.Context, r Repo, branch string) (OwnerVie
 		view.Rulesets = append(view.Rulesets, ruleset)
 	}
 	return view, nil
+}
+
+// holder is whose token it is. Of anything but a person it returns the sentinel, with what it is.
+func (c *Client) holder(ctx context.Context, notAPerson error) (Account, error) {
+	var me wireAccount
+	if err := c.read(ctx, "GET /user", nil, nil, &me); err != nil {
+		return Account{}, fmt.Errorf("read whose token it is: %w", err)
+	}
+	who := me.account()
+	if who.ID == 0 || who.Type != "User" {
+		return who, fmt.Errorf("%w: %s is an account of type %q", notAPerson, who.Login, who.Type)
+	}
+	return who, nil
 }
 
 // mustOwn checks that the person owns what owns the repository.

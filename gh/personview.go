@@ -3,7 +3,6 @@ package gh
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // PersonView is what somebody's own token says of them and a repository.
@@ -26,12 +25,9 @@ var ErrNotAPerson = errors.New("not a person")
 // GET /repos/{owner}/{repo}/collaborators/{username}/permission.
 func (c *Client) PersonView(ctx context.Context, r Repo) (PersonView, error) {
 	var view PersonView
-	var me wireAccount
-	if err := c.read(ctx, "GET /user", nil, nil, &me); err != nil {
-		return view, fmt.Errorf("read whose token it is: %w", err)
-	}
-	if view.Person = me.account(); view.Person.ID == 0 || view.Person.Type != "User" {
-		return view, fmt.Errorf("%w: %s is an account of type %q", ErrNotAPerson, view.Person.Login, view.Person.Type)
+	var err error
+	if view.Person, err = c.holder(ctx, ErrNotAPerson); err != nil {
+		return view, err
 	}
 	repo, err := c.Repository(ctx, r)
 	if err != nil {

@@ -188,7 +188,7 @@ func (n Tenant) Inclusion(ctx context.Context, index int64) (leaf []byte, proof 
 }
 
 const (
-	selectNewestCheckpoint = `SELECT signed FROM checkpoints WHERE org_id = $1 ORDER BY size DESC LIMIT 1`
+	selectNewestCheckpoint = `SELECT signed, size FROM checkpoints WHERE org_id = $1 ORDER BY size DESC LIMIT 1`
 	insertCheckpoint       = `INSERT INTO checkpoints (org_id, size, signed, signed_at) VALUES ($1, $2, $3, $4)`
 )
 
@@ -221,7 +221,8 @@ func (n Tenant) checkpoint(t *txn) ([]byte, int64, error) {
 	}
 	now := ledger.Checkpoint{Origin: h.origin, Size: h.size, Root: h.root}
 	var newest []byte
-	switch err := t.row(selectNewestCheckpoint, []any{n.org}, &newest); {
+	var size int64
+	switch err := t.row(selectNewestCheckpoint, []any{n.org}, &newest, &size); {
 	case errors.Is(err, sql.ErrNoRows):
 		// The head must at least be the root of what is stored.
 		root, err := ledger.Root(h.size, hashesIn(t, n.org))
@@ -253,14 +254,12 @@ func (n Tenant) checkpoint(t *txn) ([]byte, int64, error) {
 // NewestCheckpoint is the newest checkpoint that was signed, as the exact bytes that were stored, and the
 // size of the log that it is of. It signs nothing: strangers may ask. ErrNotFound if none was.
 func (n Tenant) NewestCheckpoint(ctx context.Context) (signed []byte, size int64, err error) {
-	err = n.s.one(ctx, selectNewestSigned, []any{n.org}, &signed, &size)
+	err = n.s.one(ctx, selectNewestCheckpoint, []any{n.org}, &signed, &size)
 	if err != nil {
 		return nil, 0, fmt.Errorf("store: newest checkpoint of organisation %d: %w", n.org, err)
 	}
 	return signed, size, nil
 }
-
-const selectNewestSigned = `SELECT signed, size FROM checkpoints WHERE org_id = $1 ORDER BY size DESC LIMIT 1`
 
 // Tile returns a tile of the log that the newest signed checkpoint is of. ErrNotFound if there is
 // no checkpoint, or the log does not have the tile yet.
