@@ -120,6 +120,8 @@ func newJudgementOf(p *Policy, cat *Catalogue, f *Facts, lane Enrolment, at test
 type ruling struct {
 	RuleResult
 	title string
+	// owner is true when it waits for the approval of an owner.
+	owner bool
 	// causes are why nothing could be decided.
 	causes []string
 }
@@ -258,5 +260,5 @@ func undecidable(r RuleResult, causes []string, title string) ruling {
 	if r.Remedy == "" {
 		r.Remedy = "It is tried again with the next event. A change that is too large for GitHub to tell of whole must be split; anything else is for an administrator."
 	}
-	return ruling{r, title, causes}
+	return ruling{RuleResult: r, title: title, causes: causes}
 }

@@ -463,3 +463,30 @@ func FuzzEvaluate(f *testing.F) {
 		checkOutput(t, out)
 	})
 }
+
+// An owner is asked for where an owner's approval helps, and nowhere else.
+func TestOwnersAreAskedForWhereTheyHelp(t *testing.T) {
+	source, tree := base(t)
+	p, err := Parse(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		alter func(*Facts)
+		want  bool
+	}{
+		"a workflow is changed":     {func(f *Facts) { f.Files.Items[0].Path = ".github/workflows/ci.yml" }, true},
+		"tested for another branch": {func(f *Facts) { f.Change.OtherBases = []string{"elsewhere"} }, false},
+		"tested in a stack":         {func(f *Facts) { f.Change.BaseRef = "below" }, false},
+	} {
+		f := factsOf(t, tree)
+		c.alter(f)
+		d := Evaluate(p, Builtin(), f)
+		if d.Verdict != VerdictWaiting {
+			t.Fatalf("%s: got %s: %s", name, d.Verdict, d.Title)
+		}
+		if got := strings.Contains(d.Approvers, "must be an owner"); got != c.want {
+			t.Errorf("%s: %q", name, d.Approvers)
+		}
+	}
+}

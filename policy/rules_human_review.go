@@ -239,7 +239,7 @@ func (j *judgement) approvers(rulings []ruling) string {
 		who += " (so not " + listed(not, 10) + ")"
 	}
 	for _, r := range rulings {
-		if (r.Rule == RulePolicyIntegrity || r.Rule == RuleIndependentValidation) && r.Outcome == OutcomePending {
+		if r.owner {
 			return who + ". One of them must be an owner: " + j.owners() + "." + j.pathOwners()
 		}
 	}

@@ -108,7 +108,7 @@ func (j *judgement) ownersApproval(r RuleResult, because, unsure string, touched
 		r.Reason += " Not an owner: " + listed(others, 5) + "."
 	}
 	r.Remedy = "An approval of the newest commit is needed from " + j.owners() + ", who did not write or request this."
-	return ruling{RuleResult: r, title: "Needs the approval of an owner for " + listed(shortenAll(touched, 80), 1)}
+	return ruling{RuleResult: r, owner: true, title: "Needs the approval of an owner for " + listed(shortenAll(touched, 80), 1)}
 }
 
 func shortenAll(list []string, n int) []string {
