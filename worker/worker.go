@@ -38,13 +38,13 @@ type Settings struct {
 	WebURL string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+	// Poll is how often the queue is looked at when nothing pokes us. Default 1 s.
+	Poll time.Duration
 }
 
 const (
 	// lease is how long the jobs of a process that was killed wait for another.
 	lease = 10 * time.Second
-	// poll is how often the queue is looked at when nothing pokes us.
-	poll = time.Second
 	// sealEvery is how long an observation may wait for its ledger leaf.
 	sealEvery = time.Second
 )
@@ -58,6 +58,9 @@ type Worker struct {
 func New(s Settings) *Worker {
 	if s.Parallel == 0 {
 		s.Parallel = 32
+	}
+	if s.Poll == 0 {
+		s.Poll = time.Second
 	}
 	if s.Now == nil {
 		s.Now = time.Now
@@ -111,7 +114,7 @@ func (w *Worker) waitForSlot(ctx context.Context, slots chan struct{}) {
 // waitForWork returns when a commit made work, when the next scheduled job is due, or
 // after the poll that covers a lost poke.
 func (w *Worker) waitForWork(ctx context.Context) {
-	wait := poll
+	wait := w.Poll
 	if next, err := w.Store.NextRun(ctx); err == nil && !next.IsZero() {
 		wait = min(wait, max(0, next.Sub(w.Now())))
 	}

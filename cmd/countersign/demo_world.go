@@ -117,7 +117,7 @@ func (w *acme) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.server, err = newServer(ctx, cfg, zerolog.Nop(), pace{now: w.now, noisy: w.noisy})
+	w.server, err = newServer(ctx, cfg, zerolog.Nop(), pace{now: w.now, noisy: w.noisy, poll: quick})
 	if err != nil {
 		return err
 	}
@@ -239,6 +239,10 @@ func unmet(d policy.Decision) []string {
 	}
 	return list
 }
+
+// quick is how often the queue is looked at: its clock is moved, and a timer of before does not
+// know of it.
+const quick = 25 * time.Millisecond
 
 // soon is how far ahead settle looks: what is due later than that, only time will change.
 const soon = time.Minute

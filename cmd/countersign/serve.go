@@ -71,6 +71,8 @@ type pace struct {
 	now func() time.Time
 	// noisy is the least time between two evaluations in a burst; zero: the store's default.
 	noisy time.Duration
+	// poll is how often the queue is looked at when nothing pokes; zero: the worker's default.
+	poll time.Duration
 }
 
 // newServer opens everything that the App needs and listens; nothing is served yet.
@@ -106,7 +108,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		store:  st,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
-			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Notify: sender(cfg), WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
+			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
 		}),
 		http: &http.Server{
 			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
