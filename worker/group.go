@@ -23,6 +23,9 @@ const (
 	// groupPatience is how long a group that the queue does not show is put down to GitHub's
 	// API being behind.
 	groupPatience = time.Minute
+	// queueSkew is how far GitHub's clock and ours may be apart where an entry of a queue is told
+	// from the one before it.
+	queueSkew = time.Minute
 )
 
 // groupTold is what deliveries said of a merge group.
@@ -155,14 +158,27 @@ func (w *Worker) collectMembers(ctx context.Context, client *gh.Client, tenant s
 			return facts.Collected{}, fmt.Errorf("%w: the policy changed while the members were read", facts.ErrBehind)
 		}
 		f := c.Facts
-		if known.queued != "" {
-			// The queue names the head of now, which may have been pushed since.
-			m.QueuedSHA = known.queued
+		head, err := known.queuedHead(m)
+		if err != nil {
+			return facts.Collected{}, err
 		}
-		g.Members.Items = append(g.Members.Items, policy.GroupMember{Number: m.Number, HeadSHA: m.QueuedSHA, Facts: &f})
+		g.Members.Items = append(g.Members.Items, policy.GroupMember{Number: m.Number, HeadSHA: head, Facts: &f})
 	}
 	g.Members.Complete, g.Members.Total = true, len(members)
 	return rules, nil
+}
+
+// queuedHead is the head with which a pull request is in its group. The queue names the head of
+// now, which may have been pushed since. An entry that a delivery said is gone is of a queue that
+// was read before that, and its head of now was never in the group.
+func (k known) queuedHead(m facts.QueueEntry) (string, error) {
+	switch {
+	case k.queued != "":
+		return k.queued, nil
+	case !k.dequeuedAt.IsZero() && m.EnqueuedAt.Before(k.dequeuedAt.Add(queueSkew)):
+		return "", fmt.Errorf("%w: #%d was taken out of the queue that was read", facts.ErrBehind, m.Number)
+	}
+	return m.QueuedSHA, nil
 }
 
 func (w *Worker) recordGroup(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, rules facts.Collected, g policy.GroupFacts) error {

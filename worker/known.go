@@ -19,6 +19,7 @@ type known struct {
 	head, base string
 	headRef    string
 	queued     string    // the head that was put into a merge queue; empty: none, or not known
+	dequeuedAt time.Time // when we heard that it was taken out; zero: it was put in since, or never was
 	updatedAt  time.Time // GitHub's, of the event that head and base are from
 }
 
@@ -254,9 +255,9 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 	}
 	switch e.Action {
 	case "enqueued":
-		k.queued = pr.HeadSHA
+		k.queued, k.dequeuedAt = pr.HeadSHA, time.Time{}
 	case "dequeued":
-		k.queued = ""
+		k.queued, k.dequeuedAt = "", o.ReceivedAt.UTC()
 	}
 	if e.Name == "pull_request" && e.Action == "opened" {
 		k.Pushes = append(k.Pushes, push(o, e, "", pr.HeadSHA, false))
