@@ -34,7 +34,7 @@ func (c Checkpoint) Sign(signer note.Signer) ([]byte, error) {
 	if c.Size < 0 {
 		return nil, fmt.Errorf("%w: size %d", ErrCheckpoint, c.Size)
 	}
-	signed, err := note.Sign(&note.Note{Text: c.text()}, signer)
+	signed, err := note.Sign(&note.Note{Text: c.Text()}, signer)
 	if err != nil {
 		return nil, fmt.Errorf("sign checkpoint of %s at %d: %w", c.Origin, c.Size, err)
 	}
@@ -65,7 +65,7 @@ func ParseCheckpoint(signed []byte, origin string, verifiers ...note.Verifier) (
 	c := Checkpoint{Origin: f.Origin, Size: int64(f.Size), Root: Hash(f.Hash)}
 	// The parser takes "007" and unpadded base64 for what they mean; one checkpoint has one
 	// spelling here.
-	if c.text() != n.Text {
+	if c.Text() != n.Text {
 		return Checkpoint{}, fmt.Errorf("%w: not in the form that is written", ErrCheckpoint)
 	}
 	return c, nil
@@ -80,7 +80,8 @@ func (c Checkpoint) Extends(old Checkpoint, r HashReader) ([]Hash, error) {
 	return Consistency(old.Size, old.Root, c.Size, c.Root, r)
 }
 
-func (c Checkpoint) text() string {
+// Text is what is signed of the checkpoint.
+func (c Checkpoint) Text() string {
 	return string(formats.Checkpoint{Origin: c.Origin, Size: uint64(c.Size), Hash: c.Root[:]}.Marshal())
 }
 

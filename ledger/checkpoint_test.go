@@ -71,7 +71,7 @@ func TestParseCheckpointRefuses(t *testing.T) {
 	}
 	for name, src := range map[string][]byte{
 		"empty":            nil,
-		"unsigned":         []byte(c.text()),
+		"unsigned":         []byte(c.Text()),
 		"another key":      byOther,
 		"changed size":     bytes.Replace(signed, []byte("\n5\n"), []byte("\n6\n"), 1),
 		"another log":      text(fmt.Sprintf("%s\n5\n%s\n", "log.example/43", root)),
@@ -167,7 +167,7 @@ func FuzzParseCheckpoint(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(c.text(), signed)
+		f.Add(c.Text(), signed)
 	}
 	f.Add("log.example/42\n00\n\n", []byte{})
 	f.Fuzz(func(t *testing.T, text string, raw []byte) {
@@ -181,8 +181,8 @@ func FuzzParseCheckpoint(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if !strings.HasPrefix(string(src), c.text()+"\n") {
-				t.Fatalf("%q was accepted and is written as %q", src, c.text())
+			if !strings.HasPrefix(string(src), c.Text()+"\n") {
+				t.Fatalf("%q was accepted and is written as %q", src, c.Text())
 			}
 		}
 	})

@@ -74,6 +74,10 @@ type PriorDecision struct {
 	GoverningRef string    `json:"governing_ref"`
 	// Members are those of a merge group.
 	Members []MemberResult `json:"members,omitempty"`
+	// Class and Agents are those of the decision's authorship; empty in records from before they
+	// were kept here.
+	Class  Class    `json:"class,omitempty"`
+	Agents []string `json:"agents,omitempty"`
 }
 
 // The kinds of findings about an update, as exceptions name them.

@@ -185,7 +185,7 @@ func (c *checker) checkEnd(have counts) error {
 }
 
 const (
-	selectLeaves = `SELECT leaf_index, leaf, salt, body FROM log_leaves
+	selectLeaves = `SELECT leaf_index, leaf, salt, body, kind FROM log_leaves
 WHERE org_id = $1 AND leaf_index >= $2 AND leaf_index < $3 ORDER BY leaf_index`
 	selectHashes = `SELECT position, hash FROM log_hashes
 WHERE org_id = $1 AND position >= $2 AND position < $3 ORDER BY position`
@@ -194,6 +194,7 @@ WHERE org_id = $1 AND position >= $2 AND position < $3 ORDER BY position`
 type storedLeaf struct {
 	index            int64
 	leaf, salt, body []byte
+	kind             string
 }
 
 func (c *checker) checkChunk(ctx context.Context) error {
@@ -232,7 +233,7 @@ func (c *checker) checkChunk(ctx context.Context) error {
 func (c *checker) readLeaves(ctx context.Context, from, to int64) (out []storedLeaf, err error) {
 	err = c.n.s.query(ctx, selectLeaves, []any{c.n.org, from, to}, func(scan func(...any) error) error {
 		var l storedLeaf
-		if err := scan(&l.index, &l.leaf, &l.salt, &l.body); err != nil {
+		if err := scan(&l.index, &l.leaf, &l.salt, &l.body, &l.kind); err != nil {
 			return err
 		}
 		out = append(out, l)
@@ -262,6 +263,9 @@ func (c *checker) checkLeaf(ctx context.Context, l storedLeaf) error {
 	}
 	if leaf.Seq != l.index {
 		return bad(l.index, "leaf %d says that it is leaf %d", l.index, leaf.Seq)
+	}
+	if leaf.Kind != l.kind {
+		return bad(l.index, "leaf %d is of kind %s, and its row says %q", l.index, leaf.Kind, l.kind)
 	}
 	if len(l.salt) != ledger.SaltSize || l.body == nil {
 		return bad(l.index, "leaf %d: its body is missing", l.index)

@@ -29,7 +29,7 @@ type logHead struct {
 const (
 	insertLogHead = `INSERT INTO log_heads (org_id, origin, size, root) VALUES ($1, $2, 0, $3) ON CONFLICT (org_id) DO NOTHING`
 	selectLogHead = `SELECT origin, size, root FROM log_heads WHERE org_id = $1`
-	insertLeaf    = `INSERT INTO log_leaves (org_id, leaf_index, leaf, salt, body) VALUES ($1, $2, $3, $4, $5)`
+	insertLeaf    = `INSERT INTO log_leaves (org_id, leaf_index, leaf, salt, body, kind) VALUES ($1, $2, $3, $4, $5, $6)`
 	insertHash    = `INSERT INTO log_hashes (org_id, position, hash) VALUES ($1, $2, $3)`
 	selectHash    = `SELECT hash FROM log_hashes WHERE org_id = $1 AND position = $2`
 	// Compare and swap: two that read the same head cannot both append to it.
@@ -93,7 +93,7 @@ func appendLeaf(t *txn, org int64, h logHead, kind string, at time.Time, salt [l
 	if next.root, err = ledger.Root(next.size, tree); err != nil {
 		return h, err
 	}
-	if _, err := t.exec(insertLeaf, org, h.size, leaf, salt[:], body); err != nil {
+	if _, err := t.exec(insertLeaf, org, h.size, leaf, salt[:], body, kind); err != nil {
 		return h, err
 	}
 	first, hashes := tree.Added()
@@ -259,6 +259,26 @@ func (n Tenant) NewestCheckpoint(ctx context.Context) (signed []byte, size int64
 		return nil, 0, fmt.Errorf("store: newest checkpoint of organisation %d: %w", n.org, err)
 	}
 	return signed, size, nil
+}
+
+const selectCheckpointAt = `SELECT signed FROM checkpoints WHERE org_id = $1 AND size = $2`
+
+// CheckpointAt is the checkpoint that was signed of the log at a size, as the exact bytes that were
+// stored. ErrNotFound if none was.
+func (n Tenant) CheckpointAt(ctx context.Context, size int64) (signed []byte, err error) {
+	if err := n.s.one(ctx, selectCheckpointAt, []any{n.org, size}, &signed); err != nil {
+		return nil, fmt.Errorf("store: checkpoint of organisation %d at %d leaves: %w", n.org, size, err)
+	}
+	return signed, nil
+}
+
+// Origin is the name of the organisation's log; ErrNotFound if there is none.
+func (n Tenant) Origin(ctx context.Context) (string, error) {
+	h, err := n.head(ctx)
+	if err != nil {
+		return "", fmt.Errorf("store: log of organisation %d: %w", n.org, err)
+	}
+	return h.origin, nil
 }
 
 // Tile returns a tile of the log that the newest signed checkpoint is of. ErrNotFound if there is

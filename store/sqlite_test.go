@@ -301,7 +301,7 @@ func TestLostTransactionFailsEverybody(t *testing.T) {
 			if _, err := x.exec(`PRAGMA defer_foreign_keys = 1`); err != nil {
 				return err
 			}
-			_, err := x.exec(insertLeaf, 12345, 0, []byte("x"), nil, nil)
+			_, err := x.exec(insertLeaf, 12345, 0, []byte("x"), nil, nil, "x")
 			return err
 		},
 		// SQLite gives up the transaction in the middle, as on some I/O errors.

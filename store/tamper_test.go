@@ -160,11 +160,12 @@ func TestCheckLedgerNamesCleverChanges(t *testing.T) {
 	}{
 		{"decision with its digest", []string{`UPDATE decisions SET decision = CAST('{}' AS BLOB), decision_sha256 = '44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a' WHERE leaf_index = 3`}, 3, "row"},
 		{"body and salt removed", []string{`UPDATE log_leaves SET salt = NULL, body = NULL WHERE leaf_index = 3`}, 3, "body is missing"},
+		{"kind hidden", []string{`UPDATE log_leaves SET kind = '' WHERE leaf_index = 2`}, 2, "its row says"},
 		{"leaves exchanged", []string{`UPDATE log_leaves SET leaf_index = 100 WHERE leaf_index = 1`, `UPDATE log_leaves SET leaf_index = 1 WHERE leaf_index = 3`,
 			`UPDATE log_leaves SET leaf_index = 3 WHERE leaf_index = 100`}, 1, "says that it is leaf 3"},
 		{"decision without a leaf", []string{`INSERT INTO decisions SELECT org_id, 'another', 100, repo_id, repository, number, head_sha, base_ref, check_name, verdict, severity,
 			final, facts_sha256, policy_sha256, catalogue_sha256, decision, decision_sha256, note, recorded_at FROM decisions WHERE leaf_index = 3`}, 6, "5 decisions"},
-		{"leaf too many", []string{`INSERT INTO log_leaves SELECT org_id, 6, leaf, salt, body FROM log_leaves WHERE leaf_index = 5`}, 6, "7 leaves"},
+		{"leaf too many", []string{`INSERT INTO log_leaves SELECT org_id, 6, leaf, salt, body, kind FROM log_leaves WHERE leaf_index = 5`}, 6, "7 leaves"},
 		{"hash too many", []string{`INSERT INTO log_hashes SELECT org_id, 100, hash FROM log_hashes WHERE position = 0`}, 6, "hashes"},
 		{"observations said to be in no leaf", []string{`UPDATE orgs SET sealed = 0`}, 6, "observations"},
 		{"blob of another content", []string{`UPDATE blobs SET gzip = (SELECT gzip FROM blobs b WHERE b.sha256 = (SELECT facts_sha256 FROM decisions WHERE leaf_index = 3)),

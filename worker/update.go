@@ -242,6 +242,7 @@ func prior(row *store.Decided) (*policy.PriorDecision, error) {
 	}
 	return &policy.PriorDecision{
 		RecordID: row.RecordID, LeafIndex: row.LeafIndex, RecordedAt: row.RecordedAt, Verdict: d.Verdict, Mode: d.Mode, GoverningRef: d.GoverningRef, Members: d.Members,
+		Class: d.Authorship.Class, Agents: d.Authorship.Agents,
 	}, nil
 }
 

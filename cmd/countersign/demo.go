@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/gh/ghsim/published"
+	"github.com/countersign/countersign/store"
 )
 
 const demoHelp = `countersign demo starts a simulated GitHub and the real server on SQLite in a temporary
@@ -19,11 +20,12 @@ folder, tells the story of the organisation acme, and keeps running so that you 
 it: approve, push, fail a check, merge. It needs npm once, to fetch GitHub's own schema.
 
 With --once it tells the story at full speed, checks that everything came out as told, and
-exits; --json then prints one object per scenario.
+exits; --json then prints one object per scenario. With --data the server's data stays in a
+folder, for "countersign export" and "countersign ledger check".
 
 example:
   countersign demo
-  countersign demo --once --json`
+  countersign demo --once --data demo`
 
 // demoNoisy lets the story go on quickly; the server's own pace is in package store.
 const demoNoisy = 20 * time.Millisecond
@@ -35,6 +37,7 @@ func runDemo(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("demo", env.stderr, demoHelp)
 	once := flags.Bool("once", false, "tell the story at full speed, check it and exit")
 	asJSON := flags.Bool("json", false, "with --once: print one JSON object per scenario")
+	data := flags.String("data", "", "keep the database and the signing key in this `folder`, which must not hold any yet")
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
@@ -43,10 +46,30 @@ func runDemo(ctx context.Context, args []string, env environment) error {
 		return errUsage
 	}
 	teller := narrator{out: env.stdout, slow: !*once, silent: *asJSON}
-	return playDemo(ctx, env, teller, *once, *asJSON)
+	folder, remove, err := demoFolder(*data)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	return playDemo(ctx, env, teller, folder, *once, *asJSON, *data != "")
 }
 
-func playDemo(ctx context.Context, env environment, tell narrator, once, asJSON bool) error {
+// demoFolder is where the server's data goes, with what removes it afterwards.
+func demoFolder(keep string) (folder string, remove func(), err error) {
+	if keep == "" {
+		folder, err = os.MkdirTemp("", "countersign-demo-*")
+		return folder, func() { os.RemoveAll(folder) }, err
+	}
+	if err := os.MkdirAll(keep, 0o700); err != nil {
+		return "", nil, fmt.Errorf("demo: %w", err)
+	}
+	if have, err := os.ReadDir(keep); err != nil || len(have) > 0 {
+		return "", nil, errors.Join(err, fmt.Errorf("demo: the folder %s is not empty\nhint: name one that does not exist yet", keep))
+	}
+	return keep, func() {}, nil
+}
+
+func playDemo(ctx context.Context, env environment, tell narrator, folder string, once, asJSON, keep bool) error {
 	cache, err := published.CacheDir()
 	if err != nil {
 		return err
@@ -55,16 +78,14 @@ func playDemo(ctx context.Context, env environment, tell narrator, once, asJSON 
 	if err != nil {
 		return fmt.Errorf("demo: the simulated GitHub runs queries over GitHub's own schema: %w", err)
 	}
-	folder, err := os.MkdirTemp("", "countersign-demo-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(folder)
 	world, err := newAcme(ctx, ghsim.New(ghsim.Options{Schema: schema}), folder, demoNoisy)
 	if err != nil {
 		return err
 	}
 	err = tellStory(ctx, world, env, tell, asJSON)
+	if err == nil && keep {
+		tell.whatToDoWith(world)
+	}
 	if err == nil && !once {
 		tell.whereToLook(world)
 		<-ctx.Done()
@@ -76,9 +97,11 @@ func playDemo(ctx context.Context, env environment, tell narrator, once, asJSON 
 func tellStory(ctx context.Context, world *acme, env environment, tell narrator, asJSON bool) error {
 	tell.intro(world)
 	different := 0
+	var pulls []pull
 	for _, s := range story() {
 		tell.scenario(ctx, s)
 		pr := s.play(world)
+		pulls = append(pulls, pr)
 		if s.later > 0 {
 			if err := world.settle(ctx); err != nil {
 				return fmt.Errorf("demo: %s: %w", s.name, err)
@@ -99,6 +122,9 @@ func tellStory(ctx context.Context, world *acme, env environment, tell narrator,
 				return err
 			}
 		}
+	}
+	if err := tell.merges(ctx, world, pulls); err != nil {
+		return err
 	}
 	if err := tell.ledger(ctx, world); err != nil {
 		return err
@@ -185,6 +211,32 @@ func (n narrator) ledger(ctx context.Context, w *acme) error {
 	}
 	n.say("Every decision is in the log of acme: %d leaves, re-hashed just now, root %s.", report.Size, report.Root)
 	return nil
+}
+
+// merges has what was released merged, and something reach a branch that nothing protects.
+func (n narrator) merges(ctx context.Context, w *acme, pulls []pull) error {
+	n.say("── What was released is merged; in acme/sandbox dave merges what was held, and pushes to main.")
+	if err := mergeReleased(ctx, w, pulls); err != nil {
+		return err
+	}
+	found, err := w.server.store.Tenant(w.org.ID()).Exceptions(ctx, store.ExceptionFilter{Open: true})
+	if err != nil {
+		return err
+	}
+	for _, e := range found {
+		n.say("   ✘ %s: %s", e.Kind, e.Reason)
+	}
+	n.say("")
+	return nil
+}
+
+func (n narrator) whatToDoWith(w *acme) {
+	n.say(`
+The data is in %[1]s. Export the evidence of today, and check it without the server:
+
+  countersign export --org acme --from %[2]s --to %[3]s --database sqlite:%[1]s/countersign.db --key %[1]s/countersign.key -o acme.zip
+  countersign verify acme.zip
+`, w.folder, time.Now().UTC().Format(time.DateOnly), w.now().UTC().Format(time.DateOnly))
 }
 
 func (n narrator) whereToLook(w *acme) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -193,4 +195,22 @@ func slug(text string) string {
 		}
 	}
 	return string(out)
+}
+
+// mergeReleased merges what GitHub lets through, and has acme/sandbox, which nothing protects,
+// reached in two ways that nobody decided on.
+func mergeReleased(ctx context.Context, w *acme, pulls []pull) error {
+	for _, pr := range pulls {
+		by, method := w.bob, "squash"
+		if pr.Repo() == w.sandbox {
+			by, method = w.dave, "merge"
+		} else if len(pr.Blockers()) > 0 {
+			continue
+		}
+		if err := errors.Join(pr.Merge(by, method), w.settle(ctx)); err != nil {
+			return err
+		}
+	}
+	w.sandbox.Push("main", w.dave, ghsim.Commit{Message: "quick fix", Files: map[string]string{"fix.go": "package fix\n"}})
+	return w.settle(ctx)
 }

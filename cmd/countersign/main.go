@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/countersign/countersign/evidence/verify"
 )
 
 func main() {
@@ -44,6 +46,8 @@ func commands() []command {
 		{"serve", "run the App", runServe},
 		{"protect", "attest who may bypass a branch's rulesets, which GitHub does not show the App", runProtect},
 		{"exceptions", "list, show and close what did not hold", runExceptions},
+		{"export", "write the evidence of an audit period into one file", runExport},
+		{"verify", "check such a file, offline", runVerify},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
 		{"version", "print the version", runVersion},
 	}
@@ -102,16 +106,17 @@ func printUsage(w io.Writer) {
 	fmt.Fprint(w, "\nexample: countersign demo\n`countersign COMMAND -h` shows a command's flags with an example.\n")
 }
 
-// exitCode is 0 for success, 2 for a command line that cannot be understood, else 1.
+// exitCode is 0 for success, 2 for a command line that cannot be understood, 3 for a bundle that
+// holds by its own word alone, else 1.
 func exitCode(err error, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage), errors.Is(err, verify.ErrUsage):
 		return 2
 	}
 	fmt.Fprintln(stderr, "countersign:", err)
-	return 1
+	return verify.ExitCode(err)
 }
 
 // newFlags makes the flags of a command, with help that shows how it is used.

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/countersign/countersign/evidence"
+	"github.com/countersign/countersign/ledger"
+	"github.com/countersign/countersign/store"
+)
+
+const exportHelp = `countersign export writes the evidence of an audit period into one file, which anybody checks
+with "countersign verify", or with the small program countersign-verify, without this server.
+
+It holds every change that reached an enrolled branch, the sample with what each of its changes
+was decided from, the exceptions, and the log that all of it is in. A sample is drawn by a seed: give
+the auditor's own; without one it is derived from the log as it was after the period. Every draw
+is recorded in the log and listed in the bundle.
+
+usage: countersign export --org LOGIN --from DATE --to DATE [flags]
+
+example:
+  countersign export --org acme --from 2026-01-01 --to 2026-06-30 --sample 25 \
+    --seed 8f1c0b7a5d2e49638f1c0b7a5d2e4963 -o acme-2026-h1.zip
+  countersign export --org acme --from 2026-01-01 --to 2026-06-30 --confidence 95 --tolerable 5 -o acme.zip`
+
+// exportOrder is what export was asked for.
+type exportOrder struct {
+	org, out, keyFile, database string
+	size                        int64
+	query                       evidence.Query
+}
+
+func runExport(ctx context.Context, args []string, env environment) error {
+	o, err := parseExport(args, env)
+	if err != nil {
+		return err
+	}
+	secret, err := os.ReadFile(o.keyFile)
+	if err != nil {
+		return fmt.Errorf("signing key: %w\n  hint: --key names the key that serve signs the log with", err)
+	}
+	key, err := ledger.ParseKey(string(secret))
+	if err != nil {
+		return fmt.Errorf("signing key %s: %w", o.keyFile, err)
+	}
+	options := store.Options{URL: o.database, Signer: key}
+	return withDatabase(ctx, options, func(st *store.Store) error {
+		org, err := orgOf(ctx, st, o.org)
+		if err != nil {
+			return err
+		}
+		tenant := st.Tenant(org.ID)
+		origin, err := tenant.Origin(ctx)
+		if err != nil {
+			return fmt.Errorf("the organisation %s has no log yet: %w", org.Login, err)
+		}
+		return o.write(env, func(w io.Writer) (evidence.Manifest, error) {
+			return evidence.Export(ctx, exportedLog{tenant}, evidence.Options{
+				Organisation: org.Login, Origin: origin, Generator: "countersign " + version, Size: o.size, Key: key.Public(), Signer: key,
+				Query: o.query, Progress: progress(env.stderr, org.Login),
+			}, w)
+		})
+	})
+}
+
+func parseExport(args []string, env environment) (o exportOrder, err error) {
+	flags := newFlags("export", env.stderr, exportHelp)
+	database := databaseFlag(flags, env)
+	flags.StringVar(&o.org, "org", "", "the organisation, by `login`")
+	flags.StringVar(&o.out, "o", "", "the `file` to write")
+	flags.StringVar(&o.keyFile, "key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the key that signs the log")
+	from := flags.String("from", "", "first `date` of the period, YYYY-MM-DD, UTC")
+	to := flags.String("to", "", "last `date` of the period")
+	flags.Int64Var(&o.size, "log-size", 0, "make the bundle again as it was when the log had this `number` of leaves")
+	var s evidence.SampleQuery
+	var plan evidence.Plan
+	flags.IntVar(&s.Size, "sample", 0, "draw this `number` of changes")
+	flags.TextVar(&plan.Confidence, "confidence", evidence.Rate(0), "draw as many as this `confidence` needs, for example 95%")
+	flags.TextVar(&plan.Tolerable, "tolerable", evidence.Rate(0), "with --confidence: the `rate` of deviations up to which the control is relied on")
+	flags.TextVar(&plan.Expected, "expected", evidence.Rate(0), "with --confidence: the `rate` of deviations that is expected")
+	flags.BoolVar(&s.ByClass, "by-class", false, "share the sample out among the classes of authorship")
+	flags.TextVar(&s.Seed, "seed", evidence.Seed(nil), "the auditor's `seed`, 16 to 64 bytes in hexadecimal")
+	if err := parseFlags(flags, args); err != nil {
+		return o, err
+	}
+	o.database = *database
+	if plan != (evidence.Plan{}) {
+		s.Plan = &plan
+	}
+	switch {
+	case o.org == "" || o.out == "" || *from == "" || *to == "":
+		fmt.Fprintln(env.stderr, "countersign export: --org, --from, --to and -o are needed")
+		return o, errUsage
+	case s.Size < 0 || s.Size > 0 && s.Plan != nil:
+		fmt.Fprintln(env.stderr, "countersign export: give --sample or --confidence, not both")
+		return o, errUsage
+	case s.Size == 0 && s.Plan == nil && (s.ByClass || len(s.Seed) > 0):
+		fmt.Fprintln(env.stderr, "countersign export: --seed and --by-class go with --sample or --confidence")
+		return o, errUsage
+	}
+	if s.Size > 0 || s.Plan != nil {
+		o.query.Sample = &s
+	}
+	o.query.From, o.query.To, err = period(*from, *to)
+	return o, err
+}
+
+// write makes the bundle beside where it goes, and puts it there when it is whole.
+func (o exportOrder) write(env environment, fill func(io.Writer) (evidence.Manifest, error)) error {
+	part, err := os.CreateTemp(filepath.Dir(o.out), filepath.Base(o.out)+".*.partial")
+	if err != nil {
+		return fmt.Errorf("write the bundle: %w", err)
+	}
+	defer os.Remove(part.Name())
+	m, err := fill(part)
+	if err = errors.Join(err, part.Sync(), part.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(part.Name(), o.out); err != nil {
+		return fmt.Errorf("write the bundle: %w", err)
+	}
+	c := m.Counts
+	fmt.Fprintf(env.stdout, "%s: %d changes reached enrolled branches of %s; %d with deviations, %d exceptions.\n", o.out, c.Population, m.Organisation, c.Deviations, c.Exceptions)
+	if m.Query.Sample != nil {
+		fmt.Fprintf(env.stdout, "The sample has %d of them; the draw is recorded in the log.\n", c.Sample)
+	}
+	fmt.Fprintf(env.stdout, "%d decisions are in it, with what they were made from. Log: %d leaves.\n", c.Decisions, m.LogSize)
+	if c.Gaps+c.Disposed > 0 {
+		fmt.Fprintf(env.stdout, "NOT COMPLETE: %d gaps, %d records disposed of; see completeness.json.\n", c.Gaps, c.Disposed)
+	}
+	fmt.Fprintf(env.stdout, "\nAnybody checks it with: countersign verify %s\n", o.out)
+	return nil
+}
+
+// orgOf finds an organisation by its login.
+func orgOf(ctx context.Context, st *store.Store, login string) (store.OrgRow, error) {
+	orgs, err := st.Orgs(ctx)
+	if err != nil {
+		return store.OrgRow{}, err
+	}
+	var names []string
+	for _, org := range orgs {
+		if strings.EqualFold(org.Login, login) {
+			return org, nil
+		}
+		names = append(names, org.Login)
+	}
+	return store.OrgRow{}, fmt.Errorf("the database holds no organisation %q\nhint: it holds %s", login, cmp.Or(strings.Join(names, ", "), "none"))
+}
+
+// exportedLog is the log of one organisation as an export reads it.
+type exportedLog struct{ store.Tenant }
+
+func (l exportedLog) Checkpoint(ctx context.Context, size int64) ([]byte, int64, error) {
+	if size == 0 {
+		return l.Tenant.Checkpoint(ctx)
+	}
+	signed, err := l.CheckpointAt(ctx, size)
+	return signed, size, err
+}
+
+func (l exportedLog) Decision(ctx context.Context, leaf int64) (evidence.RecordedDecision, error) {
+	d, err := l.DecisionAt(ctx, leaf)
+	if err != nil {
+		return evidence.RecordedDecision{}, err
+	}
+	_, salt, body, err := l.RecordAt(ctx, leaf)
+	return evidence.RecordedDecision{Salt: salt, Body: body, Decision: d.Decision, Facts: d.Facts, Policy: d.Policy, Catalogue: d.Catalogue}, err
+}

@@ -1,0 +1,197 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// The files of a bundle that are not written for people to read. Beside them there are documents,
+// and blobs: what decisions were made from, each named by its digest.
+const (
+	fileManifest   = "manifest.json"
+	fileSignature  = "manifest.sig"
+	fileCheckpoint = CheckpointFile
+	fileKey        = "log/key"
+	fileLeaves     = "log/leaves.jsonl"
+	fileRecords    = "log/records.jsonl"   // of the period
+	fileDecisions  = "log/decisions.jsonl" // records too, of decisions
+	blobs          = "blobs/"
+)
+
+// CheckpointFile is the file of a bundle that holds the log's signed checkpoint.
+const CheckpointFile = "log/checkpoint"
+
+// BundleVersion is the version of the format of bundles: of the manifest, the log and the blobs.
+const BundleVersion = 1
+
+// DocumentsVersion is the version of the documents that are made of the records. A bundle whose
+// documents have another version is verified without comparing them, and the report says so.
+const DocumentsVersion = 1
+
+// Query is what a bundle answers.
+//
+// Field names and order are part of the evidence format; add, never change.
+type Query struct {
+	// From and To are the audit period: changes that reached a branch from From on and before To,
+	// by GitHub's time.
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// Sample is how a sample is drawn; nil: there is none, and what every change of the period
+	// rests on is in the bundle.
+	Sample *SampleQuery `json:"sample,omitempty"`
+}
+
+// SampleQuery is how a sample is drawn: its size, or the plan that gives its size, and its seed.
+type SampleQuery struct {
+	Size int   `json:"size,omitempty"` // 0: as the plan gives it
+	Plan *Plan `json:"plan,omitempty"`
+	// ByClass shares the sample out among the classes of authorship.
+	ByClass bool `json:"by_class,omitempty"`
+	// Seed is the auditor's; empty: it is derived from the log as it was after the period.
+	Seed Seed `json:"seed,omitempty"`
+}
+
+// check refuses a query that has no answer.
+func (q Query) check() error {
+	s := q.Sample
+	switch {
+	case !q.From.Before(q.To):
+		return fmt.Errorf("%w: the period ends before it begins", ErrExport)
+	case s == nil:
+	case s.Size < 0 || (s.Size > 0) == (s.Plan != nil):
+		return fmt.Errorf("%w: a sample has either a size or a plan", ErrExport)
+	case len(s.Seed) != 0 && len(s.Seed) < minSeed:
+		return fmt.Errorf("%w: the seed has %d bytes, and %d are needed", ErrExport, len(s.Seed), minSeed)
+	}
+	return nil
+}
+
+// Manifest says what a bundle holds and how it came about.
+//
+// Field names and order are part of the evidence format; add, never change.
+type Manifest struct {
+	V            int    `json:"v"`
+	Documents    int    `json:"documents"`    // version of the documents
+	Generator    string `json:"generator"`    // the program, with its version
+	Organisation string `json:"organisation"` // login
+	// Origin names the log, and LogSize how many of its leaves the bundle is about.
+	Origin  string `json:"origin"`
+	LogSize int64  `json:"log_size"`
+	// AsOf is when the newest of them was recorded, by the server's clock, UTC.
+	AsOf  time.Time `json:"as_of"`
+	Query Query     `json:"query"`
+	// Population is the digest of the population's ids.
+	Population string `json:"population_sha256"`
+	Counts     Counts `json:"counts"`
+	// Limits say what the bundle does not show.
+	Limits []string `json:"limits"`
+	// Files are all but this one and its signature, by name.
+	Files []FileInfo `json:"files"`
+}
+
+// Counts are how much there is of what.
+type Counts struct {
+	Population int `json:"population"`
+	Sample     int `json:"sample"`
+	// Deviations are the changes of the population about which something was found, or that no
+	// decision let in.
+	Deviations int `json:"deviations"`
+	Exceptions int `json:"exceptions"`
+	// Decisions are those that are in the bundle with what they were made from.
+	Decisions int `json:"decisions"`
+	// Undecided are the changes of the population that no decision preceded.
+	Undecided int `json:"undecided"`
+	// Gaps are the places at which an update does not begin where the one before it ended.
+	Gaps int `json:"gaps"`
+	// Disposed are the records of the period whose bodies were disposed of.
+	Disposed int `json:"disposed"`
+}
+
+// FileInfo is one file of a bundle.
+type FileInfo struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// limits are what no bundle shows, in the words of its first page.
+func limits() []string {
+	return []string{
+		"Whether somebody used a right to bypass a branch's rules is not observable without the permission to administer the repository. What reached a branch without a decision that let it in is found all the same, and listed.",
+		"The records show what GitHub's API and its deliveries said when they were read. Compare them with git (verify --git) and with GitHub itself.",
+		"\"No agent indicator found\" is not a claim that a person wrote a change.",
+		"Branches that are not enrolled are not in the population.",
+	}
+}
+
+// recordLine is one record, with the salt that its leaf commits to it with.
+type recordLine struct {
+	Index int64  `json:"index"`
+	Salt  []byte `json:"salt"`
+	Body  []byte `json:"body"`
+}
+
+// decisionBody is the body of a decision's leaf, as far as it is read here.
+type decisionBody struct {
+	FactsSHA256     string `json:"facts_sha256"`
+	PolicySHA256    string `json:"policy_sha256"`
+	CatalogueSHA256 string `json:"catalogue_sha256"`
+	DecisionSHA256  string `json:"decision_sha256"`
+}
+
+// digests are those of the blobs that belong to a decision.
+func (d decisionBody) digests() []string {
+	return slices.DeleteFunc([]string{d.DecisionSHA256, d.FactsSHA256, d.PolicySHA256, d.CatalogueSHA256}, func(s string) bool { return s == "" })
+}
+
+func digestOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// encode writes a manifest in its one form.
+func (m Manifest) encode() ([]byte, error) {
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// signedText is what the log's key signs of a bundle: that it is one of this log, and its manifest.
+func signedText(origin string, manifest []byte) string {
+	return "countersign bundle\n" + origin + "\n" + digestOf(manifest) + "\n"
+}
+
+func signManifest(origin string, manifest []byte, signer note.Signer) ([]byte, error) {
+	signed, err := note.Sign(&note.Note{Text: signedText(origin, manifest)}, signer)
+	if err != nil {
+		return nil, fmt.Errorf("sign manifest: %w", err)
+	}
+	return signed, nil
+}
+
+// checkManifest checks the signature of a manifest.
+func checkManifest(origin string, manifest, signature []byte, verifier note.Verifier) error {
+	opened, err := note.Open(signature, note.VerifierList(verifier))
+	if err != nil {
+		return err
+	}
+	if opened.Text != signedText(origin, manifest) {
+		return fmt.Errorf("it is of another manifest, or of another log")
+	}
+	return nil
+}
+
+// keyName is the name in a public key of a log, which begins the origins of its logs.
+func keyName(origin string) string {
+	name, _, _ := strings.Cut(origin, "/")
+	return name
+}

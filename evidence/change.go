@@ -1,0 +1,187 @@
+package evidence
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/policy"
+)
+
+// change is one item of the population: a pull request that reached an enrolled branch, or an
+// update of one that brought none.
+type change struct {
+	leaf   int64 // of the update
+	update update
+	number int    // of the pull request; 0: none
+	head   string // that was merged; empty: none
+	// decision is the leaf of the newest decision from before it was merged; -1: there was none.
+	decision int64
+	record   string // of that decision
+	verdict  policy.Verdict
+	class    policy.Class
+	agents   []string
+	kinds    []string // of what was found about it
+}
+
+// update is what the changes that came with one update share.
+type update struct {
+	repositoryID  int64
+	repository    string
+	ref           string
+	mode          policy.Mode
+	id            int64
+	kind          string // GitHub's
+	before, after string
+	at            time.Time
+	actorID       int64
+	actor         string
+	seq           int64 // of the delivery that told of it; 0: none did
+	group         int64 // leaf of the decision about its merge group; -1: there is none
+}
+
+// mergeBody is the body of a leaf about an update, as far as it is read here.
+type mergeBody struct {
+	Update    policy.UpdateFacts `json:"update"`
+	Findings  []policy.Finding   `json:"findings"`
+	Catalogue string             `json:"catalogue"`
+}
+
+// changesOf are the items that an update gives, if it lies in the period.
+func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
+	var m mergeBody
+	if err := json.Unmarshal(body, &m); err != nil {
+		return nil, fmt.Errorf("leaf %d: %w", leaf, err)
+	}
+	f := m.Update
+	if f.At.Before(q.From) || !f.At.Before(q.To) {
+		return nil, nil
+	}
+	u := update{
+		repositoryID: f.RepositoryID, repository: f.Repository, ref: f.Ref, mode: f.Mode, id: f.ID, kind: f.Type,
+		before: f.Before, after: f.After, at: f.At.UTC(), actorID: f.Actor.ID, actor: f.Actor.Login, seq: f.Seq, group: -1,
+	}
+	if f.Group != nil {
+		u.group = f.Group.LeafIndex
+	}
+	// A push leads to no pull request, whatever GitHub says was merged because of it.
+	merged := f.Changes.Items
+	if f.Type != policy.UpdateMerge && f.Type != policy.UpdateQueueMerge {
+		merged = nil
+	}
+	if len(merged) == 0 {
+		return []change{{leaf: leaf, update: u, decision: -1, kinds: kindsOf(m.Findings, 0)}}, nil
+	}
+	var out []change
+	for _, x := range merged {
+		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(m.Findings, x.Number)}
+		if b := x.Before; b != nil {
+			c.decision, c.record, c.verdict, c.class, c.agents = b.LeafIndex, b.RecordID, b.Verdict, b.Class, b.Agents
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// kindsOf are what was found about a pull request, and about the update as a whole.
+func kindsOf(findings []policy.Finding, number int) (out []string) {
+	for _, f := range findings {
+		if number == 0 || f.Number == 0 || f.Number == number {
+			out = append(out, f.Kind)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// id names the change for ever: by the repository's and the update's numeric ids, and the number
+// of the pull request.
+func (c change) id() string {
+	return fmt.Sprintf("%d/%d/%d", c.update.repositoryID, c.update.id, c.number)
+}
+
+// stratum is what the change is counted with.
+func (c change) stratum() string {
+	switch {
+	case c.number == 0:
+		return "no pull request"
+	case c.class == "":
+		return "class not known"
+	}
+	return string(c.class)
+}
+
+// deviates says whether the control did not operate for the change as it should have.
+func (c change) deviates() bool {
+	return len(c.kinds) > 0 || c.number == 0 && c.update.moves() || c.undecided()
+}
+
+// undecided says whether no decision preceded the pull request's merge.
+func (c change) undecided() bool { return c.number != 0 && c.decision < 0 && c.update.group < 0 }
+
+// branch tells branches apart, for ever.
+func (u update) branch() string { return fmt.Sprintf("%d/%s", u.repositoryID, u.ref) }
+
+// moves says whether the update brought commits to the branch or took some away.
+func (u update) moves() bool {
+	return u.kind != policy.UpdateCreation && u.kind != policy.UpdateDeletion
+}
+
+// decisions are the leaves of the decisions that the change rests on.
+func (c change) decisions() (out []int64) {
+	for _, leaf := range []int64{c.decision, c.update.group} {
+		if leaf >= 0 {
+			out = append(out, leaf)
+		}
+	}
+	return out
+}
+
+// sortChanges orders a population by the parts of its ids.
+func sortChanges(list []change) {
+	slices.SortFunc(list, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.update.repositoryID, b.update.repositoryID), cmp.Compare(a.update.id, b.update.id), a.number-b.number)
+	})
+}
+
+// items are the population as it is drawn from.
+func items(list []change, byClass bool) []Item {
+	out := make([]Item, len(list))
+	for i, c := range list {
+		if out[i].ID = c.id(); byClass {
+			out[i].Stratum = c.stratum()
+		}
+	}
+	return out
+}
+
+// populationTable is the population as a table.
+func populationTable(list []change) table {
+	t := table{name: "population", title: "Population", columns: []string{"id", "leaf", "repository_id", "repository", "branch", "mode", "update", "type", "before", "after", "at", "actor_id", "actor",
+		"told_by_delivery", "pull_request", "head_sha", "class", "agents", "decision_leaf", "decision", "verdict", "group_decision_leaf", "findings", "deviation"}}
+	for _, c := range list {
+		u := c.update
+		t.rows = append(t.rows, []string{c.id(), number64(c.leaf), number64(u.repositoryID), u.repository, u.ref, string(u.mode), number64(u.id), u.kind, u.before, u.after,
+			moment(u.at), orNone(u.actorID), u.actor, yesNo(u.seq > 0), orNone(int64(c.number)), c.head, c.stratum(), strings.Join(c.agents, " "),
+			leafOrNone(c.decision), c.record, string(c.verdict), leafOrNone(u.group), strings.Join(c.kinds, " "), yesNo(c.deviates())})
+	}
+	return t
+}
+
+func leafOrNone(n int64) string {
+	if n < 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,147 @@
+package evidence
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/policy"
+)
+
+// completeness says what the population was reconciled with, and what came of it.
+type completeness struct {
+	V        int          `json:"v"`
+	From     time.Time    `json:"from"`
+	To       time.Time    `json:"to"`
+	Branches []branchLine `json:"branches"`
+	Totals   totals       `json:"totals"`
+}
+
+// branchLine is one enrolled branch over the period.
+type branchLine struct {
+	RepositoryID int64    `json:"repository_id"`
+	Repository   string   `json:"repository"` // owner/name, as last seen
+	Branch       string   `json:"branch"`
+	Modes        []string `json:"modes"`
+	// TipBefore is the tip that the first update of the period begins with, TipAfter the one that
+	// the last ends with.
+	TipBefore     string    `json:"tip_before"`
+	TipAfter      string    `json:"tip_after"`
+	FirstUpdateAt time.Time `json:"first_update_at"`
+	LastUpdateAt  time.Time `json:"last_update_at"`
+	Updates       int       `json:"updates"`
+	// NotTold are the updates that no delivery told of: GitHub's activity showed them.
+	NotTold int   `json:"not_told_by_delivery"`
+	Gaps    []gap `json:"gaps"`
+	// Blind are the ids of the exceptions that say when the branch could not be seen.
+	Blind []string `json:"blind"`
+}
+
+// gap is a place at which an update does not begin where the one before it ended.
+type gap struct {
+	Update   int64  `json:"update"` // that comes after it
+	Expected string `json:"expected"`
+	Found    string `json:"found"`
+}
+
+// totals reconcile: changes are those of pull requests and those of none.
+type totals struct {
+	Updates              int `json:"updates"`
+	Changes              int `json:"changes"`
+	OfPullRequests       int `json:"of_pull_requests"`
+	WithoutPullRequest   int `json:"without_pull_request"`
+	Creations            int `json:"branches_made"`
+	Deletions            int `json:"branches_deleted"`
+	WithoutDecision      int `json:"without_decision"`
+	Deviations           int `json:"deviations"`
+	Gaps                 int `json:"gaps"`
+	BlindIntervals       int `json:"blind_intervals"`
+	RecordsDisposed      int `json:"records_disposed"`
+	NotToldByAnyDelivery int `json:"not_told_by_any_delivery"`
+}
+
+// kindBlind is the kind of the exceptions that say when nothing could be seen.
+const kindBlind = "blind-interval"
+
+// reconcile looks at the branches of a sorted population, update by update.
+func reconcile(list []change, found []followed, q Query, disposed int) completeness {
+	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(list), RecordsDisposed: disposed}}
+	lines := map[string]*branchLine{}
+	last := int64(-1)
+	for i := range list {
+		c := &list[i]
+		out.Totals.count(c)
+		if c.leaf == last {
+			continue // of the same update
+		}
+		last = c.leaf
+		key := c.update.branch()
+		if lines[key] == nil {
+			lines[key] = &branchLine{RepositoryID: c.update.repositoryID, Branch: c.update.ref, TipBefore: c.update.before, FirstUpdateAt: c.update.at, Modes: []string{}, Gaps: []gap{}, Blind: []string{}}
+		}
+		lines[key].add(c.update)
+	}
+	for _, l := range lines {
+		for _, f := range found {
+			if e := f.newest(); e.Kind == kindBlind && (e.RepoID == 0 || e.RepoID == l.RepositoryID && (e.Ref == "" || e.Ref == l.Branch)) {
+				l.Blind = append(l.Blind, e.ID)
+			}
+		}
+		out.Branches = append(out.Branches, *l)
+		out.Totals.Updates += l.Updates
+		out.Totals.NotToldByAnyDelivery += l.NotTold
+		out.Totals.Gaps += len(l.Gaps)
+	}
+	for _, f := range found {
+		if f.newest().Kind == kindBlind {
+			out.Totals.BlindIntervals++
+		}
+	}
+	slices.SortFunc(out.Branches, func(a, b branchLine) int {
+		return cmp.Or(cmp.Compare(a.RepositoryID, b.RepositoryID), cmp.Compare(a.Branch, b.Branch))
+	})
+	return out
+}
+
+func (t *totals) count(c *change) {
+	switch {
+	case c.number != 0:
+		t.OfPullRequests++
+	case c.update.kind == policy.UpdateCreation:
+		t.Creations++
+	case c.update.kind == policy.UpdateDeletion:
+		t.Deletions++
+	default:
+		t.WithoutPullRequest++
+	}
+	if c.undecided() {
+		t.WithoutDecision++
+	}
+	if c.deviates() {
+		t.Deviations++
+	}
+}
+
+func (l *branchLine) add(u update) {
+	if l.Updates > 0 && u.before != l.TipAfter {
+		l.Gaps = append(l.Gaps, gap{u.id, l.TipAfter, u.before})
+	}
+	l.Repository, l.TipAfter, l.LastUpdateAt = u.repository, u.after, u.at
+	l.Updates++
+	if u.seq == 0 {
+		l.NotTold++
+	}
+	if mode := string(u.mode); !slices.Contains(l.Modes, mode) {
+		l.Modes = append(l.Modes, mode)
+	}
+}
+
+func (c completeness) json() ([]byte, error) {
+	b, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode completeness: %w", err)
+	}
+	return append(b, '\n'), nil
+}

@@ -1,0 +1,161 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/ledger"
+)
+
+// The kinds of leaves that are read here.
+const (
+	leafDecision   = "decision"
+	leafMerge      = "merge"
+	leafException  = "exception"
+	leafProtection = "protection"
+	leafAttest     = "attestation"
+)
+
+// clockSkew is how far GitHub's clock and the server's may be apart.
+const clockSkew = 24 * time.Hour
+
+// contents are what the records of a log say about a period. Whoever exports a bundle and whoever
+// verifies it come to them in the same way, leaf by leaf.
+type contents struct {
+	origin string
+	query  Query
+
+	tree    ledger.Rebuild
+	asOf    time.Time
+	after   afterPeriod
+	changes []change
+	steps   []exception
+	draws   []recordedDraw
+	// disposed counts the records that are wanted and whose bodies are gone.
+	disposed int
+}
+
+// wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
+// there only if a change rests on them.
+func wantedKinds() []string {
+	return []string{leafMerge, leafException, leafProtection, leafAttest, LeafDraw}
+}
+
+// wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
+// before the period began is not about a change in it.
+func (q Query) wanted(l ledger.Leaf) bool {
+	return slices.Contains(wantedKinds(), l.Kind) && (l.Kind != leafMerge || !l.RecordedAt.Before(q.From.Add(-clockSkew)))
+}
+
+// leaf takes the next leaf of the log, with its exact bytes.
+func (c *contents) leaf(l ledger.Leaf, raw []byte) error {
+	c.tree.Append(raw)
+	c.asOf = l.RecordedAt
+	if c.after.text == "" && !l.RecordedAt.Before(c.query.To) {
+		c.after = afterPeriod{l.Seq, ledger.Checkpoint{Origin: c.origin, Size: c.tree.Size(), Root: c.tree.Root()}.Text()}
+	}
+	return nil
+}
+
+// record takes the record of the next leaf that is wanted; nil: it was disposed of.
+func (c *contents) record(l ledger.Leaf, body []byte) error {
+	if body == nil {
+		c.disposed++
+		return nil
+	}
+	switch l.Kind {
+	case leafMerge:
+		found, err := changesOf(l.Seq, body, c.query)
+		c.changes = append(c.changes, found...)
+		return err
+	case leafException:
+		step, err := exceptionOf(l, body)
+		c.steps = append(c.steps, step)
+		return err
+	case LeafDraw:
+		d := recordedDraw{leaf: l.Seq, at: l.RecordedAt, body: bytes.Clone(body)}
+		if err := json.Unmarshal(body, &d.DrawRecord); err != nil {
+			return fmt.Errorf("leaf %d is no draw: %w", l.Seq, err)
+		}
+		c.draws = append(c.draws, d)
+	}
+	return nil
+}
+
+// draw is the draw that the query asks for, and whether the log has recorded it.
+func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) {
+	sortChanges(c.changes)
+	d, err = newDraw(c.query, items(c.changes, c.query.Sample.ByClass), c.after)
+	if err != nil {
+		return nil, d, false, err
+	}
+	body, err = d.encode()
+	return body, d, slices.ContainsFunc(c.draws, func(r recordedDraw) bool { return string(r.body) == string(body) }), err
+}
+
+// findings is everything that follows from the records alone: what the documents of a bundle say.
+type findings struct {
+	query        Query
+	organisation string
+	changes      []change // the population, sorted
+	byID         map[string]*change
+	exceptions   []followed
+	draws        []recordedDraw
+	draw         *DrawRecord // nil: no sample
+	drawn        []Drawn
+	completeness completeness
+	digest       string  // of the population
+	decisions    []int64 // leaves of the decisions that are in the bundle, in order
+	counts       Counts
+}
+
+// derive works out what follows from the records. ErrDraw if the draw is not in the log.
+func (c *contents) derive(organisation string) (*findings, error) {
+	sortChanges(c.changes)
+	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
+	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, draws: c.draws, digest: Digest(list)}
+	for i := range c.changes {
+		f.byID[c.changes[i].id()] = &c.changes[i]
+	}
+	f.exceptions = follow(c.steps, c.query)
+	f.completeness = reconcile(c.changes, f.exceptions, c.query, c.disposed)
+	if c.query.Sample != nil {
+		_, d, recorded, err := c.draw()
+		if err != nil {
+			return nil, err
+		}
+		if !recorded {
+			return nil, fmt.Errorf("%w: the log has no record of this draw", ErrDraw)
+		}
+		if f.drawn, err = Draw(list, d.Seed, d.Sizes); err != nil {
+			return nil, err
+		}
+		f.draw = &d
+	}
+	f.decisions = f.wantedDecisions()
+	t := f.completeness.Totals
+	f.counts = Counts{
+		Population: len(c.changes), Sample: len(f.drawn), Deviations: t.Deviations, Exceptions: len(f.exceptions), Decisions: len(f.decisions),
+		Undecided: t.WithoutDecision, Gaps: t.Gaps, Disposed: c.disposed,
+	}
+	return f, nil
+}
+
+// wantedDecisions are the decisions that the changes of the sample rest on, and those about which
+// something was found; without a sample, those of all changes.
+func (f *findings) wantedDecisions() (out []int64) {
+	picked := map[string]bool{}
+	for _, d := range f.drawn {
+		picked[d.ID] = true
+	}
+	for _, c := range f.changes {
+		if f.draw == nil || picked[c.id()] || c.deviates() {
+			out = append(out, c.decisions()...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,310 @@
+package evidence
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/countersign/countersign/ledger"
+)
+
+// Log is the log of one organisation, with the records behind it. What a function is given is
+// overwritten afterwards.
+type Log interface {
+	// Checkpoint is the signed checkpoint of the log at a size; 0: as it is now.
+	Checkpoint(ctx context.Context, size int64) (signed []byte, of int64, err error)
+	// Leaves calls each for the first leaves, as many as size says, in order.
+	Leaves(ctx context.Context, size int64, each func(leaf []byte) error) error
+	// Records calls each for those of the first leaves that are of these kinds, in order, with
+	// their records. Salt and body are nil when they were disposed of.
+	Records(ctx context.Context, size int64, kinds []string, each func(leaf, salt, body []byte) error) error
+	// Decision is the decision of a leaf.
+	Decision(ctx context.Context, leaf int64) (RecordedDecision, error)
+	// RecordDraw adds a record of kind LeafDraw.
+	RecordDraw(ctx context.Context, body []byte) error
+}
+
+// RecordedDecision is the record of a decision, and the exact bytes that it rests on; what it
+// lacks is nil.
+type RecordedDecision struct {
+	Salt, Body                         []byte
+	Decision, Facts, Policy, Catalogue []byte
+}
+
+// Options of an export.
+type Options struct {
+	Organisation string // login
+	Origin       string // of the log
+	Generator    string // the program, with its version
+	// Size is the size of the log that the bundle is about, of which there is a checkpoint; 0: as
+	// it is now. With it, an export is done again: the same query gives the same bytes.
+	Size int64
+	// Key is the log's public key, and Signer signs with it.
+	Key    string
+	Signer note.Signer
+	Query  Query
+	// Progress is told how many of how many leaves were read; nil: nobody is.
+	Progress func(done, total int64)
+}
+
+// ErrExport: there is nothing to make a bundle of.
+var ErrExport = errors.New("the evidence cannot be exported")
+
+// maxGrowth is how often a log may grow while a draw from it is recorded.
+const maxGrowth = 10
+
+// Export writes the bundle of a period. The same query over the same size of the log gives the
+// same bytes. A draw of a sample that the log does not know is recorded in it first: if we stop
+// after that, it stays listed, and the same query finds it again.
+func Export(ctx context.Context, log Log, o Options, w io.Writer) (Manifest, error) {
+	m := Manifest{V: BundleVersion, Documents: DocumentsVersion, Generator: o.Generator, Organisation: o.Organisation, Origin: o.Origin, Query: o.Query, Limits: limits()}
+	if err := o.Query.check(); err != nil {
+		return m, err
+	}
+	x := &exporter{Options: o, log: log, zip: zip.NewWriter(w), manifest: m}
+	if err := x.read(ctx); err != nil {
+		return m, err
+	}
+	if err := x.write(ctx); err != nil {
+		return m, err
+	}
+	return x.manifest, nil
+}
+
+type exporter struct {
+	Options
+	log         Log
+	zip         *zip.Writer
+	manifest    Manifest
+	checkpoint  []byte
+	contents    contents
+	findings    *findings
+	done, total int64
+}
+
+// read reads the log, and has the draw of the sample recorded in it.
+func (x *exporter) read(ctx context.Context) (err error) {
+	for range maxGrowth {
+		if x.checkpoint, x.manifest.LogSize, err = x.log.Checkpoint(ctx, x.Size); err != nil {
+			return err
+		}
+		x.contents, x.done, x.total = contents{origin: x.Origin, query: x.Query}, 0, 2*x.manifest.LogSize
+		if err := x.leaves(ctx, x.contents.leaf); err != nil {
+			return err
+		}
+		if err := x.records(ctx, func(l ledger.Leaf, _, body []byte) error { return x.contents.record(l, body) }); err != nil {
+			return err
+		}
+		drawn, err := x.draw(ctx)
+		if err != nil {
+			return err
+		}
+		if drawn {
+			return x.derive()
+		}
+	}
+	return fmt.Errorf("%w: the log grows faster than a sample is drawn from it: end the period in the past", ErrExport)
+}
+
+func (x *exporter) leaves(ctx context.Context, do func(l ledger.Leaf, leaf []byte) error) error {
+	return x.log.Leaves(ctx, x.manifest.LogSize, func(leaf []byte) error {
+		l, err := ledger.DecodeLeaf(leaf)
+		if err != nil {
+			return err
+		}
+		if x.done++; x.Progress != nil && (x.done%1000 == 0 || x.done == x.total) {
+			x.Progress(x.done, x.total)
+		}
+		return do(l, leaf)
+	})
+}
+
+// records reads the records that are wanted.
+func (x *exporter) records(ctx context.Context, do func(l ledger.Leaf, salt, body []byte) error) error {
+	return x.log.Records(ctx, x.manifest.LogSize, wantedKinds(), func(leaf, salt, body []byte) error {
+		l, err := ledger.DecodeLeaf(leaf)
+		if err != nil || !x.Query.wanted(l) {
+			return err
+		}
+		return do(l, salt, body)
+	})
+}
+
+// draw says whether the log knows the draw, and records it if it does not.
+func (x *exporter) draw(ctx context.Context) (known bool, err error) {
+	if x.Query.Sample == nil {
+		return true, nil
+	}
+	body, _, recorded, err := x.contents.draw()
+	switch {
+	case err != nil || recorded:
+		return recorded, err
+	case x.Size != 0:
+		return false, fmt.Errorf("%w: this sample was not drawn when the log had %d leaves", ErrExport, x.Size)
+	}
+	return false, x.log.RecordDraw(ctx, body)
+}
+
+func (x *exporter) derive() (err error) {
+	x.findings, err = x.contents.derive(x.Organisation)
+	if err == nil {
+		x.manifest.AsOf, x.manifest.Population, x.manifest.Counts = x.contents.asOf, x.findings.digest, x.findings.counts
+	}
+	return err
+}
+
+// write writes the files of the bundle.
+func (x *exporter) write(ctx context.Context) error {
+	steps := []func() error{
+		func() error { return x.file(fileCheckpoint, x.checkpoint) },
+		func() error { return x.file(fileKey, []byte(strings.TrimSpace(x.Key)+"\n")) },
+		func() error { return x.addLeaves(ctx) },
+		func() error { return x.addRecords(ctx) },
+		func() error { return x.addDecisions(ctx) },
+		x.addDocuments,
+		x.finish,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry is one file that is being written.
+type entry struct {
+	w    io.Writer
+	hash hash.Hash
+	n    int64
+}
+
+func newEntry(w io.Writer) *entry { return &entry{w: w, hash: sha256.New()} }
+
+func (e *entry) Write(b []byte) (int, error) {
+	e.hash.Write(b)
+	e.n += int64(len(b))
+	return e.w.Write(b)
+}
+
+func (e *entry) sum() string { return hex.EncodeToString(e.hash.Sum(nil)) }
+
+// add makes a file of what fill writes. Without times in it, the archive is the same every time.
+func (x *exporter) add(name string, fill func(io.Writer) error) error {
+	w, err := x.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	e := newEntry(w)
+	if err := fill(e); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	x.manifest.Files = append(x.manifest.Files, FileInfo{name, e.sum(), e.n})
+	return nil
+}
+
+func (x *exporter) file(name string, content []byte) error {
+	return x.add(name, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// addLeaves writes every leaf of the log: whoever has them sees that no record of the period was
+// left out.
+func (x *exporter) addLeaves(ctx context.Context) error {
+	return x.add(fileLeaves, func(w io.Writer) error {
+		return x.leaves(ctx, func(_ ledger.Leaf, leaf []byte) error {
+			if _, err := w.Write(leaf); err != nil {
+				return err
+			}
+			_, err := w.Write([]byte{'\n'})
+			return err
+		})
+	})
+}
+
+func (x *exporter) addRecords(ctx context.Context) error {
+	return x.add(fileRecords, func(w io.Writer) error {
+		out := json.NewEncoder(w)
+		return x.records(ctx, func(l ledger.Leaf, salt, body []byte) error {
+			if body == nil {
+				return nil
+			}
+			return out.Encode(recordLine{l.Seq, salt, body})
+		})
+	})
+}
+
+// addDecisions writes the records of the decisions that belong to the bundle, and what each was
+// made from, every blob once.
+func (x *exporter) addDecisions(ctx context.Context) error {
+	var records bytes.Buffer
+	out, written := json.NewEncoder(&records), map[string]bool{}
+	for _, leaf := range x.findings.decisions {
+		d, err := x.log.Decision(ctx, leaf)
+		if err != nil {
+			return fmt.Errorf("decision of leaf %d: %w", leaf, err)
+		}
+		if err := out.Encode(recordLine{leaf, d.Salt, d.Body}); err != nil {
+			return err
+		}
+		for _, blob := range [][]byte{d.Decision, d.Facts, d.Policy, d.Catalogue} {
+			if digest := digestOf(blob); blob != nil && !written[digest] {
+				written[digest] = true
+				if err := x.file(blobs+digest, blob); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return x.file(fileDecisions, records.Bytes())
+}
+
+func (x *exporter) addDocuments() error {
+	for _, d := range documents() {
+		content, err := d.make(x.findings)
+		if err != nil {
+			return err
+		}
+		if err := x.file(d.name, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish writes the manifest and its signature.
+func (x *exporter) finish() error {
+	slices.SortFunc(x.manifest.Files, func(a, b FileInfo) int { return strings.Compare(a.Name, b.Name) })
+	manifest, err := x.manifest.encode()
+	if err != nil {
+		return err
+	}
+	signature, err := signManifest(x.Origin, manifest, x.Signer)
+	if err != nil {
+		return err
+	}
+	if err := x.file(fileManifest, manifest); err != nil {
+		return err
+	}
+	if err := x.file(fileSignature, signature); err != nil {
+		return err
+	}
+	x.manifest.Files = x.manifest.Files[:len(x.manifest.Files)-2] // it does not list itself
+	if err := x.zip.Close(); err != nil {
+		return fmt.Errorf("write the bundle: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// table is a list of a bundle, as CSV and as a sheet of the workbook.
+type table struct {
+	// name is its file's, without the ending; title is what people call it.
+	name, title string
+	columns     []string
+	rows        [][]string
+}
+
+// csv writes the table so that no spreadsheet takes what is in it for formulas.
+func (t table) csv() ([]byte, error) {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	for _, row := range append([][]string{t.columns}, t.rows...) {
+		safe := make([]string, len(row))
+		for i := range row {
+			safe[i] = inert(row[i])
+		}
+		if err := w.Write(safe); err != nil {
+			return nil, fmt.Errorf("write %s: %w", t.name, err)
+		}
+	}
+	w.Flush()
+	return b.Bytes(), w.Error()
+}
+
+// inert is text that no spreadsheet takes for a formula: what could begin one gets an apostrophe
+// before it, and there are no lines in it. https://owasp.org/www-community/attacks/CSV_Injection
+func inert(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	if begin := strings.TrimLeft(s, " "); begin != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(begin)[0]) && !isNumber(s) {
+		return "'" + s
+	}
+	return s
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseInt(s, 10, 64)
+	return err == nil
+}
+
+func number64(n int64) string { return strconv.FormatInt(n, 10) }
+
+// orNone is a number that is not shown when it is 0.
+func orNone(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return number64(n)
+}
+
+// moment is a time in UTC, to the second; empty for none.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

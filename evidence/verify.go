@@ -1,0 +1,401 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/countersign/countersign/ledger"
+)
+
+// Check is one thing that was checked, and held.
+type Check struct {
+	Name string `json:"name"`
+	Did  string `json:"did"` // in whole sentences, with figures
+}
+
+// Unable is a decision that this program cannot make again.
+type Unable struct {
+	Leaf int64  `json:"leaf"`
+	Why  string `json:"why"`
+}
+
+// Report is what was checked of a bundle, in order. What was checked before something did not hold
+// is in it as well.
+type Report struct {
+	Manifest Manifest `json:"manifest"`
+	Key      string   `json:"key"`
+	// SelfAsserted is true when the key that signed it came out of the bundle itself.
+	SelfAsserted bool    `json:"key_is_self_asserted"`
+	Checks       []Check `json:"checks"`
+	// Reperformed are how many decisions came out again, byte for byte, and Updates how many
+	// updates were judged again.
+	Reperformed int `json:"decisions_reperformed"`
+	Updates     int `json:"updates_judged_again"`
+	// NotReperformed are those that could not be done again.
+	NotReperformed []Unable `json:"not_reperformed"`
+	// DocumentsCompared is false for documents of another version than this program makes.
+	DocumentsCompared bool `json:"documents_compared"`
+	// Mainlines are the branches of the population; set when everything held.
+	Mainlines []Mainline `json:"-"`
+}
+
+// Trust is what an auditor has of their own.
+type Trust struct {
+	// Key is the log's public key; empty: the one in the bundle.
+	Key string
+	// Checkpoints are those of the log that were kept earlier: the log must begin with each.
+	Checkpoints []NamedCheckpoint
+	// Progress is told how many of how many decisions were done again; nil: nobody is.
+	Progress func(done, total int64)
+}
+
+// NamedCheckpoint is a signed checkpoint and where it came from.
+type NamedCheckpoint struct {
+	Name   string
+	Signed []byte
+}
+
+// Verify checks a bundle with nothing but itself and what the auditor has: hashes, signatures,
+// that every record is a leaf of the signed log, that every record of the period is there, that
+// the sample is the one of its seed, that every decision comes out again from its facts, and that
+// the documents are those of the records. The first thing that does not hold is a *BundleError.
+func Verify(bundle io.ReaderAt, size int64, t Trust) (Report, error) {
+	v := &verifier{trust: t, listed: map[string]FileInfo{}, decided: map[int64]recordLine{}, report: Report{NotReperformed: []Unable{}}}
+	for _, step := range []func() error{
+		func() (err error) { v.archive, err = openArchive(bundle, size); return err },
+		v.manifest,
+		v.hashes,
+		v.log,
+		v.records,
+		v.counts,
+		v.decisions,
+		v.updates,
+		v.documents,
+	} {
+		if err := step(); err != nil {
+			return v.report, err
+		}
+	}
+	v.report.Mainlines = mainlines(v.findings.changes)
+	return v.report, nil
+}
+
+type verifier struct {
+	trust    Trust
+	report   Report
+	archive  archive
+	listed   map[string]FileInfo // by name, as the manifest says
+	key      note.Verifier
+	leaves   []ledger.Leaf
+	contents contents
+	findings *findings
+	decided  map[int64]recordLine // records of decisions, by leaf
+	again    reperformer
+}
+
+func (v *verifier) held(name, format string, args ...any) {
+	v.report.Checks = append(v.report.Checks, Check{name, fmt.Sprintf(format, args...)})
+}
+
+// manifest checks the manifest, its form and who signed it.
+func (v *verifier) manifest() error {
+	raw, err := v.archive.read(fileManifest, maxBlob)
+	if err != nil {
+		return err
+	}
+	m := &v.report.Manifest
+	if err := strictly(raw, m); err != nil {
+		return broken(fileManifest, "it is not a manifest: %v", err)
+	}
+	if m.V != BundleVersion {
+		return broken(fileManifest, "it is of version %d, and this program reads version %d", m.V, BundleVersion)
+	}
+	if again, err := m.encode(); err != nil || !bytes.Equal(again, raw) {
+		return broken(fileManifest, "it is not in the form that is written")
+	}
+	if err := m.Query.check(); err != nil {
+		return broken(fileManifest, "%v", err)
+	}
+	if err := v.trustedKey(); err != nil {
+		return err
+	}
+	signature, err := v.archive.read(fileSignature, 4096)
+	if err != nil {
+		return err
+	}
+	if err := checkManifest(m.Origin, raw, signature, v.key); err != nil {
+		return broken(fileSignature, "the manifest is not signed by the log's key: %v", err)
+	}
+	v.held("manifest", "The manifest is signed by the key of the log %s.", m.Origin)
+	return nil
+}
+
+// trustedKey is the auditor's key, or else the one in the bundle.
+func (v *verifier) trustedKey() error {
+	inside, err := v.archive.read(fileKey, 4096)
+	if err != nil {
+		return err
+	}
+	key := strings.TrimSpace(v.trust.Key)
+	if v.report.SelfAsserted = key == ""; v.report.SelfAsserted {
+		key = strings.TrimSpace(string(inside))
+	}
+	if key+"\n" != string(inside) {
+		return broken(fileKey, "the bundle names another key than yours")
+	}
+	origin := v.report.Manifest.Origin
+	if v.key, err = ledger.ParseVerifier(key); err != nil || v.key.Name() != keyName(origin) {
+		return broken(fileKey, "it is no key of the log %s", origin)
+	}
+	v.report.Key = key
+	return nil
+}
+
+// strictly reads JSON that holds nothing else than is known.
+func strictly(raw []byte, into any) error {
+	in := json.NewDecoder(bytes.NewReader(raw))
+	in.DisallowUnknownFields()
+	if err := in.Decode(into); err != nil {
+		return err
+	}
+	if _, err := in.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is more behind it")
+	}
+	return nil
+}
+
+// hashes compares every file with the manifest, which lists all but itself and its signature.
+func (v *verifier) hashes() error {
+	var total int64
+	for _, f := range v.report.Manifest.Files {
+		if _, twice := v.listed[f.Name]; twice || f.Name == fileManifest || f.Name == fileSignature {
+			return broken(fileManifest, "it lists %q, which it must not", f.Name)
+		}
+		v.listed[f.Name] = f
+		total += f.Bytes
+		if err := v.archive.compare(f); err != nil {
+			return err
+		}
+	}
+	for name := range v.archive {
+		if _, ok := v.listed[name]; !ok && name != fileManifest && name != fileSignature {
+			return broken(name, "the manifest does not list it")
+		}
+	}
+	v.held("files", "All %d files (%d bytes) have the digests of the manifest, and there are no others.", len(v.listed), total)
+	return nil
+}
+
+// log builds the tree again from its leaves and compares it with the signed checkpoint, and on the
+// way with those that the auditor has.
+func (v *verifier) log() error {
+	m := &v.report.Manifest
+	earlier, err := v.earlier()
+	if err != nil {
+		return err
+	}
+	v.contents = contents{origin: m.Origin, query: m.Query}
+	tree := &v.contents.tree
+	err = v.archive.lines(fileLeaves, func(line []byte) error {
+		l, err := ledger.DecodeLeaf(line)
+		if err != nil || l.Seq != tree.Size() {
+			return broken(fileLeaves, "line %d is not leaf %d: %v", tree.Size()+1, tree.Size(), err)
+		}
+		v.leaves = append(v.leaves, l)
+		if err := v.contents.leaf(l, line); err != nil {
+			return err
+		}
+		for _, c := range earlier[tree.Size()] {
+			if c.Root != tree.Root() {
+				return broken(fileLeaves, "the log does not begin with the %d leaves of your checkpoint: it was rewritten", c.Size)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	signed, err := v.archive.read(fileCheckpoint, maxBlob)
+	if err != nil {
+		return err
+	}
+	checkpoint, err := ledger.ParseCheckpoint(signed, m.Origin, v.key)
+	if err != nil {
+		return broken(fileCheckpoint, "it is not a checkpoint that the log's key signed: %v", err)
+	}
+	if checkpoint.Size != tree.Size() || checkpoint.Root != tree.Root() || m.LogSize != tree.Size() {
+		return broken(fileLeaves, "these are not the %d leaves that the checkpoint signs", checkpoint.Size)
+	}
+	if len(v.leaves) == 0 || !m.AsOf.Equal(v.contents.asOf) {
+		return broken(fileManifest, "as_of is not when the newest leaf was recorded")
+	}
+	v.held("log", "The %d leaves give the root %s that the checkpoint signs.", tree.Size(), tree.Root())
+	return v.beginsWith(earlier)
+}
+
+// earlier are the auditor's own checkpoints, by size.
+func (v *verifier) earlier() (map[int64][]ledger.Checkpoint, error) {
+	out := map[int64][]ledger.Checkpoint{}
+	for _, c := range v.trust.Checkpoints {
+		parsed, err := ledger.ParseCheckpoint(c.Signed, v.report.Manifest.Origin, v.key)
+		if err != nil {
+			return nil, broken("", "%s is not a checkpoint of this log: %v", c.Name, err)
+		}
+		out[parsed.Size] = append(out[parsed.Size], parsed)
+	}
+	return out, nil
+}
+
+// beginsWith checks what the walk over the leaves could not: checkpoints of a larger log.
+func (v *verifier) beginsWith(earlier map[int64][]ledger.Checkpoint) error {
+	if len(earlier) == 0 {
+		return nil
+	}
+	for size := range earlier {
+		if size > v.contents.tree.Size() {
+			return broken(fileCheckpoint, "your checkpoint is of %d leaves, and the bundle of %d: the bundle is older, or the log was cut", size, v.contents.tree.Size())
+		}
+	}
+	v.held("consistency", "The log begins with what each of your %d checkpoints signs.", len(v.trust.Checkpoints))
+	return nil
+}
+
+// records compares every record with its leaf, and looks whether all of the period are there.
+func (v *verifier) records() error {
+	next, n := 0, 0
+	skipTo := func(index int64) error { // the wanted leaves before index have no record
+		for ; next < len(v.leaves) && v.leaves[next].Seq < index; next++ {
+			if l := v.leaves[next]; v.report.Manifest.Query.wanted(l) {
+				if err := v.contents.record(l, nil); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	err := v.archive.lines(fileRecords, func(line []byte) error {
+		r, l, err := v.record(fileRecords, line)
+		if err != nil {
+			return err
+		}
+		if r.Index < int64(next) || !v.report.Manifest.Query.wanted(l) {
+			return broken(fileRecords, "the record of leaf %d is out of order, or does not belong to the period", r.Index)
+		}
+		if err := skipTo(r.Index); err != nil {
+			return err
+		}
+		next, n = next+1, n+1
+		return v.contents.record(l, r.Body)
+	})
+	if err == nil {
+		err = skipTo(int64(len(v.leaves)))
+	}
+	if err != nil {
+		return err
+	}
+	v.held("records", "All %d records of the period are what their leaves commit to; %d were disposed of.", n, v.contents.disposed)
+	return nil
+}
+
+// record reads one line of records and compares it with its leaf.
+func (v *verifier) record(file string, line []byte) (r recordLine, l ledger.Leaf, err error) {
+	if err := strictly(line, &r); err != nil {
+		return r, l, broken(file, "a line is no record: %v", err)
+	}
+	if r.Index < 0 || r.Index >= int64(len(v.leaves)) || len(r.Salt) != ledger.SaltSize || r.Body == nil {
+		return r, l, broken(file, "the record of leaf %d is none", r.Index)
+	}
+	l = v.leaves[r.Index]
+	if ledger.BodyDigest([ledger.SaltSize]byte(r.Salt), r.Body) != l.BodySHA256 {
+		return r, l, broken(file, "the record of leaf %d is not what the log commits to", r.Index)
+	}
+	return r, l, nil
+}
+
+// counts draws the sample again and compares the figures of the manifest with the records.
+func (v *verifier) counts() (err error) {
+	m := &v.report.Manifest
+	if v.findings, err = v.contents.derive(m.Organisation); err != nil {
+		return orBroken(fileRecords, err)
+	}
+	if m.Population != v.findings.digest {
+		return broken(fileManifest, "the population is not the one of the records")
+	}
+	if m.Counts != v.findings.counts {
+		return broken(fileManifest, "its counts are %+v, and the records give %+v", m.Counts, v.findings.counts)
+	}
+	v.held("population", "The population is the %d changes of the records, in %d updates of %d branches; %d gaps.", m.Counts.Population,
+		v.findings.completeness.Totals.Updates, len(v.findings.completeness.Branches), m.Counts.Gaps)
+	if d := v.findings.draw; d != nil {
+		v.held("sample", "The %d items of the sample are those of the seed, which came from the %s.", len(v.findings.drawn), d.SeedBy)
+	}
+	return nil
+}
+
+// documents makes every document again and compares it.
+func (v *verifier) documents() error {
+	if v.report.Manifest.Documents != DocumentsVersion {
+		v.held("documents", "NOT COMPARED: the documents have version %d, and this program makes version %d. Their digests are those of the signed manifest.", v.report.Manifest.Documents, DocumentsVersion)
+		return nil
+	}
+	all := documents()
+	for _, d := range all {
+		want, err := d.make(v.findings)
+		if err != nil {
+			return broken(d.name, "it cannot be made again: %v", err)
+		}
+		got, err := v.archive.read(d.name, int64(len(want)))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(got, want) {
+			return broken(d.name, "it is not what the records say")
+		}
+	}
+	v.report.DocumentsCompared = true
+	v.held("documents", "All %d documents are what the records say, byte for byte.", len(all))
+	return nil
+}
+
+// decisions reads the records of decisions and makes every one again from its facts.
+func (v *verifier) decisions() error {
+	last := int64(-1)
+	err := v.archive.lines(fileDecisions, func(line []byte) error {
+		r, l, err := v.record(fileDecisions, line)
+		if err != nil {
+			return err
+		}
+		if _, wanted := slices.BinarySearch(v.findings.decisions, r.Index); r.Index <= last || l.Kind != leafDecision || !wanted {
+			return broken(fileDecisions, "the record of leaf %d is out of order, or no change rests on it", r.Index)
+		}
+		last = r.Index
+		v.decided[r.Index] = r
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for i, leaf := range v.findings.decisions {
+		if err := v.decision(leaf, used); err != nil {
+			return err
+		}
+		if v.trust.Progress != nil {
+			v.trust.Progress(int64(i+1), int64(len(v.findings.decisions)))
+		}
+	}
+	for name := range v.archive {
+		if digest, ok := strings.CutPrefix(name, blobs); ok && !used[digest] {
+			return broken(name, "no decision of the bundle was made from it")
+		}
+	}
+	v.held("decisions", "%d decisions came out again from their facts, byte for byte; %d could not be made again.", v.report.Reperformed, len(v.report.NotReperformed))
+	return nil
+}
