@@ -76,11 +76,14 @@ func openArchive(bundle io.ReaderAt, size int64) (archive, error) {
 	return a, nil
 }
 
-func validName(name string) bool {
+func validName(name string) bool { return isMachine(name) || isDocument(name) }
+
+// isMachine says whether a file is one that no document is made of.
+func isMachine(name string) bool {
 	if digest, ok := strings.CutPrefix(name, blobs); ok {
 		return len(digest) == 64 && strings.Trim(digest, "0123456789abcdef") == ""
 	}
-	return slices.Contains([]string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions}, name) || isDocument(name)
+	return slices.Contains([]string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions}, name)
 }
 
 func (a archive) open(name string) (io.ReadCloser, error) {

@@ -106,17 +106,20 @@ type findings struct {
 	draws        []recordedDraw
 	draw         *DrawRecord // nil: no sample
 	drawn        []Drawn
+	picked       map[string]bool // ids of what was drawn
 	completeness completeness
 	digest       string  // of the population
 	decisions    []int64 // leaves of the decisions that are in the bundle, in order
 	counts       Counts
+	// recorded reads a decision that is in the bundle.
+	recorded func(leaf int64) (RecordedDecision, error)
 }
 
 // derive works out what follows from the records. ErrDraw if the draw is not in the log.
-func (c *contents) derive(organisation string) (*findings, error) {
+func (c *contents) derive(organisation string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
-	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, draws: c.draws, digest: Digest(list)}
+	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, digest: Digest(list), recorded: recorded}
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}
@@ -134,6 +137,9 @@ func (c *contents) derive(organisation string) (*findings, error) {
 			return nil, err
 		}
 		f.draw = &d
+		for _, x := range f.drawn {
+			f.picked[x.ID] = true
+		}
 	}
 	f.decisions = f.wantedDecisions()
 	t := f.completeness.Totals
@@ -144,15 +150,15 @@ func (c *contents) derive(organisation string) (*findings, error) {
 	return f, nil
 }
 
+// shown says whether the change has pages of its own: it is in the sample, or something was found
+// about it.
+func (f *findings) shown(c change) bool { return f.picked[c.id()] || c.deviates() }
+
 // wantedDecisions are the decisions that the changes of the sample rest on, and those about which
 // something was found; without a sample, those of all changes.
 func (f *findings) wantedDecisions() (out []int64) {
-	picked := map[string]bool{}
-	for _, d := range f.drawn {
-		picked[d.ID] = true
-	}
 	for _, c := range f.changes {
-		if f.draw == nil || picked[c.id()] || c.deviates() {
+		if f.draw == nil || f.shown(c) {
 			out = append(out, c.decisions()...)
 		}
 	}

@@ -1,27 +1,29 @@
 package evidence
 
-import "slices"
+import "regexp"
 
 // document is a file of a bundle that is made of the records alone: whoever verifies the bundle
 // makes it again, and compares.
 type document struct {
 	name string
-	make func(f *findings) ([]byte, error)
+	make func() ([]byte, error)
 }
 
 // documents are listed in the order in which they are written.
-func documents() []document {
+func (f *findings) documents() []document {
 	return []document{
-		{"population.csv", func(f *findings) ([]byte, error) { return populationTable(f.changes).csv() }},
-		{"completeness.json", func(f *findings) ([]byte, error) { return f.completeness.json() }},
-		{"sample.csv", func(f *findings) ([]byte, error) { return sampleTable(f.drawn, f.byID).csv() }},
-		{"draws.csv", func(f *findings) ([]byte, error) { return drawsTable(f.draws, f.query).csv() }},
-		{"exceptions.csv", func(f *findings) ([]byte, error) {
+		{"population.csv", func() ([]byte, error) { return populationTable(f.changes).csv() }},
+		{"completeness.json", f.completeness.json},
+		{"sample.csv", func() ([]byte, error) { return sampleTable(f.drawn, f.byID).csv() }},
+		{"draws.csv", func() ([]byte, error) { return drawsTable(f.draws, f.query).csv() }},
+		{"exceptions.csv", func() ([]byte, error) {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},
 	}
 }
 
-func isDocument(name string) bool {
-	return slices.ContainsFunc(documents(), func(d document) bool { return d.name == name })
-}
+// documentName is what the name of a document may be: no way out of the bundle's folder, and
+// nothing that a system takes for something else.
+var documentName = regexp.MustCompile(`^([a-z]+/)?[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
+
+func isDocument(name string) bool { return documentName.MatchString(name) }

@@ -111,7 +111,7 @@ func (x *exporter) read(ctx context.Context) (err error) {
 			return err
 		}
 		if drawn {
-			return x.derive()
+			return x.derive(ctx)
 		}
 	}
 	return fmt.Errorf("%w: the log grows faster than a sample is drawn from it: end the period in the past", ErrExport)
@@ -156,8 +156,9 @@ func (x *exporter) draw(ctx context.Context) (known bool, err error) {
 	return false, x.log.RecordDraw(ctx, body)
 }
 
-func (x *exporter) derive() (err error) {
-	x.findings, err = x.contents.derive(x.Organisation)
+func (x *exporter) derive(ctx context.Context) (err error) {
+	recorded := func(leaf int64) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) }
+	x.findings, err = x.contents.derive(x.Organisation, recorded)
 	if err == nil {
 		x.manifest.AsOf, x.manifest.Population, x.manifest.Counts = x.contents.asOf, x.findings.digest, x.findings.counts
 	}
@@ -273,8 +274,8 @@ func (x *exporter) addDecisions(ctx context.Context) error {
 }
 
 func (x *exporter) addDocuments() error {
-	for _, d := range documents() {
-		content, err := d.make(x.findings)
+	for _, d := range x.findings.documents() {
+		content, err := d.make()
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ func (r *reperformer) catalogue(digest string, src []byte) (*policy.Catalogue, e
 }
 
 // blob reads what a decision was made from.
-func (v *verifier) blob(digest string, used map[string]bool) ([]byte, error) {
+func (v *verifier) blob(digest string) ([]byte, error) {
 	if digest == "" {
 		return nil, nil
 	}
@@ -58,7 +58,6 @@ func (v *verifier) blob(digest string, used map[string]bool) ([]byte, error) {
 	if digestOf(content) != digest {
 		return nil, broken(blobs+digest, "its content has another digest than its name")
 	}
-	used[digest] = true
 	return content, nil
 }
 
@@ -74,28 +73,38 @@ func (v *verifier) recordedDecision(leaf int64) (d decisionBody, err error) {
 	return d, nil
 }
 
+// recorded reads a decision that is in the bundle, for the documents.
+func (v *verifier) recorded(leaf int64) (r RecordedDecision, err error) {
+	d, err := v.recordedDecision(leaf)
+	if err != nil {
+		return r, err
+	}
+	r.Salt, r.Body = v.decided[leaf].Salt, v.decided[leaf].Body
+	for _, b := range []struct {
+		digest string
+		into   *[]byte
+	}{{d.DecisionSHA256, &r.Decision}, {d.FactsSHA256, &r.Facts}, {d.PolicySHA256, &r.Policy}, {d.CatalogueSHA256, &r.Catalogue}} {
+		if *b.into, err = v.blob(b.digest); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
 // decision makes one decision again from its facts.
 func (v *verifier) decision(leaf int64, used map[string]bool) error {
 	d, err := v.recordedDecision(leaf)
 	if err != nil {
 		return err
 	}
-	was, err := v.blob(d.DecisionSHA256, used)
+	r, err := v.recorded(leaf)
 	if err != nil {
 		return err
 	}
-	facts, err := v.blob(d.FactsSHA256, used)
-	if err != nil {
-		return err
+	for _, digest := range d.digests() {
+		used[digest] = true
 	}
-	kept, err := v.blob(d.PolicySHA256, used)
-	if err != nil {
-		return err
-	}
-	agents, err := v.blob(d.CatalogueSHA256, used)
-	if err != nil {
-		return err
-	}
+	was, facts, kept, agents := r.Decision, r.Facts, r.Policy, r.Catalogue
 	if facts == nil || kept == nil || agents == nil {
 		v.unable(leaf, "it was made without facts, because nothing could be read")
 		return nil
@@ -207,7 +216,7 @@ func (v *verifier) factsOf(leaf int64, into any) (there bool, err error) {
 	if err != nil || d.FactsSHA256 == "" {
 		return err == nil, err
 	}
-	facts, err := v.blob(d.FactsSHA256, map[string]bool{})
+	facts, err := v.blob(d.FactsSHA256)
 	if err != nil {
 		return false, err
 	}

@@ -322,7 +322,7 @@ func (v *verifier) record(file string, line []byte) (r recordLine, l ledger.Leaf
 // counts draws the sample again and compares the figures of the manifest with the records.
 func (v *verifier) counts() (err error) {
 	m := &v.report.Manifest
-	if v.findings, err = v.contents.derive(m.Organisation); err != nil {
+	if v.findings, err = v.contents.derive(m.Organisation, v.recorded); err != nil {
 		return orBroken(fileRecords, err)
 	}
 	if m.Population != v.findings.digest {
@@ -345,9 +345,10 @@ func (v *verifier) documents() error {
 		v.held("documents", "NOT COMPARED: the documents have version %d, and this program makes version %d. Their digests are those of the signed manifest.", v.report.Manifest.Documents, DocumentsVersion)
 		return nil
 	}
-	all := documents()
+	all, known := v.findings.documents(), map[string]bool{}
 	for _, d := range all {
-		want, err := d.make(v.findings)
+		known[d.name] = true
+		want, err := d.make()
 		if err != nil {
 			return broken(d.name, "it cannot be made again: %v", err)
 		}
@@ -357,6 +358,11 @@ func (v *verifier) documents() error {
 		}
 		if !bytes.Equal(got, want) {
 			return broken(d.name, "it is not what the records say")
+		}
+	}
+	for name := range v.archive {
+		if !known[name] && !isMachine(name) {
+			return broken(name, "the records give no such document")
 		}
 	}
 	v.report.DocumentsCompared = true
