@@ -5,11 +5,18 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VULNDB      = https://vuln.go.dev
 
-.PHONY: demo test lint bench build published
+.PHONY: demo evidence test lint bench build published
 
 ## demo: watch agent-authored pull requests being held and released
 demo: published
 	go run ./cmd/countersign demo
+
+## evidence: the story once more, exported as an auditor gets it, and verified
+evidence: published build
+	rm -rf bin/demo
+	bin/countersign demo --once --data bin/demo
+	bin/countersign export --org acme --from $$(date -u +%F) --to $$(date -u -d tomorrow +%F) --database sqlite:bin/demo/countersign.db --key bin/demo/countersign.key -o bin/acme.zip
+	@bin/countersign verify bin/acme.zip || test $$? = 3 # the key is the bundle's own word here
 
 ## test: everything that must hold, as CI runs it
 test: lint published
@@ -28,9 +35,9 @@ bench: published
 	go test -run '^$$' -bench . -benchmem ./policy ./store ./ledger
 	go test -v -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/countersign
 
-## build: the binary, without paths of this machine in it
+## build: the server and the small program for auditors, without paths of this machine in it
 build:
-	go build -trimpath -ldflags "-s -w -X main.version=$$(git describe --tags --always --dirty)" -o bin/countersign ./cmd/countersign
+	go build -trimpath -ldflags "-s -w -X main.version=$$(git describe --tags --always --dirty)" -o bin/ ./cmd/countersign ./cmd/countersign-verify
 
 ## published: fetch GitHub's own schema, description and examples (once, with npm)
 published:

@@ -44,8 +44,13 @@ func orBroken(file string, err error) error {
 	return broken(file, "%v", err)
 }
 
-// archive is a bundle's zip file. Nothing of it is ever written to a disk.
-type archive map[string]*zip.File
+// archive is what is in a bundle, by name: files of its zip file. Nothing of it is ever written to
+// a disk.
+type archive map[string]opener
+
+type opener interface {
+	Open() (io.ReadCloser, error)
+}
 
 // openArchive lists the files of a bundle, which have the names that they may have and no other.
 func openArchive(bundle io.ReaderAt, size int64) (archive, error) {

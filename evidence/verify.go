@@ -67,18 +67,16 @@ type NamedCheckpoint struct {
 // the sample is the one of its seed, that every decision comes out again from its facts, and that
 // the documents are those of the records. The first thing that does not hold is a *BundleError.
 func Verify(bundle io.ReaderAt, size int64, t Trust) (Report, error) {
-	v := &verifier{trust: t, listed: map[string]FileInfo{}, decided: map[int64]recordLine{}, report: Report{NotReperformed: []Unable{}}}
-	for _, step := range []func() error{
-		func() (err error) { v.archive, err = openArchive(bundle, size); return err },
-		v.manifest,
-		v.hashes,
-		v.log,
-		v.records,
-		v.counts,
-		v.decisions,
-		v.updates,
-		v.documents,
-	} {
+	a, err := openArchive(bundle, size)
+	if err != nil {
+		return Report{}, err
+	}
+	return a.verify(t)
+}
+
+func (a archive) verify(t Trust) (Report, error) {
+	v := &verifier{archive: a, trust: t, listed: map[string]FileInfo{}, decided: map[int64]recordLine{}, report: Report{NotReperformed: []Unable{}}}
+	for _, step := range []func() error{v.manifest, v.hashes, v.log, v.records, v.counts, v.decisions, v.updates, v.documents} {
 		if err := step(); err != nil {
 			return v.report, err
 		}
@@ -352,12 +350,8 @@ func (v *verifier) documents() error {
 		if err != nil {
 			return broken(d.name, "it cannot be made again: %v", err)
 		}
-		got, err := v.archive.read(d.name, int64(len(want)))
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(got, want) {
-			return broken(d.name, "it is not what the records say")
+		if err := v.archive.compare(FileInfo{d.name, digestOf(want), int64(len(want))}); err != nil {
+			return broken(d.name, "it is missing, or is not what the records say")
 		}
 	}
 	for name := range v.archive {
