@@ -144,7 +144,10 @@ func TestHistoryDiffers(t *testing.T) {
 			u.After = r.git("commit-tree", "-m", "foxtrot", "-p", "one", "-p", u.Before, tree)
 			r.line.Updates = r.line.Updates[:2]
 		}, "do not lead to"},
-		"an update that brought nothing": {func(r *repository) { r.line.Updates[0].After = r.line.Updates[0].Before; r.line.Updates = r.line.Updates[:1] }, "do not lead to"},
+		"an update that brought nothing": {func(r *repository) {
+			r.line.Updates[0].After = r.line.Updates[0].Before
+			r.line.Updates = r.line.Updates[:1]
+		}, "do not lead to"},
 		"a name that is an option": {func(r *repository) { r.line.Updates[0].After = "--upload-pack=evil" }, "which is no commit"},
 		"another branch":           {func(r *repository) { r.line.Branch = "release" }, "the clone has no such branch"},
 	} {
