@@ -140,6 +140,8 @@ type recordLine struct {
 
 // decisionBody is the body of a decision's leaf, as far as it is read here.
 type decisionBody struct {
+	Repository      string `json:"repository"`
+	Number          int    `json:"number"` // 0: of a merge group
 	FactsSHA256     string `json:"facts_sha256"`
 	PolicySHA256    string `json:"policy_sha256"`
 	CatalogueSHA256 string `json:"catalogue_sha256"`

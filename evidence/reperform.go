@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/countersign/countersign/policy"
 )
@@ -15,48 +16,25 @@ type reperformer struct {
 	catalogues map[string]*policy.Catalogue
 }
 
-func (r *reperformer) policy(digest, repository string, kept []byte) (*policy.Policy, error) {
-	key := digest + " " + repository
-	if p := r.policies[key]; p != nil {
-		return p, nil
-	}
-	p, _, err := policy.ParseKept(kept, repository)
-	if err != nil {
-		return nil, fmt.Errorf("recorded policy: %w", err)
-	}
-	if r.policies == nil {
-		r.policies = map[string]*policy.Policy{}
-	}
-	r.policies[key] = p
-	return p, nil
+// decidedAgain is a decision that was made again, with the facts that it was made from; both nil
+// when it could not be.
+type decidedAgain struct {
+	facts *policy.Facts
+	group *policy.GroupFacts
 }
 
-func (r *reperformer) catalogue(digest string, src []byte) (*policy.Catalogue, error) {
-	if c := r.catalogues[digest]; c != nil {
-		return c, nil
-	}
-	c, err := policy.ParseCatalogue(src)
-	if err != nil {
-		return nil, fmt.Errorf("recorded catalogue: %w", err)
-	}
-	if r.catalogues == nil {
-		r.catalogues = map[string]*policy.Catalogue{}
-	}
-	r.catalogues[digest] = c
-	return c, nil
-}
-
-// blob reads what a decision was made from.
+// blob reads what a decision was made from, and compares it with its name and with the manifest.
 func (v *verifier) blob(digest string) ([]byte, error) {
 	if digest == "" {
 		return nil, nil
 	}
-	content, err := v.archive.read(blobs+digest, maxBlob)
+	name := blobs + digest
+	content, err := v.archive.read(name, maxBlob)
 	if err != nil {
 		return nil, err
 	}
-	if digestOf(content) != digest {
-		return nil, broken(blobs+digest, "its content has another digest than its name")
+	if digestOf(content) != digest || int64(len(content)) != v.listed[name].Bytes {
+		return nil, broken(name, "its content has another digest than its name")
 	}
 	return content, nil
 }
@@ -91,134 +69,218 @@ func (v *verifier) recorded(leaf int64) (r RecordedDecision, err error) {
 	return r, nil
 }
 
-// decision makes one decision again from its facts.
-func (v *verifier) decision(leaf int64, used map[string]bool) error {
+// decision makes one decision again from its facts, and compares it byte for byte.
+func (v *verifier) decision(leaf int64) (out decidedAgain, err error) {
 	d, err := v.recordedDecision(leaf)
 	if err != nil {
-		return err
-	}
-	r, err := v.recorded(leaf)
-	if err != nil {
-		return err
+		return out, err
 	}
 	for _, digest := range d.digests() {
-		used[digest] = true
+		v.used[digest] = true
 	}
-	was, facts, kept, agents := r.Decision, r.Facts, r.Policy, r.Catalogue
-	if facts == nil || kept == nil || agents == nil {
+	was, err := v.blob(d.DecisionSHA256)
+	if err != nil {
+		return out, err
+	}
+	facts, err := v.blob(d.FactsSHA256)
+	if err != nil {
+		return out, err
+	}
+	p, c, err := v.judgedBy(d)
+	if err != nil {
+		return out, err
+	}
+	if facts == nil || p == nil || c == nil {
 		v.unable(leaf, "it was made without facts, because nothing could be read")
-		return nil
+		return out, nil
 	}
+	again, err := out.judge(p, c, d.Number, facts)
+	if err != nil {
+		return out, broken(blobs+d.FactsSHA256, "the decision of leaf %d cannot be made again: %v", leaf, err)
+	}
+	encoded, err := json.Marshal(again)
+	switch {
+	case err != nil:
+		return out, broken(blobs+d.FactsSHA256, "the decision of leaf %d cannot be made again: %v", leaf, err)
+	case bytes.Equal(encoded, was):
+		v.report.Reperformed++
+		return out, nil
+	}
+	return out, v.differs(leaf, d, was)
+}
+
+// judge decides from recorded facts, of a pull request or, without a number, of a merge group.
+func (a *decidedAgain) judge(p *policy.Policy, c *policy.Catalogue, number int, facts []byte) (policy.Decision, error) {
+	if number == 0 {
+		a.group = &policy.GroupFacts{}
+		if err := json.Unmarshal(facts, a.group); err != nil {
+			return policy.Decision{}, err
+		}
+		return policy.EvaluateGroup(p, c, a.group), nil
+	}
+	a.facts = &policy.Facts{}
+	if err := json.Unmarshal(facts, a.facts); err != nil {
+		return policy.Decision{}, err
+	}
+	return policy.Evaluate(p, c, a.facts), nil
+}
+
+// differs says why a decision came out otherwise: by another engine, which this program does not
+// have, or because it does not follow from its facts.
+func (v *verifier) differs(leaf int64, d decisionBody, was []byte) error {
 	var old struct {
-		Engine     string `json:"engine"`
-		Repository string `json:"repository"`
+		Engine string `json:"engine"`
 	}
 	if err := json.Unmarshal(was, &old); err != nil {
 		return broken(blobs+d.DecisionSHA256, "it is no decision: %v", err)
 	}
-	if old.Engine != policy.Engine {
-		v.unable(leaf, fmt.Sprintf("it was made by %s, and this program has %s", old.Engine, policy.Engine))
-		return nil
-	}
-	p, err := v.again.policy(d.PolicySHA256, old.Repository, kept)
-	if err != nil {
-		return broken(blobs+d.PolicySHA256, "%v", err)
-	}
-	c, err := v.again.catalogue(d.CatalogueSHA256, agents)
-	if err != nil {
-		return broken(blobs+d.CatalogueSHA256, "%v", err)
-	}
-	again, err := policy.EvaluateRecorded(p, c, facts)
-	if err != nil {
-		return broken(blobs+d.FactsSHA256, "the decision of leaf %d cannot be made again: %v", leaf, err)
-	}
-	if encoded, err := json.Marshal(again); err != nil || !bytes.Equal(encoded, was) {
+	if old.Engine == policy.Engine {
 		return broken(blobs+d.DecisionSHA256, "made again from its facts, the decision of leaf %d is another one", leaf)
 	}
-	v.report.Reperformed++
+	v.unable(leaf, fmt.Sprintf("it was made by %s, and this program has %s", old.Engine, policy.Engine))
 	return nil
+}
+
+// judgedBy reads the policy and the catalogue of a decision; nil: it was made without.
+func (v *verifier) judgedBy(d decisionBody) (*policy.Policy, *policy.Catalogue, error) {
+	if d.PolicySHA256 == "" || d.CatalogueSHA256 == "" {
+		return nil, nil, nil
+	}
+	key := d.PolicySHA256 + " " + d.Repository
+	p, c := v.again.policies[key], v.again.catalogues[d.CatalogueSHA256]
+	if p == nil {
+		kept, err := v.blob(d.PolicySHA256)
+		if err != nil {
+			return nil, nil, err
+		}
+		if p, _, err = policy.ParseKept(kept, d.Repository); err != nil {
+			return nil, nil, broken(blobs+d.PolicySHA256, "recorded policy: %v", err)
+		}
+		v.again.policies[key] = p
+	}
+	if c == nil {
+		src, err := v.blob(d.CatalogueSHA256)
+		if err != nil {
+			return nil, nil, err
+		}
+		if c, err = policy.ParseCatalogue(src); err != nil {
+			return nil, nil, broken(blobs+d.CatalogueSHA256, "recorded catalogue: %v", err)
+		}
+		v.again.catalogues[d.CatalogueSHA256] = c
+	}
+	return p, c, nil
 }
 
 func (v *verifier) unable(leaf int64, why string) {
 	v.report.NotReperformed = append(v.report.NotReperformed, Unable{leaf, why})
 }
 
-// updates judges again every update whose decisions are in the bundle.
-func (v *verifier) updates() error {
+// reperform walks over the updates of branches: it makes the decisions about each again, and
+// compares the update with them again.
+func (v *verifier) reperform() error {
 	err := v.archive.lines(fileRecords, func(line []byte) error {
 		r, l, err := v.record(fileRecords, line)
 		if err != nil || l.Kind != leafMerge {
 			return err
 		}
-		return v.judgedAgain(r)
+		var m mergeBody
+		if err := json.Unmarshal(r.Body, &m); err != nil {
+			return broken(fileRecords, "the record of leaf %d is no update: %v", r.Index, err)
+		}
+		whole, err := v.restore(&m.Update)
+		if err != nil || !whole {
+			return err
+		}
+		return v.judgedAgain(r.Index, m)
 	})
 	if err != nil {
 		return err
 	}
+	for _, leaf := range v.findings.decisions {
+		if !v.made[leaf] {
+			return broken(fileDecisions, "the decision of leaf %d was made again for no update", leaf)
+		}
+	}
+	for name := range v.archive {
+		if digest, ok := strings.CutPrefix(name, blobs); ok && !v.used[digest] {
+			return broken(name, "no decision of the bundle was made from it")
+		}
+	}
+	v.held("decisions", "%d decisions came out again from their facts, byte for byte; %d could not be made again.", v.report.Reperformed, len(v.report.NotReperformed))
 	v.held("updates", "%d updates of branches were compared with the decisions about them again, with the same findings.", v.report.Updates)
 	return nil
 }
 
-func (v *verifier) judgedAgain(r recordLine) error {
-	var m mergeBody
-	if err := json.Unmarshal(r.Body, &m); err != nil {
-		return broken(fileRecords, "the record of leaf %d is no update: %v", r.Index, err)
+// decideAgain makes a decision again, if it is in the bundle.
+func (v *verifier) decideAgain(leaf int64) (out decidedAgain, there bool, err error) {
+	if _, there = v.decided[leaf]; !there {
+		return out, false, nil
 	}
-	whole, err := v.restore(&m.Update)
-	if err != nil || !whole {
-		return err
+	counted := v.report
+	if out, err = v.decision(leaf); err != nil {
+		return out, false, err
 	}
-	if m.Catalogue != policy.Builtin().Revision() {
-		v.unable(r.Index, fmt.Sprintf("the update was judged with revision %.40q of the agent catalogue, and this program has %q", m.Catalogue, policy.Builtin().Revision()))
-		return nil
+	if v.made[leaf] {
+		v.report = counted // it counts once
+		return out, true, nil
 	}
-	again := policy.JudgeUpdate(policy.Builtin(), &m.Update)
-	if !slices.Equal(again, m.Findings) {
-		return broken(fileRecords, "judged again, the update of leaf %d gives %+v, and %+v was recorded", r.Index, again, m.Findings)
+	v.made[leaf] = true
+	if v.trust.Progress != nil {
+		v.trust.Progress(int64(len(v.made)), int64(len(v.findings.decisions)))
 	}
-	v.report.Updates++
-	return nil
+	return out, true, nil
 }
 
 // restore puts the files that were decided on back into the facts about an update: they are kept
-// with the decisions. It says false if one of these is not in the bundle.
+// with the decisions, which are made again on the way. It says false if one of these is not in
+// the bundle.
 func (v *verifier) restore(u *policy.UpdateFacts) (whole bool, err error) {
-	var group policy.GroupFacts
+	var group decidedAgain
+	whole = true
 	if u.Group != nil {
-		if whole, err := v.factsOf(u.Group.LeafIndex, &group); err != nil || !whole {
+		if group, whole, err = v.decideAgain(u.Group.LeafIndex); err != nil {
 			return false, err
 		}
 	}
 	for i := range u.Changes.Items {
 		c := &u.Changes.Items[i]
 		if c.Before != nil {
-			var f policy.Facts
-			if whole, err := v.factsOf(c.Before.LeafIndex, &f); err != nil || !whole {
+			before, there, err := v.decideAgain(c.Before.LeafIndex)
+			if err != nil {
 				return false, err
 			}
-			c.Files = f.Files
-		}
-		for _, member := range group.Members.Items {
-			if member.Number == c.Number && member.HeadSHA == c.HeadSHA && member.Facts != nil {
-				c.Files = member.Facts.Files
+			whole = whole && there
+			if before.facts != nil {
+				c.Files = before.facts.Files
 			}
 		}
+		group.files(c)
 	}
-	return true, nil
+	return whole, nil
 }
 
-// factsOf reads the facts of a decision, if they are in the bundle.
-func (v *verifier) factsOf(leaf int64, into any) (there bool, err error) {
-	if _, ok := v.decided[leaf]; !ok {
-		return false, nil
+// files are those of a member of a merge group.
+func (a decidedAgain) files(c *policy.MergedChange) {
+	if a.group == nil {
+		return
 	}
-	d, err := v.recordedDecision(leaf)
-	if err != nil || d.FactsSHA256 == "" {
-		return err == nil, err
+	for _, member := range a.group.Members.Items {
+		if member.Number == c.Number && member.HeadSHA == c.HeadSHA && member.Facts != nil {
+			c.Files = member.Facts.Files
+		}
 	}
-	facts, err := v.blob(d.FactsSHA256)
-	if err != nil {
-		return false, err
+}
+
+// judgedAgain compares an update with the decisions about it again.
+func (v *verifier) judgedAgain(leaf int64, m mergeBody) error {
+	if m.Catalogue != policy.Builtin().Revision() {
+		v.unable(leaf, fmt.Sprintf("the update was judged with revision %.40q of the agent catalogue, and this program has %q", m.Catalogue, policy.Builtin().Revision()))
+		return nil
 	}
-	return true, orBroken(blobs+d.FactsSHA256, json.Unmarshal(facts, into))
+	again := policy.JudgeUpdate(policy.Builtin(), &m.Update)
+	if !slices.Equal(again, m.Findings) {
+		return broken(fileRecords, "judged again, the update of leaf %d gives %+v, and %+v was recorded", leaf, again, m.Findings)
+	}
+	v.report.Updates++
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/countersign/countersign/ledger"
+	"github.com/countersign/countersign/policy"
 )
 
 // Check is one thing that was checked, and held.
@@ -75,8 +76,9 @@ func Verify(bundle io.ReaderAt, size int64, t Trust) (Report, error) {
 }
 
 func (a archive) verify(t Trust) (Report, error) {
-	v := &verifier{archive: a, trust: t, listed: map[string]FileInfo{}, decided: map[int64]recordLine{}, report: Report{NotReperformed: []Unable{}}}
-	for _, step := range []func() error{v.manifest, v.hashes, v.log, v.records, v.counts, v.decisions, v.updates, v.documents} {
+	v := &verifier{archive: a, trust: t, listed: map[string]FileInfo{}, decided: map[int64]recordLine{}, used: map[string]bool{}, made: map[int64]bool{},
+		report: Report{NotReperformed: []Unable{}}, again: reperformer{map[string]*policy.Policy{}, map[string]*policy.Catalogue{}}}
+	for _, step := range []func() error{v.manifest, v.hashes, v.log, v.records, v.counts, v.decisions, v.reperform, v.documents} {
 		if err := step(); err != nil {
 			return v.report, err
 		}
@@ -95,6 +97,8 @@ type verifier struct {
 	contents contents
 	findings *findings
 	decided  map[int64]recordLine // records of decisions, by leaf
+	used     map[string]bool      // digests of blobs that a decision was made from
+	made     map[int64]bool       // leaves of the decisions that were made again, or could not be
 	again    reperformer
 }
 
@@ -176,8 +180,14 @@ func (v *verifier) hashes() error {
 		if _, twice := v.listed[f.Name]; twice || f.Name == fileManifest || f.Name == fileSignature {
 			return broken(fileManifest, "it lists %q, which it must not", f.Name)
 		}
+		if digest, ok := strings.CutPrefix(f.Name, blobs); ok && digest != f.SHA256 {
+			return broken(f.Name, "its content has another digest than its name")
+		}
 		v.listed[f.Name] = f
 		total += f.Bytes
+		if strings.HasPrefix(f.Name, blobs) {
+			continue // compared when it is read, and every one is
+		}
 		if err := v.archive.compare(f); err != nil {
 			return err
 		}
@@ -364,7 +374,7 @@ func (v *verifier) documents() error {
 	return nil
 }
 
-// decisions reads the records of decisions and makes every one again from its facts.
+// decisions reads the records of decisions.
 func (v *verifier) decisions() error {
 	last := int64(-1)
 	err := v.archive.lines(fileDecisions, func(line []byte) error {
@@ -379,23 +389,18 @@ func (v *verifier) decisions() error {
 		v.decided[r.Index] = r
 		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil && len(v.decided) != len(v.findings.decisions) {
+		err = broken(fileDecisions, "the decision of leaf %d is missing", v.missing())
 	}
-	used := map[string]bool{}
-	for i, leaf := range v.findings.decisions {
-		if err := v.decision(leaf, used); err != nil {
-			return err
-		}
-		if v.trust.Progress != nil {
-			v.trust.Progress(int64(i+1), int64(len(v.findings.decisions)))
-		}
-	}
-	for name := range v.archive {
-		if digest, ok := strings.CutPrefix(name, blobs); ok && !used[digest] {
-			return broken(name, "no decision of the bundle was made from it")
+	return err
+}
+
+// missing is the first decision that the bundle should have and has not.
+func (v *verifier) missing() int64 {
+	for _, leaf := range v.findings.decisions {
+		if _, ok := v.decided[leaf]; !ok {
+			return leaf
 		}
 	}
-	v.held("decisions", "%d decisions came out again from their facts, byte for byte; %d could not be made again.", v.report.Reperformed, len(v.report.NotReperformed))
-	return nil
+	return -1
 }
