@@ -55,6 +55,9 @@ type Trust struct {
 	Checkpoints []NamedCheckpoint
 	// Progress is told how many of how many decisions were done again; nil: nobody is.
 	Progress func(done, total int64)
+	// Tested is told of every change of the sample, and of every one that something was found
+	// about, once all of the bundle holds; nil: nobody is.
+	Tested func(TestedChange) error
 }
 
 // NamedCheckpoint is a signed checkpoint and where it came from.
@@ -84,6 +87,9 @@ func (a archive) verify(t Trust) (Report, error) {
 		}
 	}
 	v.report.Mainlines = mainlines(v.findings.changes)
+	if t.Tested != nil {
+		return v.report, v.findings.tested(t.Tested)
+	}
 	return v.report, nil
 }
 

@@ -48,6 +48,7 @@ func commands() []command {
 		{"exceptions", "list, show and close what did not hold", runExceptions},
 		{"export", "write the evidence of an audit period into one file", runExport},
 		{"verify", "check such a file, offline", runVerify},
+		{"corroborate", "ask GitHub again what such a file says, with your own token", runCorroborate},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
 		{"version", "print the version", runVersion},
 	}
@@ -101,7 +102,7 @@ func runBelow(ctx context.Context, name, help string, below map[string]func(cont
 func printUsage(w io.Writer) {
 	fmt.Fprint(w, "Countersign holds agent-authored changes until an independent human has countersigned them.\n\nusage: countersign COMMAND [flags]\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-10s %s\n", c.name, c.summary)
+		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(w, "\nexample: countersign demo\n`countersign COMMAND -h` shows a command's flags with an example.\n")
 }
