@@ -235,7 +235,7 @@ func TestForgedBundles(t *testing.T) {
 			return l
 		}), true, fileRecords, "not what the log commits to"},
 		{"facts changed, by the holder of the key", func(t *testing.T, b *bundle) {
-			name := b.blobWith(t, `"collected_at"`)
+			name := b.blobWith(t, `"state":"approved"`)
 			b.files[name] = bytes.Replace(b.files[name], []byte(`"state":"approved"`), []byte(`"state":"commented"`), 1)
 		}, true, blobs, "another digest than its name"},
 		{"facts that nobody decided on, by the holder of the key", func(t *testing.T, b *bundle) {

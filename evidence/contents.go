@@ -34,6 +34,8 @@ type contents struct {
 	changes []change
 	steps   []exception
 	draws   []recordedDraw
+	// register is the newest of the period; nil: there never was one.
+	register *recordedRegister
 	// disposed counts the records that are wanted and whose bodies are gone.
 	disposed int
 }
@@ -41,7 +43,7 @@ type contents struct {
 // wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
 // there only if a change rests on them.
 func wantedKinds() []string {
-	return []string{leafMerge, leafException, leafProtection, leafAttest, LeafDraw}
+	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, LeafDraw}
 }
 
 // wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
@@ -75,6 +77,8 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 		step, err := exceptionOf(l, body)
 		c.steps = append(c.steps, step)
 		return err
+	case leafRegister:
+		return c.registerOf(l, body)
 	case LeafDraw:
 		d := recordedDraw{leaf: l.Seq, at: l.RecordedAt, body: bytes.Clone(body)}
 		if err := json.Unmarshal(body, &d.DrawRecord); err != nil {
@@ -104,7 +108,8 @@ type findings struct {
 	byID         map[string]*change
 	exceptions   []followed
 	draws        []recordedDraw
-	draw         *DrawRecord // nil: no sample
+	register     *recordedRegister // nil: there is none
+	draw         *DrawRecord       // nil: no sample
 	drawn        []Drawn
 	picked       map[string]bool // ids of what was drawn
 	completeness completeness
@@ -119,7 +124,7 @@ type findings struct {
 func (c *contents) derive(organisation string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
-	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, digest: Digest(list), recorded: recorded}
+	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded}
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}

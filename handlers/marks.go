@@ -90,7 +90,13 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 func markPolicyHolder(a *store.Arrival, e gh.Event) {
 	if _, name, _ := strings.Cut(e.Repository.FullName, "/"); strings.EqualFold(name, policyHolder) {
 		a.MarkBases = append(a.MarkBases, store.BaseMark{OrgID: a.OrgID, InstallationID: e.InstallationID, Noisy: true})
+		markRegister(a, e, e.Repository.FullName)
 	}
+}
+
+// markRegister has the organisation's register of documents read.
+func markRegister(a *store.Arrival, e gh.Event, repository string) {
+	a.Marks = append(a.Marks, store.Mark{Kind: store.KindRegister, OrgID: a.OrgID, InstallationID: e.InstallationID, Repository: repository, Noisy: true})
 }
 
 // policyHolder is the repository that holds an organisation's policy.
@@ -111,6 +117,7 @@ func markOrganisation(a *store.Arrival, e gh.Event) {
 		markBranches(a, e)
 		if e.Action != "deleted" && e.Action != "suspend" && e.Action != "removed" {
 			a.MarkBases = append(a.MarkBases, all)
+			markRegister(a, e, a.OrgLogin+"/"+policyHolder)
 		}
 	}
 }

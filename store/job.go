@@ -19,6 +19,7 @@ const (
 	KindGroup     = "group"     // one merge group; key repository id / head SHA
 	KindQueue     = "queue"     // one merge queue, watched for groups that nobody told of; key repository id / branch
 	KindBranch    = "branch"    // what reached one branch; key repository id / branch
+	KindRegister  = "register"  // the organisation's register of documents; key "register"
 	KindException = "exception" // one exception's clocks and notices; key its id
 )
 
@@ -63,6 +64,8 @@ func (m Mark) job() Job {
 		j.Key = repo + "/" + m.Ref
 	case KindException:
 		j.Key = m.Ref
+	case KindRegister:
+		j.Key = KindRegister
 	}
 	return j
 }
@@ -81,6 +84,8 @@ func (m Mark) usable() bool {
 		return m.RepoID > 0 && m.Ref != ""
 	case KindException:
 		return m.RepoID >= 0 && m.Ref != ""
+	case KindRegister:
+		return m.Repository != ""
 	}
 	return false
 }

@@ -190,6 +190,8 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 		return w.queue(ctx, log, client, job)
 	case store.KindBranch:
 		return w.branch(ctx, log, client, job)
+	case store.KindRegister:
+		return w.register(ctx, client, job)
 	}
 	return fmt.Errorf("unknown kind of job %q", job.Kind)
 }

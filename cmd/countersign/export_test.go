@@ -264,7 +264,7 @@ func TestBundleOfTestdata(t *testing.T) {
 	w.mustSettle(t)
 	w.sandbox.Push("main", w.dave, ghsim.Commit{Message: "quick fix", Files: map[string]string{"fix.go": "package fix\n"}})
 	w.mustSettle(t)
-	file, _ := w.exported(t, "--sample", "1", "--seed", auditorsSeed)
+	file, _ := w.exported(t, "--sample", "3", "--seed", auditorsSeed)
 	for name, content := range map[string][]byte{
 		"acme.zip": mustRead(t, file), "log.key": mustRead(t, filepath.Join(w.folder, "countersign.key")), "early.checkpoint": early,
 	} {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/policy"
+)
+
+// The register of the organisation's .github repository is read when it changes and once a day,
+// and the bundle says what was found of each document.
+func TestRegister(t *testing.T) {
+	w := startAcme(t, fast)
+	registered := "# Changes\n"
+	register := fmt.Sprintf(`version: 1
+documents:
+  - {id: changes, title: Change management policy, controls: [CC8.1], owner: carol, location: policies/change.md, sha256: %x, review_by: "2099-01-31"}
+  - {id: plan, title: Continuity plan, controls: [A1.3], owner: carol, location: policies/plan.md, review_by: "2020-01-31"}
+  - {id: pen-test, title: Penetration test, controls: [CC4.1], owner: dave, location: "https://wiki.example.com/pen", review_by: "2099-01-31"}
+`, sha256.Sum256([]byte(registered)))
+	home := w.org.Repo(policy.OrganisationRepository, ghsim.RepoSpec{By: w.carol, Files: map[string]string{"README.md": "# acme\n"}})
+	home.Push("main", w.carol, ghsim.Commit{Message: "register", Files: map[string]string{policy.RegisterPath: register, "policies/change.md": registered}})
+	w.mustSettle(t)
+	states := func() map[string]string {
+		t.Helper()
+		file, _ := w.exported(t)
+		w.verified(t, file)
+		out := map[string]string{}
+		for _, row := range rows(t, file, "register.csv") {
+			out[row["id"]] = row["state"] + ", overdue " + row["overdue"] + row["why"]
+		}
+		return out
+	}
+	want := func(what string, want map[string]string) {
+		t.Helper()
+		if got := states(); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+		}
+	}
+	want("at first", map[string]string{"changes": "as registered, overdue no", "plan": "missing, overdue yes", "pen-test": "not checked, overdue no"})
+
+	// Somebody changes a document: the push says so at once.
+	home.Push("main", w.carol, ghsim.Commit{Message: "loosen", Files: map[string]string{"policies/change.md": "# Anything goes\n"}})
+	w.later(time.Minute)
+	w.mustSettle(t)
+	want("changed", map[string]string{"changes": "changed, overdue no", "plan": "missing, overdue yes", "pen-test": "not checked, overdue no"})
+
+	// Read again without a change, it is not recorded again.
+	before := w.leaves(t)
+	w.later(registerDay)
+	w.mustSettle(t)
+	if n := w.leaves(t); n != before {
+		t.Errorf("%d leaves were added by a look that found nothing new", n-before)
+	}
+
+	// One that cannot be used is on record too.
+	home.Push("main", w.carol, ghsim.Commit{Message: "break", Files: map[string]string{policy.RegisterPath: "documents: 7\n"}})
+	w.later(time.Minute)
+	w.mustSettle(t)
+	if got := states(); len(got) != 1 || !strings.Contains(got[""], "the register cannot be used") {
+		t.Errorf("broken: got %v", got)
+	}
+}
+
+// registerDay is how often the register is read by itself.
+const registerDay = 24 * time.Hour
