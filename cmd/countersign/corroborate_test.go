@@ -60,3 +60,29 @@ func TestCorroborateDiffers(t *testing.T) {
 		})
 	}
 }
+
+// readsOfAnAuditor are those of corroborate: it never says that everything agrees while something
+// cannot be read.
+func readsOfAnAuditor(t *testing.T, w *acme) beginning {
+	mustDo(t, w.greenPull(t, "asked about").Merge(w.bob, "squash"))
+	w.mustSettle(t)
+	file, _ := w.exported(t, "--sample", "1", "--seed", auditorsSeed)
+	return func(*testing.T, string) reading {
+		var said string
+		var err error
+		agrees := func() bool {
+			said, err = w.corroborated(file)
+			return err == nil && strings.Contains(said, "1 changes: 1 agree")
+		}
+		return reading{
+			happens: func() { agrees() },
+			wrong: func() string {
+				if err == nil && strings.Contains(said, "1 agree") {
+					return "everything agrees:\n" + said
+				}
+				return ""
+			},
+			right: agrees,
+		}
+	}
+}

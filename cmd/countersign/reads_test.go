@@ -62,6 +62,7 @@ func readers() []reader {
 		{"branch seen first", nil, []string{"500", "403"}, readsOfABranchSeenFirst},
 		{"attestation", nil, refused, readsOfAnAttestation},
 		{"start", named("GET /app"), refused, readsAtTheStart},
+		{"an auditor's own token", func(read string) bool { return named("BranchTip")(read) || named("MergedPull")(read) }, refused, readsOfAnAuditor},
 	}
 }
 

@@ -125,6 +125,20 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			now, err := c.Repository(ctx, repo)
 			return errors.Join(err, some(len(now.DefaultBranch)))
 		},
+		"BranchTip": func(ctx context.Context, c *gh.Client) error {
+			if _, gone := c.BranchTip(ctx, repo, "gone"); !errors.Is(gone, gh.ErrNotFound) {
+				return fmt.Errorf("a branch that is not there: got %v", gone)
+			}
+			tip, err := c.BranchTip(ctx, repo, "main")
+			return errors.Join(err, some(len(tip)))
+		},
+		"MergedPull": func(ctx context.Context, c *gh.Client) error {
+			if _, gone := c.MergedPull(ctx, repo, 999_999); !errors.Is(gone, gh.ErrNotFound) {
+				return fmt.Errorf("a pull request that is not there: got %v", gone)
+			}
+			pr, err := c.MergedPull(ctx, repo, number)
+			return errors.Join(err, some(len(pr.Reviews)))
+		},
 		"RefActivity": func(ctx context.Context, c *gh.Client) error {
 			updates, _, err := c.RefActivity(ctx, repo, "main", 0)
 			return errors.Join(err, some(len(updates)))
