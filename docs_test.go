@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/policy"
 )
 
-// Every policy that a document shows is one that the parser takes.
+// Every policy and register that a document shows is one that the parser takes.
 func TestPoliciesInDocuments(t *testing.T) {
 	block := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```")
 	found := 0
@@ -25,7 +25,11 @@ func TestPoliciesInDocuments(t *testing.T) {
 				continue
 			}
 			found++
-			if _, err := policy.Parse([]byte(text)); err != nil {
+			_, err := policy.Parse([]byte(text))
+			if strings.Contains(text, "\ndocuments:") {
+				_, err = policy.ParseRegister([]byte(text))
+			}
+			if err != nil {
 				t.Errorf("%s: %v\n%s", doc, err, text)
 			}
 		}

@@ -50,7 +50,7 @@ var rooms = map[string]room{
 	"store":                    {may: []string{"policy", "ledger"}, never: []string{"net/http"}},
 	"notify":                   {},
 	"evidence":                 {may: []string{"policy", "ledger"}, never: []string{"net", "database/sql"}},
-	"evidence/verify":          {may: []string{"policy", "ledger", "evidence"}, never: []string{"net", "database/sql"}},
+	"evidence/verify":          {may: []string{"policy", "evidence"}, never: []string{"net", "database/sql"}},
 	"cmd/countersign-verify":   {may: []string{"evidence/verify"}, never: []string{"net", "database/sql"}},
 	"corroborate":              {may: []string{"policy", "gh", "evidence"}, never: []string{"database/sql"}},
 	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify"}},

@@ -133,13 +133,6 @@ func limits() []string {
 	}
 }
 
-// recordLine is one record, with the salt that its leaf commits to it with.
-type recordLine struct {
-	Index int64  `json:"index"`
-	Salt  []byte `json:"salt"`
-	Body  []byte `json:"body"`
-}
-
 // decisionBody is the body of a decision's leaf, as far as it is read here.
 type decisionBody struct {
 	Repository      string `json:"repository"`

@@ -291,16 +291,27 @@ func wantBroken(t *testing.T, err error, file, what string) {
 
 // changedBody is a record with another body.
 func changedBody(line []byte) []byte {
-	var r recordLine
-	if err := json.Unmarshal(line, &r); err != nil {
-		panic(err)
-	}
-	r.Body = append(r.Body, ' ')
-	out, err := json.Marshal(r)
+	r, err := decodeRecordLine(bytes.TrimSuffix(line, []byte("\n")))
 	if err != nil {
 		panic(err)
 	}
-	return out
+	r.Body = append(r.Body, ' ')
+	return r.encode()
+}
+
+func TestRecordLine(t *testing.T) {
+	want := recordLine{Index: 17, Salt: bytes.Repeat([]byte{7}, 32), Body: []byte(`{"v":1}`)}
+	line := bytes.TrimSuffix(want.encode(), []byte("\n"))
+	got, err := decodeRecordLine(line)
+	if err != nil || got.Index != want.Index || !bytes.Equal(got.Salt, want.Salt) || !bytes.Equal(got.Body, want.Body) || !json.Valid(line) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	for _, other := range []string{"", "{}", string(line) + " ", " " + string(line), strings.Replace(string(line), "17", "017", 1), strings.Replace(string(line), "17", "+17", 1),
+		strings.Replace(string(line), `"body"`, `"BODY"`, 1), strings.Replace(string(line), "ey", "ey\n", 1), strings.Replace(string(line), "==", "", 1), strings.Replace(string(line), `fQ==`, `fR==`, 1)} {
+		if got, err := decodeRecordLine([]byte(other)); err == nil && other != string(line) {
+			t.Errorf("%q is read as %+v", other, got)
+		}
+	}
 }
 
 // blobWith is the name of the first blob that holds a text.

@@ -2,11 +2,9 @@ package evidence
 
 import (
 	"archive/zip"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -238,12 +236,12 @@ func (x *exporter) addLeaves(ctx context.Context) error {
 
 func (x *exporter) addRecords(ctx context.Context) error {
 	return x.add(fileRecords, func(w io.Writer) error {
-		out := json.NewEncoder(w)
 		return x.records(ctx, func(l ledger.Leaf, salt, body []byte) error {
 			if body == nil {
 				return nil
 			}
-			return out.Encode(recordLine{l.Seq, salt, body})
+			_, err := w.Write(recordLine{l.Seq, salt, body}.encode())
+			return err
 		})
 	})
 }
@@ -251,16 +249,14 @@ func (x *exporter) addRecords(ctx context.Context) error {
 // addDecisions writes the records of the decisions that belong to the bundle, and what each was
 // made from, every blob once.
 func (x *exporter) addDecisions(ctx context.Context) error {
-	var records bytes.Buffer
-	out, written := json.NewEncoder(&records), map[string]bool{}
+	var records []byte
+	written := map[string]bool{}
 	for _, leaf := range x.findings.decisions {
 		d, err := x.log.Decision(ctx, leaf)
 		if err != nil {
 			return fmt.Errorf("decision of leaf %d: %w", leaf, err)
 		}
-		if err := out.Encode(recordLine{leaf, d.Salt, d.Body}); err != nil {
-			return err
-		}
+		records = append(records, recordLine{leaf, d.Salt, d.Body}.encode()...)
 		for _, blob := range [][]byte{d.Decision, d.Facts, d.Policy, d.Catalogue} {
 			if digest := digestOf(blob); blob != nil && !written[digest] {
 				written[digest] = true
@@ -270,7 +266,7 @@ func (x *exporter) addDecisions(ctx context.Context) error {
 			}
 		}
 	}
-	return x.file(fileDecisions, records.Bytes())
+	return x.file(fileDecisions, records)
 }
 
 func (x *exporter) addDocuments() error {

@@ -320,10 +320,10 @@ func (v *verifier) records() error {
 
 // record reads one line of records and compares it with its leaf.
 func (v *verifier) record(file string, line []byte) (r recordLine, l ledger.Leaf, err error) {
-	if err := strictly(line, &r); err != nil {
+	if r, err = decodeRecordLine(line); err != nil {
 		return r, l, broken(file, "a line is no record: %v", err)
 	}
-	if r.Index < 0 || r.Index >= int64(len(v.leaves)) || len(r.Salt) != ledger.SaltSize || r.Body == nil {
+	if r.Index < 0 || r.Index >= int64(len(v.leaves)) || len(r.Salt) != ledger.SaltSize {
 		return r, l, broken(file, "the record of leaf %d is none", r.Index)
 	}
 	l = v.leaves[r.Index]
