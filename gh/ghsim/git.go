@@ -99,7 +99,7 @@ const plainMode = "100644"
 // file, and returns its name.
 func (g *gitStore) addTree(files, modes map[string]string) string {
 	dirs := map[string]string{}
-	sha := treeName("", files, modes, dirs)
+	sha := treeName("", files, modes, dirs, func([]byte) {})
 	if _, ok := g.trees[sha]; !ok {
 		g.trees[sha], g.subtree[sha], g.modes[sha] = maps.Clone(files), dirs, maps.Clone(modes)
 	}
@@ -134,8 +134,8 @@ func (g *gitStore) modesOf(files map[string]string, from ...string) map[string]s
 }
 
 // treeName computes git's name of the files below prefix ("" or "dir/") and records
-// every directory in dirs.
-func treeName(prefix string, files, modes, dirs map[string]string) string {
+// every directory in dirs. Each is told of the content of the tree and of every directory.
+func treeName(prefix string, files, modes, dirs map[string]string, each func(data []byte)) string {
 	type entry struct{ mode, name, sha string }
 	var entries []entry
 	seen := map[string]bool{}
@@ -150,7 +150,7 @@ func treeName(prefix string, files, modes, dirs map[string]string) string {
 			entries = append(entries, entry{cmp.Or(modes[path], plainMode), rest, blob})
 		case !seen[dir]:
 			seen[dir] = true
-			entries = append(entries, entry{"40000", dir, treeName(prefix+dir+"/", files, modes, dirs)})
+			entries = append(entries, entry{"40000", dir, treeName(prefix+dir+"/", files, modes, dirs, each)})
 		}
 	}
 	key := func(e entry) string { // git sorts directories as if their name ended in a slash
@@ -165,6 +165,7 @@ func treeName(prefix string, files, modes, dirs map[string]string) string {
 		raw, _ := hex.DecodeString(e.sha)
 		data = append(append(data, e.mode+" "+e.name+"\x00"...), raw...)
 	}
+	each(data)
 	sha := object("tree", data)
 	if prefix != "" {
 		dirs[strings.TrimSuffix(prefix, "/")] = sha
@@ -174,6 +175,17 @@ func treeName(prefix string, files, modes, dirs map[string]string) string {
 
 // addCommit stores the commit under git's name for it, fills c.sha and returns it.
 func (g *gitStore) addCommit(c *commit) string {
+	text := c.text()
+	c.sha = object("commit", []byte(text))
+	for n := 1; g.commits[c.sha] != nil && !sameCommit(g.commits[c.sha], c); n++ {
+		c.sha = object("commit", []byte(text+strconv.Itoa(n)))
+	}
+	g.commits[c.sha] = c
+	return c.sha
+}
+
+// text is the commit as git writes it.
+func (c *commit) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tree %s\n", c.tree)
 	for _, p := range c.parents {
@@ -186,12 +198,7 @@ func (g *gitStore) addCommit(c *commit) string {
 		fmt.Fprintf(&b, "%s %s <%s> %d +0000\n", who.role, who.name, who.email, who.at.Unix())
 	}
 	fmt.Fprintf(&b, "\n%s\n", c.message)
-	c.sha = object("commit", []byte(b.String()))
-	for n := 1; g.commits[c.sha] != nil && !sameCommit(g.commits[c.sha], c); n++ {
-		c.sha = object("commit", []byte(b.String()+strconv.Itoa(n)))
-	}
-	g.commits[c.sha] = c
-	return c.sha
+	return b.String()
 }
 
 // sameCommit says whether two commits with one name carry the same of what GitHub adds.

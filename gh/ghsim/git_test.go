@@ -1,6 +1,11 @@
 package ghsim
 
-import "testing"
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
 
 // Object names are git's own: these were printed by git.
 func TestObjectNames(t *testing.T) {
@@ -42,5 +47,37 @@ func TestMergeBaseAndBetween(t *testing.T) {
 	}
 	if g.mergeBase(root, make("elsewhere")) != "" {
 		t.Error("unrelated histories have a merge base")
+	}
+}
+
+// What git itself says of a repository that the simulator made.
+func TestClone(t *testing.T) {
+	s := New(Options{})
+	alice := s.User("alice")
+	r := s.Org("acme").Owner(alice).Repo("shop", RepoSpec{By: alice, Files: map[string]string{"README.md": "# shop\n", "a/b/c.txt": "deep\n"}})
+	r.Push("main", alice, Commit{Message: "run", Files: map[string]string{"run.sh": "#!/bin/sh\n"}, Mode: map[string]string{"run.sh": "100755"}})
+	r.Push("side", alice, Commit{Message: "same", Files: map[string]string{"x": "y\n"}})
+	folder := filepath.Join(t.TempDir(), "shop.git")
+	if err := r.Clone(t.Context(), folder); err != nil {
+		t.Fatal(err)
+	}
+	git := func(args ...string) string {
+		out, err := exec.Command("git", append([]string{"-C", folder}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	git("fsck", "--full")
+	for _, branch := range []string{"main", "side"} {
+		if got := git("rev-parse", branch); got != r.Head(branch) {
+			t.Errorf("%s: git has %s, want %s", branch, got, r.Head(branch))
+		}
+	}
+	if got := git("show", "main:a/b/c.txt"); got != "deep" {
+		t.Errorf("a file: got %q", got)
+	}
+	if got := git("ls-tree", "main", "run.sh"); !strings.HasPrefix(got, "100755 ") {
+		t.Errorf("an executable file: got %q", got)
 	}
 }
