@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -25,13 +26,20 @@ func (w *Worker) retrospect(ctx context.Context, log zerolog.Logger, tenant stor
 	if err != nil || len(open) == 0 {
 		return err
 	}
-	merged, after := c.Facts.Change.State == "merged", afterwards(c)
+	merged, after := c.Facts.Change.State == "merged", afterwards(c, c.Policy, c.Catalogue)
 	for _, e := range open {
 		settle := w.settling(e.Exception, merged, after)
 		if settle == nil {
 			continue
 		}
-		err := tenant.StepException(ctx, e.ID, func(e *store.Exception) bool {
+		lacks, err := lackedThen(ctx, tenant, job, e.Exception, c)
+		if err != nil {
+			return err
+		}
+		if lacks {
+			continue
+		}
+		err = tenant.StepException(ctx, e.ID, func(e *store.Exception) bool {
 			if e.State != store.ExceptionOpen {
 				return false
 			}
@@ -73,11 +81,39 @@ func (w *Worker) settling(e store.Exception, merged bool, after policy.Decision)
 	return nil
 }
 
-// afterwards is what would be decided now, without the emergency that it was released by.
-func afterwards(c facts.Collected) policy.Decision {
+// afterwards is what a policy would decide now, without the emergency that it was released by.
+func afterwards(c facts.Collected, p *policy.Policy, cat *policy.Catalogue) policy.Decision {
 	f := c.Facts
 	f.Declarations = nil
-	return policy.Evaluate(c.Policy, c.Catalogue, &f)
+	return policy.Evaluate(p, cat, &f)
+}
+
+// lackedThen says whether a merge still lacks something by the policy that it was decided on by:
+// whoever loosens the policy afterwards has not thereby mended what was merged while it failed. A
+// merge of which no decision is recorded has no other policy than that of now.
+func lackedThen(ctx context.Context, tenant store.Tenant, job store.Job, e store.Exception, c facts.Collected) (bool, error) {
+	if !slices.Contains(mergedUndecided, e.Kind) {
+		return false, nil
+	}
+	row, later, err := tenant.DecisionsAround(ctx, job.RepoID, job.Number, c.Facts.Change.HeadSHA, e.OpenedAt)
+	if err != nil {
+		return false, err
+	}
+	if row == nil {
+		row = later
+	}
+	if row == nil || len(row.Policy) == 0 || len(row.Catalogue) == 0 {
+		return false, nil
+	}
+	p, _, err := policy.ParseKept(row.Policy, c.Facts.Repository.Name)
+	if err != nil {
+		return false, fmt.Errorf("policy of decision %s: %w", row.RecordID, err)
+	}
+	cat, err := policy.ParseCatalogue(row.Catalogue)
+	if err != nil {
+		return false, fmt.Errorf("catalogue of decision %s: %w", row.RecordID, err)
+	}
+	return !lacksNothing(afterwards(c, p, cat)), nil
 }
 
 // holds says whether rules are among those of a decision and hold.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
@@ -249,6 +250,22 @@ func TestReviewedAfterTheMerge(t *testing.T) {
 		pr.Approve(w.bob)
 		if e := state(repo); e.State != store.ExceptionOpen {
 			t.Errorf("its tests failed: %+v", e)
+		}
+	})
+	t.Run("the policy was loosened afterwards", func(t *testing.T) {
+		repo, pr := merged("loosened", "success")
+		state(repo)
+		repo.Unprotect("main", w.carol)
+		repo.Push("main", w.carol, ghsim.Commit{Message: "loosen", Files: map[string]string{policy.Path: strings.Replace(shopPolicy, "human: {approvals: 1}", "human: {approvals: 0}", 1)}})
+		repo.Protect("main", w.carol, w.usual())
+		w.mustSettle(t)
+		pr.Approve(w.reviewer) // has it looked at again
+		if e := state(repo); e.State != store.ExceptionOpen {
+			t.Errorf("by a policy of later it holds: %+v", e)
+		}
+		pr.Approve(w.bob)
+		if e := state(repo); e.State != store.ExceptionRemediated {
+			t.Errorf("reviewed by the policy of then: %+v", e)
 		}
 	})
 	t.Run("reviewed before the merge was looked at", func(t *testing.T) {
