@@ -57,7 +57,7 @@ func (e Exception) Refuses(c Closing) string {
 	case !c.CanWrite:
 		return c.By + " has no write access to the repository."
 	case strings.TrimSpace(c.Remediation) == "":
-		return c.By + " did not say what was done about it."
+		return c.By + " did not say what was done about it. On its issue, a comment says that within the hour before it is closed."
 	}
 	return ""
 }

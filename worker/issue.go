@@ -23,6 +23,10 @@ const (
 	// issueEvery is how often the issue of an exception that is not closed is looked at: no
 	// delivery may have told that it was closed.
 	issueEvery = 6 * time.Hour
+	// saidWithin is how long before an issue is closed the comment may be that says what was done,
+	// by GitHub's clock. What somebody said of an exception earlier is not why they close it, and
+	// a merge that names the issue closes it without a word.
+	saidWithin = time.Hour
 )
 
 // exceptionJob is one look at one exception.
@@ -237,8 +241,8 @@ func (j *exceptionJob) closedByHand(ctx context.Context, issue gh.Issue) error {
 	return j.step(ctx, "closing refused", func(*store.Exception) {})
 }
 
-// closing is who closed the issue, and what they said in it since they were last told that it does
-// not close the exception.
+// closing is who closed the issue, and what they said in it shortly before, and since they were
+// last told that it does not close the exception.
 func (j *exceptionJob) closing(ctx context.Context, issue gh.Issue) (c store.Closing, err error) {
 	by := issue.ClosedBy
 	c.By, c.ByID, c.IsPerson = by.Login, by.ID, by.Type == "User"
@@ -255,7 +259,7 @@ func (j *exceptionJob) closing(ctx context.Context, issue gh.Issue) (c store.Clo
 		switch {
 		case j.ours(said.Author, said.AppID) && strings.Contains(said.Body, policy.StaysOpen):
 			c.Remediation = ""
-		case said.Author.ID == by.ID && said.AppID == 0:
+		case said.Author.ID == by.ID && said.AppID == 0 && !said.CreatedAt.Before(issue.ClosedAt.Add(-saidWithin)):
 			c.Remediation = cmp.Or(strings.TrimSpace(said.Body), c.Remediation)
 		}
 	}

@@ -58,6 +58,10 @@ func TestExceptionsAsIssues(t *testing.T) {
 	}
 	issue.Close(w.alice)
 	refused("without a word", "did not say what was done")
+	issue.Comment(w.alice, "What is this?")
+	later(2 * time.Hour)
+	issue.Close(w.alice)
+	refused("what was said long before", "did not say what was done")
 	issue.Comment(w.carol, "It was me, all is well.")
 	issue.Close(w.carol)
 	refused("who it is about", "somebody else closes it")
