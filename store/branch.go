@@ -125,7 +125,15 @@ func (n Tenant) ForgetBranch(ctx context.Context, job Job) error {
 		if err := finish(t, job); err != nil {
 			return err
 		}
-		_, err := t.exec(deleteBranch, n.org, job.RepoID, job.Ref)
+		drifts, err := n.openDrifts(t, job.RepoID, job.Ref)
+		if err != nil {
+			return err
+		}
+		// Nobody closes a drift while the branch is not protected, and nobody looks at it any more.
+		if err := n.endDrifts(t, drifts, "not followed any more", "The branch is not enrolled any more. It was not protected again before."); err != nil {
+			return err
+		}
+		_, err = t.exec(deleteBranch, n.org, job.RepoID, job.Ref)
 		return err
 	})
 }

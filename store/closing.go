@@ -50,6 +50,9 @@ func (e Exception) Refuses(c Closing) string {
 		return "only a person closes it."
 	case e.Kind == "blind-interval" && e.State == ExceptionOpen && strings.Contains(e.Subject, "/blind since "):
 		return "the branch cannot be seen yet: it is remediated when it can."
+	case e.Kind == ProtectionDrift && e.State == ExceptionOpen:
+		// Who changed the protection is not known, so whoever did could say that it is settled.
+		return "the branch is not protected as it was yet: it is remediated when it is, and closed then."
 	case slices.Contains(e.Involved, c.ByID):
 		return c.By + " is behind the change that it is about, so somebody else closes it."
 	case c.ByID == e.CausedBy:

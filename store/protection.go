@@ -132,7 +132,7 @@ func (n Tenant) seeProtection(t *txn, job Job, repository string, p ProtectionSe
 		e.Reason = "The protection of the branch " + p.Ref + " held, and does not hold any more. " + p.Why
 		_, _, err = n.openException(t, e, job.InstallationID)
 	case p.Holds == "yes":
-		err = n.endDrifts(t, open, body.Since)
+		err = n.endDrifts(t, open, "protected again", "The branch is protected again since "+body.Since.Format("2006-01-02 15:04:05 UTC")+".")
 	}
 	return err
 }
@@ -156,12 +156,11 @@ func (n Tenant) openDrifts(t *txn, repo int64, ref string) (ids []string, err er
 	return ids, err
 }
 
-// endDrifts remedies the drifts of a branch that is protected again.
-func (n Tenant) endDrifts(t *txn, ids []string, since time.Time) error {
+// endDrifts remedies the drifts of a branch that is protected again, or is followed no more.
+func (n Tenant) endDrifts(t *txn, ids []string, step, remediation string) error {
 	for _, id := range ids {
 		err := n.stepException(t, id, func(e *Exception) bool {
-			e.State, e.Step, e.By = ExceptionRemediated, "protected again", "countersign"
-			e.Remediation = "The branch is protected again since " + since.Format("2006-01-02 15:04:05 UTC") + "."
+			e.State, e.Step, e.By, e.Remediation = ExceptionRemediated, step, "countersign", remediation
 			return true
 		})
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
@@ -31,6 +32,11 @@ func TestProtectionDrift(t *testing.T) {
 	list := w.exceptions(t, repo, store.ProtectionDrift)
 	if len(list) != 1 || list[0].State != store.ExceptionOpen || list[0].Severity != "high" || !strings.Contains(list[0].Reason, "main") {
 		t.Fatalf("drifts: %+v", list)
+	}
+	// Nobody says that it is settled while it is not, least of all whoever made it.
+	out, err := w.exceptionsAs(t, w.carol.Token(), "close", "--server", "http://"+w.server.listener.Addr().String(), "--repo", repo.FullName(), "--done", "all is well", list[0].ID)
+	if err == nil || !strings.Contains(out+err.Error(), "the branch is not protected as it was yet") {
+		t.Errorf("closed while it is not protected: %v\n%s", err, out)
 	}
 	// Seen again, it is the same one.
 	pr.Approve(w.bob)
@@ -81,6 +87,30 @@ func TestProtectionDriftWithoutAPullRequest(t *testing.T) {
 	w.mustSettle(t)
 	if list := w.exceptions(t, repo, store.ProtectionDrift); len(list) != 1 || list[0].State != store.ExceptionRemediated {
 		t.Errorf("protected again: %+v", list)
+	}
+}
+
+// A drift of a branch that is not enrolled any more is over, and can be closed.
+func TestProtectionDriftOfABranchThatIsNotFollowed(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.guardedRepo("drift and out", "")
+	repo.Push("topic", w.dave)
+	w.mustSettle(t)
+	repo.Unprotect("main", w.carol)
+	w.mustSettle(t)
+	// Enforcement is sticky; a branch in audit mode may leave.
+	repo.Push("main", w.carol, ghsim.Commit{Message: "audit", Files: map[string]string{policy.Path: strings.Replace(shopPolicy, "mode: enforce", "mode: audit", 1)}})
+	w.later(2 * time.Hour)
+	w.mustSettle(t)
+	repo.Push("main", w.carol, ghsim.Commit{Message: "out", Delete: []string{policy.Path}})
+	w.later(2 * time.Hour)
+	w.mustSettle(t)
+	list := w.exceptions(t, repo, store.ProtectionDrift)
+	if len(list) != 1 || list[0].State != store.ExceptionRemediated || !strings.Contains(list[0].Remediation, "not protected again before") {
+		t.Fatalf("drifts: %+v", list)
+	}
+	if out, err := w.exceptionsAs(t, w.alice.Token(), "close", "--server", "http://"+w.server.listener.Addr().String(), "--repo", repo.FullName(), "--done", "archived", list[0].ID); err != nil {
+		t.Errorf("closed: %v\n%s", err, out)
 	}
 }
 
