@@ -26,7 +26,9 @@ type BadRecord struct {
 	// Index is the index of the leaf that it is about; the size of the log for what is about
 	// the log as a whole.
 	Index int64
-	What  string
+	// Kind is that of the leaf; empty where no leaf says one, or for the log as a whole.
+	Kind string
+	What string
 }
 
 // checkChunk is how many leaves are read at a time. There is no transaction around the whole
@@ -36,7 +38,7 @@ const checkChunk = 256
 // CheckLedger computes everything again from the bytes that are stored and compares: every
 // body with its leaf, every decision and observation with its body, facts, policies and
 // catalogues with their digests, every hash of the tree, every checkpoint's signature and
-// root, and the head. It stops at the first record that does not hold and names it; that is
+// root, the head, and the rows that say again what leaves of other kinds say. It stops at the first record that does not hold and names it; that is
 // not an error. Errors are about reading, and ErrNoSigner if there are checkpoints and no
 // key to verify them.
 //
@@ -46,10 +48,10 @@ func (n Tenant) CheckLedger(ctx context.Context, progress func(done, total int64
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	c := checker{n: n, known: map[string]bool{}, report: LedgerReport{Kinds: map[string]int64{}}}
+	c := checker{n: n, known: map[string]bool{}, newest: newestRows{}, report: LedgerReport{Kinds: map[string]int64{}}}
 	err := c.run(ctx, progress)
 	if bad := (badRecord{}); errors.As(err, &bad) {
-		c.report.FirstBad, err = &BadRecord{Index: bad.index, What: bad.what}, nil
+		c.report.FirstBad, err = &BadRecord{Index: bad.index, Kind: n.kindOf(ctx, bad.index), What: bad.what}, nil
 	}
 	if err != nil {
 		return LedgerReport{}, fmt.Errorf("store: check ledger of organisation %d: %w", n.org, err)
@@ -69,6 +71,19 @@ func bad(index int64, format string, args ...any) error {
 	return badRecord{index, fmt.Sprintf(format, args...)}
 }
 
+// kindOf is the kind of a leaf, as far as there is a leaf that says one.
+func (n Tenant) kindOf(ctx context.Context, index int64) string {
+	var src []byte
+	if err := n.s.one(ctx, selectLeaf, []any{n.org, index}, &src); err != nil {
+		return ""
+	}
+	leaf, err := ledger.DecodeLeaf(src)
+	if err != nil {
+		return ""
+	}
+	return leaf.Kind
+}
+
 type checker struct {
 	n           Tenant
 	report      LedgerReport
@@ -77,6 +92,7 @@ type checker struct {
 	checkpoints []storedCheckpoint // not yet reached, smallest first
 	sealed      int64              // seq of the last observation that a leaf covered
 	known       map[string]bool    // policies and catalogues that were checked
+	newest      newestRows         // not yet found
 }
 
 type storedCheckpoint struct {
@@ -99,7 +115,11 @@ FROM log_heads h JOIN orgs o ON o.org_id = h.org_id WHERE h.org_id = $1`
   + (SELECT COUNT(*) FROM orgs WHERE org_id = $1 AND sealed > 0)
   + (SELECT COUNT(*) FROM log_leaves WHERE org_id = $1)
   + (SELECT COUNT(*) FROM log_hashes WHERE org_id = $1)
-  + (SELECT COUNT(*) FROM checkpoints WHERE org_id = $1)`
+  + (SELECT COUNT(*) FROM checkpoints WHERE org_id = $1)
+  + (SELECT COUNT(*) FROM exceptions WHERE org_id = $1)
+  + (SELECT COUNT(*) FROM attestations WHERE org_id = $1)
+  + (SELECT COUNT(*) FROM protection_snapshots WHERE org_id = $1)
+  + (SELECT COUNT(*) FROM branch_updates WHERE org_id = $1)`
 )
 
 func (c *checker) run(ctx context.Context, progress func(done, total int64)) error {
@@ -120,7 +140,10 @@ func (c *checker) run(ctx context.Context, progress func(done, total int64)) err
 		}
 		progress(c.tree.Size(), c.head.size)
 	}
-	return c.checkEnd(have)
+	if err := c.checkEnd(have); err != nil {
+		return err
+	}
+	return c.checkRows(ctx)
 }
 
 func (c *checker) readCheckpoints(ctx context.Context) error {
@@ -281,6 +304,9 @@ func (c *checker) checkLeaf(ctx context.Context, l storedLeaf) error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := c.newest.see(leaf, l.body); err != nil {
+		return bad(l.index, "leaf %d: its body is not that of a leaf of kind %s: %v", l.index, leaf.Kind, err)
 	}
 	c.report.Kinds[leaf.Kind]++
 	return nil

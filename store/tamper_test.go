@@ -135,7 +135,7 @@ func flip(db *sql.DB, table, column, where string) bool {
 	case int64:
 		tries = []any{v + 1000, 1 - v}
 	case string:
-		tries = []any{v + "x", strings.Repeat("0", len(v)), "x"}
+		tries = []any{v + "x", strings.Repeat("0", len(v)), "x", "no", "closed", "delivery"} // the last for columns of few values
 	case []byte:
 		b := append([]byte(nil), v...)
 		b[len(b)/2] ^= 1

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -16,30 +17,34 @@ import (
 	"github.com/countersign/countersign/store"
 )
 
-const ledgerHelp = `countersign ledger check re-hashes the decision log of every organisation: each body
+const ledgerHelp = `countersign ledger is about the decision log: docs/ledger.md.
+
+  countersign ledger check   re-hash all of it, and name the first record that does not hold
+
+example: countersign ledger check --database sqlite:countersign.db --key countersign.key`
+
+const ledgerCheckHelp = `countersign ledger check re-hashes the decision log of every organisation: each body
 against its leaf, each leaf against the tree, each checkpoint against its signature and
-against the next one. It names the first record that does not hold, and exits with 1.
+against the next one, and each row that says again what a leaf says against that leaf. It
+names the first record that does not hold, and exits with 1. It changes nothing.
 
 example:
-  countersign ledger check --database sqlite:countersign.db --key countersign.key`
+  countersign ledger check --database sqlite:countersign.db --key countersign.key --org acme`
 
 // errLedger is a log that does not hold; what is wrong has been printed.
 var errLedger = errors.New("the log does not hold")
 
 func runLedger(ctx context.Context, args []string, env environment) error {
-	flags := newFlags("ledger check", env.stderr, ledgerHelp)
+	return runBelow(ctx, "ledger", ledgerHelp, map[string]func(context.Context, []string, environment) error{"check": runLedgerCheck}, args, env)
+}
+
+func runLedgerCheck(ctx context.Context, args []string, env environment) error {
+	flags := newFlags("ledger check", env.stderr, ledgerCheckHelp)
 	database := databaseFlag(flags, env)
 	keyFile := flags.String("key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the log's public key, or with the signing key")
+	org := flags.String("org", "", "only this organisation, by `login`")
 	asJSON := flags.Bool("json", false, "print one JSON object per organisation")
-	if len(args) == 0 || args[0] != "check" {
-		if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
-			flags.Usage()
-			return nil
-		}
-		flags.Usage()
-		return errUsage
-	}
-	if err := parseFlags(flags, args[1:]); err != nil {
+	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
 	verifier, err := readKey(*keyFile)
@@ -47,7 +52,7 @@ func runLedger(ctx context.Context, args []string, env environment) error {
 		return err
 	}
 	return withDatabase(ctx, store.Options{URL: *database, Verifiers: []note.Verifier{verifier}}, func(st *store.Store) error {
-		return checkLogs(ctx, st, *asJSON, env)
+		return checkLogs(ctx, st, *org, *asJSON, env)
 	})
 }
 
@@ -75,10 +80,16 @@ type orgReport struct {
 	Report       store.LedgerReport `json:"report"`
 }
 
-func checkLogs(ctx context.Context, st *store.Store, asJSON bool, env environment) error {
+func checkLogs(ctx context.Context, st *store.Store, login string, asJSON bool, env environment) error {
 	orgs, err := st.Orgs(ctx)
 	if err != nil {
 		return err
+	}
+	if login != "" {
+		orgs = slices.DeleteFunc(orgs, func(o store.OrgRow) bool { return !strings.EqualFold(o.Login, login) })
+		if len(orgs) == 0 {
+			return fmt.Errorf("the database holds no organisation %s, so nothing was checked", login)
+		}
 	}
 	if len(orgs) == 0 && !asJSON {
 		fmt.Fprintln(env.stdout, "The database holds no organisation yet, so there is no log to check.")
@@ -106,7 +117,13 @@ func checkLogs(ctx context.Context, st *store.Store, asJSON bool, env environmen
 
 func printReport(w io.Writer, org string, r store.LedgerReport) {
 	if r.FirstBad != nil {
-		fmt.Fprintf(w, "%s: BROKEN at leaf %d: %s\n", org, r.FirstBad.Index, r.FirstBad.What)
+		at := fmt.Sprintf("leaf %d", r.FirstBad.Index)
+		if r.FirstBad.Kind != "" {
+			at += ", kind " + r.FirstBad.Kind
+		}
+		fmt.Fprintf(w, "%s: BROKEN at %s: %s\n", org, at, r.FirstBad.What)
+		fmt.Fprint(w, "  hint: what comes after it was not looked at. Keep this database as it is, check the newest backup the same way,\n"+
+			"  and compare the checkpoints that others kept (docs/ledger.md)\n")
 		return
 	}
 	fmt.Fprintf(w, "%s: ok, %d leaves, root %s, %d signed checkpoints\n", org, r.Size, r.Root, r.Checkpoints)
@@ -120,6 +137,9 @@ func printReport(w io.Writer, org string, r store.LedgerReport) {
 	}
 }
 
+// progressWidth is the length of a progress bar, in characters.
+const progressWidth = 30
+
 // progress shows how far a long check is, on a terminal only.
 func progress(w io.Writer, what string) func(done, total int64) {
 	file, ok := w.(*os.File)
@@ -129,10 +149,14 @@ func progress(w io.Writer, what string) func(done, total int64) {
 	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return func(int64, int64) {}
 	}
-	return func(done, total int64) {
-		fmt.Fprintf(w, "\r%s: %d of %d", what, done, total)
-		if done == total {
-			fmt.Fprint(w, "\r\033[K")
-		}
+	return func(done, total int64) { drawProgress(w, what, done, total) }
+}
+
+// drawProgress draws the bar over the one before, and wipes it when all is done.
+func drawProgress(w io.Writer, what string, done, total int64) {
+	full := int(done * progressWidth / max(total, 1))
+	fmt.Fprintf(w, "\r%s [%s%s] %d of %d leaves", what, strings.Repeat("#", full), strings.Repeat(".", progressWidth-full), done, total)
+	if done == total {
+		fmt.Fprint(w, "\r\033[K")
 	}
 }

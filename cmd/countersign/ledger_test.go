@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +43,54 @@ func TestLedgerCheckByPublicKey(t *testing.T) {
 	}
 	if _, err := check("no key"); err == nil || !strings.Contains(err.Error(), "key of the log") {
 		t.Errorf("by something else: %v", err)
+	}
+}
+
+// The organisation, the leaf and its kind are named, and what to do; the others are not held up.
+func TestLedgerCheckNamesWhatIsBroken(t *testing.T) {
+	w := startAcme(t, fast)
+	w.greenPull(t, "logged")
+	file := filepath.Join(w.folder, "countersign.db")
+	check := func(more ...string) (string, error) {
+		var out bytes.Buffer
+		args := append([]string{"ledger", "check", "--database", "sqlite:" + file, "--key", filepath.Join(w.folder, "countersign.key")}, more...)
+		err := run(context.Background(), args, func(string) string { return "" }, nil, &out, &out)
+		return out.String(), err
+	}
+	if out, err := check("--org", "Acme"); err != nil || !strings.Contains(out, "acme: ok") {
+		t.Errorf("untouched: %v\n%s", err, out)
+	}
+	if _, err := check("--org", "globex"); err == nil || !strings.Contains(err.Error(), "no organisation globex") {
+		t.Errorf("an organisation that is not there: %v", err)
+	}
+	db, err := sql.Open("sqlite", "file:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE decisions SET verdict = 'pass.' WHERE leaf_index = (SELECT MIN(leaf_index) FROM decisions)`); err != nil {
+		t.Fatal(err)
+	}
+	out, err := check()
+	if !errors.Is(err, errLedger) {
+		t.Errorf("got %v, want %v", err, errLedger)
+	}
+	for _, want := range []string{"acme: BROKEN at leaf ", "kind decision", "row of decision", "hint: "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("does not say %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestProgressBar(t *testing.T) {
+	var out bytes.Buffer
+	drawProgress(&out, "acme", 128, 256)
+	if want := "\racme [###############...............] 128 of 256 leaves"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+	drawProgress(&out, "acme", 256, 256)
+	if !strings.HasSuffix(out.String(), "\r\033[K") {
+		t.Errorf("the bar stays: %q", out.String())
 	}
 }
 

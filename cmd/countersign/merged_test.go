@@ -147,6 +147,7 @@ func TestWhatWasDecidedIsNoException(t *testing.T) {
 		mustDo(t, pr.Merge(w.alice, "squash"))
 		w.wantFound(t, repo)
 	})
+	w.decisions(t) // every update on record is as its leaf says
 }
 
 // What reached an enrolled branch in another way than by a decision that passed is found.
@@ -207,6 +208,7 @@ func TestWhatWasNotDecidedIsAnException(t *testing.T) {
 			}
 		})
 	}
+	w.decisions(t)
 }
 
 // A review that comes after the merge remediates what was merged without it, and does not undo
