@@ -49,11 +49,12 @@ var rooms = map[string]room{
 	"facts":                    {may: []string{"policy", "gh"}},
 	"store":                    {may: []string{"policy", "ledger"}, never: []string{"net/http"}},
 	"notify":                   {},
+	"witness":                  {may: []string{"ledger"}},
 	"evidence":                 {may: []string{"policy", "ledger"}, never: []string{"net", "database/sql"}},
 	"evidence/verify":          {may: []string{"policy", "evidence"}, never: []string{"net", "database/sql"}},
 	"cmd/countersign-verify":   {may: []string{"evidence/verify"}, never: []string{"net", "database/sql"}},
 	"corroborate":              {may: []string{"policy", "gh", "evidence"}, never: []string{"database/sql"}},
-	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify"}},
+	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify", "witness"}},
 	"handlers":                 {may: []string{"gh", "store", "ledger"}},
 	"cmd/countersign":          {may: everything},
 }

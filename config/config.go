@@ -36,6 +36,8 @@ type Config struct {
 	GitHub  GitHub `yaml:"github"`
 	// Notifications are who is told of exceptions; in the file only. Default: nobody.
 	Notifications []Notification `yaml:"notifications"`
+	// Witnesses cosign the checkpoints of every log; in the file only. Default: nobody does.
+	Witnesses []Witness `yaml:"witnesses"`
 
 	// unread are the environment variables whose text could not be read, which is said once.
 	unread []string

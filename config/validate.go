@@ -45,7 +45,7 @@ func (c *Config) Validate() error {
 	if c.GitHub.App.PrivateKey == "" && c.GitHub.App.PrivateKeyFile == "" {
 		bad("GITHUB_APP_PRIVATE_KEY", "is not set\n  hint: set it, or GITHUB_APP_PRIVATE_KEY_FILE to the file that GitHub let you download")
 	}
-	problems = append(problems, checkSecrets(c.GitHub.App.WebhookSecrets))
+	problems = append(problems, checkSecrets(c.GitHub.App.WebhookSecrets), c.checkWitnesses())
 	return errors.Join(problems...)
 }
 

@@ -19,7 +19,7 @@ func (h *Handlers) checkpoint(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	signed, _, err := tenant.NewestCheckpoint(r.Context())
+	signed, err := tenant.CosignedCheckpoint(r.Context())
 	if err != nil {
 		h.refuseLog(w, err)
 		return

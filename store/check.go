@@ -16,6 +16,8 @@ type LedgerReport struct {
 	Root        string           // root hash, base64 as in checkpoints
 	Checkpoints int              // checkpoints that hold
 	Kinds       map[string]int64 // leaves that hold, by kind
+	// Cosignatures are those of witnesses that hold, by the key that each was kept with.
+	Cosignatures int
 	// FirstBad is the first record that does not hold; nil: everything holds. What comes
 	// after it was not looked at.
 	FirstBad *BadRecord
@@ -143,7 +145,10 @@ func (c *checker) run(ctx context.Context, progress func(done, total int64)) err
 	if err := c.checkEnd(have); err != nil {
 		return err
 	}
-	return c.checkRows(ctx)
+	if err := c.checkRows(ctx); err != nil {
+		return err
+	}
+	return c.checkCosignatures(ctx)
 }
 
 func (c *checker) readCheckpoints(ctx context.Context) error {

@@ -171,6 +171,7 @@ func TestCheckLedgerNamesCleverChanges(t *testing.T) {
 		{"blob of another content", []string{`UPDATE blobs SET gzip = (SELECT gzip FROM blobs b WHERE b.sha256 = (SELECT facts_sha256 FROM decisions WHERE leaf_index = 3)),
 			size = (SELECT size FROM blobs b WHERE b.sha256 = (SELECT facts_sha256 FROM decisions WHERE leaf_index = 3))
 			WHERE sha256 = (SELECT facts_sha256 FROM decisions WHERE leaf_index = 0)`}, 0, "facts"},
+		{"cosignature of nobody", []string{`INSERT INTO cosignatures VALUES (1001, 'w.example/w+c22ad15a+BIeEYWyIflHbOa35hZiaSoi/2m58VssbPCFlbK7TQNhp', 3, CAST('x' AS BLOB), 0)`}, 2, "cosignature of w.example"},
 		{"no head", []string{`DELETE FROM log_heads`}, 0, "head of the log is missing"},
 	} {
 		r := tamper(t, file, func(db *sql.DB) {

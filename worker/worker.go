@@ -18,6 +18,7 @@ import (
 	"github.com/countersign/countersign/notify"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/witness"
 )
 
 // Settings of a Worker; all are required but where a default is named.
@@ -34,6 +35,8 @@ type Settings struct {
 	Parallel int
 	// Notify tells people of exceptions. Default: nobody is told.
 	Notify *notify.Sender
+	// Witnesses cosign checkpoints. Default: nobody does.
+	Witnesses []*witness.Witness
 	// WebURL is GitHub's address for people, for links; without a trailing slash.
 	WebURL string
 	// Now is the clock. Default time.Now.
@@ -52,6 +55,7 @@ const (
 // Worker runs jobs until its context ends.
 type Worker struct {
 	Settings
+	askers []*asker
 }
 
 // New makes a worker.
@@ -65,7 +69,11 @@ func New(s Settings) *Worker {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
-	return &Worker{Settings: s}
+	w := &Worker{Settings: s}
+	for _, one := range s.Witnesses {
+		w.askers = append(w.askers, &asker{Witness: one, failed: map[int64]failedAsk{}})
+	}
+	return w
 }
 
 // Run claims and runs jobs until ctx ends, then waits for the running ones. Jobs that
@@ -74,6 +82,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { w.sealObservations(ctx) })
+	for _, a := range w.askers {
+		running.Go(func() { w.cosign(ctx, a) })
+	}
 	slots := make(chan struct{}, w.Parallel)
 	for ctx.Err() == nil {
 		free := w.Parallel - len(slots)

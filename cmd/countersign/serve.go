@@ -19,6 +19,7 @@ import (
 	"github.com/countersign/countersign/notify"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/witness"
 	"github.com/countersign/countersign/worker"
 )
 
@@ -92,6 +93,10 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, err
 	}
+	witnesses, err := witnessesOf(cfg)
+	if err != nil {
+		return nil, err
+	}
 	st, err := store.Open(ctx, store.Options{
 		URL: cfg.DatabaseURL, Signer: key, Origin: cfg.LogOrigin(), Now: p.now, NoisyInterval: p.noisy,
 	})
@@ -108,7 +113,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		store:  st,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
-			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
+			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
 		}),
 		http: &http.Server{
 			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
@@ -126,6 +131,19 @@ func sender(cfg *config.Config) *notify.Sender {
 		organisations[n.Organisation] = notify.Organisation{SlackURL: n.SlackWebhookURL, WebhookURL: n.WebhookURL, WebhookSecret: []byte(n.WebhookSecret)}
 	}
 	return notify.NewSender(organisations)
+}
+
+// witnessesOf are those who cosign checkpoints.
+func witnessesOf(cfg *config.Config) ([]*witness.Witness, error) {
+	var out []*witness.Witness
+	for i, w := range cfg.Witnesses {
+		one, err := witness.New(w.Key, w.URL)
+		if err != nil {
+			return nil, fmt.Errorf("config: witnesses[%d].key: %w", i, err)
+		}
+		out = append(out, one)
+	}
+	return out, nil
 }
 
 // run serves until ctx ends, then stops taking deliveries, lets the running jobs end
