@@ -112,6 +112,10 @@ type Counts struct {
 	Undecided int `json:"undecided"`
 	// Gaps are the places at which an update does not begin where the one before it ended.
 	Gaps int `json:"gaps"`
+	// Unexplained are the first-parent commits that belong to no pull request and were not pushed
+	// directly either; NotListed the updates whose commits GitHub did not list.
+	Unexplained int `json:"unexplained_commits"`
+	NotListed   int `json:"updates_not_listed"`
 	// Disposed are the records of the period whose bodies were disposed of.
 	Disposed int `json:"disposed"`
 }

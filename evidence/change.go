@@ -26,6 +26,7 @@ type change struct {
 	class    policy.Class
 	agents   []string
 	kinds    []string // of what was found about it
+	commits  int      // first-parent commits that it put on the branch; -1: they were not listed
 }
 
 // update is what the changes that came with one update share.
@@ -40,8 +41,11 @@ type update struct {
 	at            time.Time
 	actorID       int64
 	actor         string
-	seq           int64 // of the delivery that told of it; 0: none did
-	group         int64 // leaf of the decision about its merge group; -1: there is none
+	seq           int64    // of the delivery that told of it; 0: none did
+	group         int64    // leaf of the decision about its merge group; -1: there is none
+	line          []string // its first-parent commits, oldest first
+	listed        bool     // line is all of them
+	commits       commits
 }
 
 // mergeBody is the body of a leaf about an update, as far as it is read here.
@@ -68,17 +72,19 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 	if f.Group != nil {
 		u.group = f.Group.LeafIndex
 	}
+	u.line, u.listed = lineOf(f.FirstParents)
 	// A push leads to no pull request, whatever GitHub says was merged because of it.
 	merged := f.Changes.Items
 	if f.Type != policy.UpdateMerge && f.Type != policy.UpdateQueueMerge {
 		merged = nil
 	}
+	u.commits = countCommits(f.FirstParents, merged, u)
 	if len(merged) == 0 {
-		return []change{{leaf: leaf, update: u, decision: -1, kinds: kindsOf(m.Findings, 0)}}, nil
+		return []change{{leaf: leaf, update: u, decision: -1, kinds: kindsOf(m.Findings, 0), commits: u.commitsOf(len(u.line))}}, nil
 	}
 	var out []change
 	for _, x := range merged {
-		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(m.Findings, x.Number)}
+		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(m.Findings, x.Number), commits: u.commitsOf(numbered(f.FirstParents, x.Number))}
 		if b := x.Before; b != nil {
 			c.decision, c.record, c.verdict, c.class, c.agents = b.LeafIndex, b.RecordID, b.Verdict, b.Class, b.Agents
 		}
@@ -161,18 +167,19 @@ func items(list []change, byClass bool) []Item {
 
 // populationTable is the population as a table.
 func populationTable(list []change) table {
-	t := table{name: "population", title: "Population", columns: []string{"id", "leaf", "repository_id", "repository", "branch", "mode", "update", "type", "before", "after", "at", "actor_id", "actor",
+	t := table{name: "population", title: "Population", columns: []string{"id", "leaf", "repository_id", "repository", "branch", "mode", "update", "type", "before", "after", "commits", "at", "actor_id", "actor",
 		"told_by_delivery", "pull_request", "head_sha", "class", "agents", "decision_leaf", "decision", "verdict", "group_decision_leaf", "findings", "deviation"}}
 	for _, c := range list {
 		u := c.update
 		t.rows = append(t.rows, []string{c.id(), number64(c.leaf), number64(u.repositoryID), u.repository, u.ref, string(u.mode), number64(u.id), u.kind, u.before, u.after,
-			moment(u.at), orNone(u.actorID), u.actor, yesNo(u.seq > 0), orNone(int64(c.number)), c.head, c.stratum(), strings.Join(c.agents, " "),
-			leafOrNone(c.decision), c.record, string(c.verdict), leafOrNone(u.group), strings.Join(c.kinds, " "), yesNo(c.deviates())})
+			knownOrNone(int64(c.commits)), moment(u.at), orNone(u.actorID), u.actor, yesNo(u.seq > 0), orNone(int64(c.number)), c.head, c.stratum(), strings.Join(c.agents, " "),
+			knownOrNone(c.decision), c.record, string(c.verdict), knownOrNone(u.group), strings.Join(c.kinds, " "), yesNo(c.deviates())})
 	}
 	return t
 }
 
-func leafOrNone(n int64) string {
+// knownOrNone is a number that is not shown when it is negative.
+func knownOrNone(n int64) string {
 	if n < 0 {
 		return ""
 	}

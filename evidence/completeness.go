@@ -35,6 +35,8 @@ type branchLine struct {
 	// NotTold are the updates that no delivery told of: GitHub's activity showed them.
 	NotTold int   `json:"not_told_by_delivery"`
 	Gaps    []gap `json:"gaps"`
+	// Commits are the first-parent commits of the updates.
+	Commits commits `json:"commits"`
 	// Blind are the ids of the exceptions that say when the branch could not be seen.
 	Blind []string `json:"blind"`
 }
@@ -60,6 +62,8 @@ type totals struct {
 	BlindIntervals       int `json:"blind_intervals"`
 	RecordsDisposed      int `json:"records_disposed"`
 	NotToldByAnyDelivery int `json:"not_told_by_any_delivery"`
+	// Commits are the first-parent commits of all branches.
+	Commits commits `json:"commits"`
 }
 
 // kindBlind is the kind of the exceptions that say when nothing could be seen.
@@ -93,6 +97,7 @@ func reconcile(list []change, found []followed, q Query, disposed int) completen
 		out.Totals.Updates += l.Updates
 		out.Totals.NotToldByAnyDelivery += l.NotTold
 		out.Totals.Gaps += len(l.Gaps)
+		out.Totals.Commits.add(l.Commits)
 	}
 	for _, f := range found {
 		if f.newest().Kind == kindBlind {
@@ -130,6 +135,7 @@ func (l *branchLine) add(u update) {
 	}
 	l.Repository, l.TipAfter, l.LastUpdateAt = u.repository, u.after, u.at
 	l.Updates++
+	l.Commits.add(u.commits)
 	if u.seq == 0 {
 		l.NotTold++
 	}

@@ -151,6 +151,7 @@ func (c *contents) derive(organisation string, recorded func(leaf int64) (Record
 	f.counts = Counts{
 		Population: len(c.changes), Sample: len(f.drawn), Deviations: t.Deviations, Exceptions: len(f.exceptions), Decisions: len(f.decisions),
 		Undecided: t.WithoutDecision, Gaps: t.Gaps, Disposed: c.disposed,
+		Unexplained: t.Commits.Unexplained, NotListed: t.Commits.UpdatesNotListed,
 	}
 	return f, nil
 }

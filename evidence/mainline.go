@@ -18,6 +18,10 @@ type MainlineUpdate struct {
 	Type          string // GitHub's
 	Before, After string // commits; zeros: there was none
 	At            time.Time
+	// FirstParents are the first-parent commits that it put on the branch, oldest first, if Listed
+	// is true.
+	FirstParents []string
+	Listed       bool
 }
 
 // mainlines are the branches of a sorted population.
@@ -36,7 +40,7 @@ func mainlines(list []change) (out []Mainline) {
 			out = append(out, Mainline{RepositoryID: u.repositoryID, Branch: u.ref})
 		}
 		out[i].Repository = u.repository
-		out[i].Updates = append(out[i].Updates, MainlineUpdate{c.leaf, u.id, u.kind, u.before, u.after, u.at})
+		out[i].Updates = append(out[i].Updates, MainlineUpdate{c.leaf, u.id, u.kind, u.before, u.after, u.at, u.line, u.listed})
 	}
 	return out
 }

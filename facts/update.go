@@ -97,8 +97,10 @@ func ReadUpdate(ctx context.Context, client *gh.Client, repo gh.Repo, branch str
 	}
 	switch {
 	case u.Type == policy.UpdateDeletion:
+		f.FirstParents.Complete = true
 		return f, nil
 	case u.Type == policy.UpdateCreation:
+		f.FirstParents.Why = "the branch was made, so there is nothing before it to count from"
 		var err error
 		f.Descends, err = onOneOf(ctx, client, repo, u.After, tips)
 		return f, err
@@ -108,6 +110,7 @@ func ReadUpdate(ctx context.Context, client *gh.Client, repo gh.Repo, branch str
 	case errors.Is(err, gh.ErrNotFound):
 		// One of the two is gone, or they have nothing in common.
 		f.Files.Why = "GitHub does not compare them"
+		f.FirstParents.Why = f.Files.Why
 	case err != nil:
 		return f, err
 	default:
@@ -119,8 +122,11 @@ func ReadUpdate(ctx context.Context, client *gh.Client, repo gh.Repo, branch str
 		if !compared.FilesComplete {
 			f.Files.Why = fmt.Sprintf("GitHub lists %d files of a comparison at most", len(compared.Files))
 		}
+		f.FirstParents = firstParents(u.After, compared)
 	}
-	f.Changes, err = mergedBy(ctx, client, repo, branch, u, compared)
+	var named map[string]int
+	f.Changes, named, err = mergedBy(ctx, client, repo, branch, u, compared, f.FirstParents)
+	explain(&f, named, compared)
 	return f, err
 }
 
@@ -144,19 +150,25 @@ func onOneOf(ctx context.Context, client *gh.Client, repo gh.Repo, sha string, t
 }
 
 // mergedBy are the pull requests that became commits of the branch with an update. Each is found
-// by its own commit there: the head of another may have been reachable, too.
-func mergedBy(ctx context.Context, client *gh.Client, repo gh.Repo, branch string, u gh.RefUpdate, compared gh.Comparison) (policy.List[policy.MergedChange], error) {
-	out := policy.List[policy.MergedChange]{Complete: true}
-	brought := append(slices.Clone(compared.Commits), u.After)
+// by its own commit there: the head of another may have been reachable, too. Named is the pull
+// request of each commit that was asked about.
+func mergedBy(ctx context.Context, client *gh.Client, repo gh.Repo, branch string, u gh.RefUpdate, compared gh.Comparison, line policy.List[policy.FirstParentCommit]) (out policy.List[policy.MergedChange], named map[string]int, err error) {
+	out.Complete = true
 	ask := []string{u.After}
 	if u.Type == policy.UpdateQueueMerge {
-		// One update may bring many: each has a commit of its own.
-		if !compared.CommitsComplete || len(compared.Commits) > maxMembers {
-			out.Complete, out.Why = false, "GitHub does not list all of its commits"
+		// One update may bring many: each has a commit of its own on the line of first parents.
+		for _, c := range line.Items[:min(len(line.Items), maxMembers)] {
+			ask = append(ask, c.SHA)
 		}
-		ask = append(ask, compared.Commits[:min(len(compared.Commits), maxMembers)]...)
+		if !line.Complete || len(line.Items) > maxMembers {
+			out.Complete, out.Why = false, "GitHub does not list all of its commits"
+			for _, c := range compared.Commits[:min(len(compared.Commits), maxMembers)] {
+				ask = append(ask, c.SHA)
+			}
+		}
 	}
 	seen, asked := map[int]bool{}, map[string]bool{}
+	named = map[string]int{}
 	for _, sha := range ask {
 		if asked[sha] {
 			continue
@@ -168,20 +180,27 @@ func mergedBy(ctx context.Context, client *gh.Client, repo gh.Repo, branch strin
 		}
 		if err != nil {
 			out.Complete, out.Why, out.Total = false, "GitHub does not say of which pull requests its commits are", len(out.Items)
-			return out, err
+			return out, named, err
 		}
+		pulls = slices.DeleteFunc(pulls, func(p gh.CommitPull) bool { return !became(p, branch, u, compared) })
+		named[sha] = ownerOf(sha, pulls)
 		for _, p := range pulls {
-			if p.BaseRef != branch || p.MergedAt.IsZero() || seen[p.Number] || !slices.Contains(brought, p.MergeSHA) {
-				continue
+			if !seen[p.Number] {
+				seen[p.Number] = true
+				out.Items = append(out.Items, policy.MergedChange{Number: p.Number, HeadSHA: p.HeadSHA})
 			}
-			seen[p.Number] = true
-			out.Items = append(out.Items, policy.MergedChange{Number: p.Number, HeadSHA: p.HeadSHA})
 		}
 	}
 	out.Total = len(out.Items)
 	if len(out.Items) == 0 && (u.Type == policy.UpdateMerge || u.Type == policy.UpdateQueueMerge) {
-		return out, fmt.Errorf("%w: GitHub names no pull request that %.12s merged yet", ErrBehind, u.After)
+		return out, named, fmt.Errorf("%w: GitHub names no pull request that %.12s merged yet", ErrBehind, u.After)
 	}
 	slices.SortFunc(out.Items, func(a, b policy.MergedChange) int { return a.Number - b.Number })
-	return out, nil
+	return out, named, nil
+}
+
+// became says whether a pull request became one of the commits that an update brought.
+func became(p gh.CommitPull, branch string, u gh.RefUpdate, compared gh.Comparison) bool {
+	return p.BaseRef == branch && !p.MergedAt.IsZero() &&
+		(p.MergeSHA == u.After || slices.ContainsFunc(compared.Commits, func(c gh.ComparedCommit) bool { return c.SHA == p.MergeSHA }))
 }

@@ -132,12 +132,18 @@ type Comparison struct {
 	// MergeBase is the newest commit that both have. It is the first of the two when that is
 	// an ancestor of the second.
 	MergeBase string
-	// Commits are those of the second that the first does not have, oldest first.
-	Commits         []string
+	// Commits are those of the second that the first does not have, oldest first; GitHub lists 250.
+	Commits         []ComparedCommit
 	CommitsComplete bool
 	// Files is the net diff from the merge base.
 	Files         []File
 	FilesComplete bool
+}
+
+// ComparedCommit is a commit of a comparison. Parents are in git's order; none: it begins a history.
+type ComparedCommit struct {
+	SHA     string
+	Parents []string
 }
 
 // maxComparedFiles is how many files GitHub lists of a comparison at most, without saying
@@ -157,11 +163,9 @@ func (c *Client) Compare(ctx context.Context, r Repo, base, head string) (Compar
 		MergeBase struct {
 			SHA string `json:"sha"`
 		} `json:"merge_base_commit"`
-		Total   *int `json:"total_commits"`
-		Commits []struct {
-			SHA string `json:"sha"`
-		} `json:"commits"`
-		Files *[]wireFile `json:"files"`
+		Total   *int                 `json:"total_commits"`
+		Commits []wireComparedCommit `json:"commits"`
+		Files   *[]wireFile          `json:"files"`
 	}
 	err := c.read(ctx, "GET /repos/{owner}/{repo}/compare/{basehead}", []string{r.Owner, r.Name, base + "..." + head}, nil, &w)
 	out := Comparison{MergeBase: w.MergeBase.SHA}
@@ -176,13 +180,12 @@ func (c *Client) Compare(ctx context.Context, r Repo, base, head string) (Compar
 		}
 	}
 	if err == nil {
-		for _, commit := range w.Commits {
-			out.Commits = append(out.Commits, commit.SHA)
-		}
+		var wrongCommits, wrongFiles error
+		out.Commits, wrongCommits = convertAll(w.Commits, wireComparedCommit.commit)
 		out.CommitsComplete = len(out.Commits) == *w.Total
-		out.Files, err = convertAll(*w.Files, wireFile.file)
+		out.Files, wrongFiles = convertAll(*w.Files, wireFile.file)
 		out.FilesComplete = len(out.Files) < maxComparedFiles
-		if err != nil {
+		if err = errors.Join(wrongCommits, wrongFiles); err != nil {
 			err = unavailable("%v", err)
 		}
 	}
@@ -190,6 +193,26 @@ func (c *Client) Compare(ctx context.Context, r Repo, base, head string) (Compar
 		return Comparison{}, fmt.Errorf("compare %.12s with %.12s of %s: %w", head, base, r, err)
 	}
 	return out, nil
+}
+
+type wireComparedCommit struct {
+	SHA     string `json:"sha"`
+	Parents *[]struct {
+		SHA string `json:"sha"`
+	} `json:"parents"`
+}
+
+func (w wireComparedCommit) commit() (ComparedCommit, error) {
+	c := ComparedCommit{SHA: w.SHA}
+	if w.Parents == nil {
+		return c, errors.New("a commit without its parents")
+	}
+	err := checkSHA("commit", w.SHA)
+	for _, p := range *w.Parents {
+		c.Parents = append(c.Parents, p.SHA)
+		err = errors.Join(err, checkSHA("parent", p.SHA))
+	}
+	return c, err
 }
 
 // CommitPull is a pull request that has a commit, or that brought it.

@@ -37,7 +37,31 @@ type UpdateFacts struct {
 	Files List[File] `json:"files"`
 	// Group is the newest decision about After as a merge group, from before; nil: none.
 	Group *PriorDecision `json:"group,omitempty"`
+	// FirstParents are the first-parent commits that it put on the branch, oldest first: those
+	// that lead from After, along first parents, to what was there before. None for a branch that
+	// was deleted; records from before they were kept have none, and do not call that complete.
+	FirstParents List[FirstParentCommit] `json:"first_parents"`
 }
+
+// FirstParentCommit is a commit of the branch's own history.
+type FirstParentCommit struct {
+	SHA string    `json:"sha"`
+	By  BroughtBy `json:"by"`
+	// Number is the pull request that GitHub says it belongs to; 0: none. Of a direct push it is
+	// one that GitHub calls merged because of it.
+	Number int `json:"number,omitempty"`
+}
+
+// BroughtBy says what brought a first-parent commit to its branch.
+type BroughtBy string
+
+// What brings commits.
+const (
+	ByPullRequest BroughtBy = "pull_request" // merged, squashed or rebased
+	ByMergeGroup  BroughtBy = "merge_group"  // a pull request that the merge queue merged
+	ByDirectPush  BroughtBy = "direct"
+	ByUnexplained BroughtBy = "unexplained" // GitHub names no pull request that was merged by it
+)
 
 // UpdateVersion is the version of the UpdateFacts format.
 const UpdateVersion = 1

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/evidence"
@@ -87,7 +88,23 @@ func (c clone) update(ctx context.Context, m evidence.Mainline, u evidence.Mainl
 	if len(oldest) < 2 || oldest[1] != u.Before {
 		return 0, fmt.Errorf("%s: in the clone the first parents of %s do not lead to %s, as the record of leaf %d says: the history was rewritten", where(m), u.After, u.Before, u.Leaf)
 	}
-	return len(lines), nil
+	return len(lines), listedAs(m, u, lines)
+}
+
+// listedAs compares the first-parent commits of the clone, newest first, each with its parents,
+// with those of the record.
+func listedAs(m evidence.Mainline, u evidence.MainlineUpdate, lines []string) error {
+	if !u.Listed {
+		return nil
+	}
+	var have []string
+	for _, line := range slices.Backward(lines) {
+		have = append(have, strings.Fields(line)[0])
+	}
+	if !slices.Equal(have, u.FirstParents) {
+		return fmt.Errorf("%s: in the clone %d first-parent commits lead from %s to %s, and they are not the %d that the record of leaf %d lists", where(m), len(have), u.Before, u.After, len(u.FirstParents), u.Leaf)
+	}
+	return nil
 }
 
 // between says what the records leave out between two updates.

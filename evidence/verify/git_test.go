@@ -189,3 +189,26 @@ func TestWhichClone(t *testing.T) {
 		t.Error("a clone that does not exist agrees")
 	}
 }
+
+// The first-parent commits of a record are those of the clone, one by one.
+func TestFirstParentsOfAClone(t *testing.T) {
+	r := allWays(t)
+	u := &r.line.Updates[2] // two commits
+	line := strings.Fields(r.git("rev-list", "--reverse", "--first-parent", u.Before+".."+u.After))
+	r.line.Updates = r.line.Updates[:3]
+	set := func(listed bool, commits ...string) { u.Listed, u.FirstParents = listed, commits }
+	set(true, line...)
+	if got, err := r.compare(); err != nil || got.Commits != 4 {
+		t.Errorf("got %+v, %v, want 4 commits", got, err)
+	}
+	set(false)
+	if _, err := r.compare(); err != nil {
+		t.Errorf("commits that were not listed: %v", err)
+	}
+	for name, commits := range map[string][]string{"one left out": line[1:], "in another order": {line[1], line[0]}, "one more": append([]string{u.Before}, line...)} {
+		set(true, commits...)
+		if _, err := r.compare(); err == nil || !strings.Contains(err.Error(), "leaf 12") {
+			t.Errorf("%s: got %v, want an error that names the leaf", name, err)
+		}
+	}
+}

@@ -124,6 +124,7 @@ type Commit struct {
 	Delete  []string
 	Rename  map[string]string // old path -> new path; Files may change the content too
 	Mode    map[string]string // path -> git's mode, for example 100755 or 120000
+	Merges  []string          // further parents, after the one that it is made on
 	// Author and Committer default to whoever pushes. AuthorName and AuthorEmail replace what
 	// git says; GitHub links the account that the e-mail belongs to, if any.
 	Author, Committer             Actor
@@ -256,7 +257,7 @@ func (s *Sim) commitOn(r *repo, parent string, by *account, spec Commit) string 
 	maps.DeleteFunc(modes, func(path, mode string) bool { return files[path] == "" || mode == plainMode })
 	c := &commit{tree: r.git.addTree(files, modes), message: spec.Message, viaWeb: spec.ByGitHub, coauthors: s.coauthors(spec.Message), signature: signature{reason: "unsigned"}}
 	if parent != "" {
-		c.parents = []string{parent}
+		c.parents = append([]string{parent}, spec.Merges...)
 	}
 	c.author = s.identify(by, spec.Author, spec.AuthorName, spec.AuthorEmail)
 	c.committer = s.identify(by, spec.Committer, spec.CommitterName, spec.CommitterEmail)

@@ -81,7 +81,8 @@ func display(a *account) string {
 	return a.login
 }
 
-// rebase puts the commits of the pull request, one by one, onto base.
+// rebase puts the commits of the pull request, one by one, onto base. GitHub makes new ones of
+// them even where they stand on base already, so their times differ.
 func (s *Sim) rebase(p *pull, base string, by *account) (string, error) {
 	g, tip := p.repo.git, base
 	for _, c := range g.between(base, p.headSHA) {
@@ -92,7 +93,11 @@ func (s *Sim) rebase(p *pull, base string, by *account) (string, error) {
 		if len(conflicts) > 0 {
 			return "", fmt.Errorf("%w: rebase conflicts in %v", errBlocked, conflicts)
 		}
-		committer := identity{display(by), by.noreply(), s.now(), by}
+		at := s.now()
+		if at.Unix() == c.committer.at.Unix() {
+			at = c.committer.at.Add(time.Second)
+		}
+		committer := identity{display(by), by.noreply(), at, by}
 		tip = g.addCommit(&commit{tree: g.addTree(merged, g.modesOf(merged, tip, c.sha)), parents: []string{tip}, author: c.author,
 			committer: committer, coauthors: c.coauthors, message: c.message, signature: signature{reason: "unsigned"}})
 	}

@@ -21,7 +21,7 @@ func (s *Sim) enqueue(p *pull, by *account) error {
 	}
 	queue := p.repo.queues[p.baseRef]
 	if queue == nil {
-		queue = &mergeQueue{branch: p.baseRef, method: "MERGE", headGreen: q.headGreen}
+		queue = &mergeQueue{branch: p.baseRef, method: q.queueMethod, headGreen: q.headGreen}
 		p.repo.queues[p.baseRef] = queue
 	}
 	e := &queueEntry{id: s.nextID(), pull: p, enqueuer: by, enqueuedAt: s.now(), state: "AWAITING_CHECKS"}
@@ -96,7 +96,7 @@ func (s *Sim) advance(r *repo, q *mergeQueue) {
 			e.state = "UNMERGEABLE"
 			s.dequeue(e.pull, "ci_failure", s.account("github-merge-queue[bot]"))
 		case "success":
-			s.mergeGroup(r, q, e)
+			s.mergeGroups(r, q, 1)
 		default:
 			return
 		}
@@ -108,9 +108,7 @@ func (s *Sim) advance(r *repo, q *mergeQueue) {
 func (s *Sim) advanceHeads(r *repo, q *mergeQueue) {
 	for i := len(q.entries) - 1; i >= 0; i-- {
 		if s.groupState(r, q, q.entries[i]) == "success" {
-			for range i + 1 {
-				s.mergeGroup(r, q, q.entries[0])
-			}
+			s.mergeGroups(r, q, i+1)
 			break
 		}
 	}
@@ -139,12 +137,16 @@ func (s *Sim) groupState(r *repo, q *mergeQueue, e *queueEntry) string {
 	return worst
 }
 
-func (s *Sim) mergeGroup(r *repo, q *mergeQueue, e *queueEntry) {
-	p, bot := e.pull, s.account("github-merge-queue[bot]")
-	q.entries = q.entries[1:]
-	p.queued = nil
-	p.baseSHA = e.baseSHA
-	s.dropGroup(r, q, e, "merged")
-	s.markMerged(p, e.enqueuer, e.headSHA)
-	s.moveRef(r, "refs/heads/"+q.branch, e.headSHA, bot, "merge_queue_merge")
+// mergeGroups merges the first n groups of the queue, and moves the branch once.
+func (s *Sim) mergeGroups(r *repo, q *mergeQueue, n int) {
+	merged := slices.Clone(q.entries[:n])
+	q.entries = q.entries[n:]
+	for _, e := range merged {
+		p := e.pull
+		p.queued = nil
+		p.baseSHA = e.baseSHA
+		s.dropGroup(r, q, e, "merged")
+		s.markMerged(p, e.enqueuer, e.headSHA)
+	}
+	s.moveRef(r, "refs/heads/"+q.branch, merged[n-1].headSHA, s.account("github-merge-queue[bot]"), "merge_queue_merge")
 }

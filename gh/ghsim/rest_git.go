@@ -43,7 +43,7 @@ func getCommit(c *call) (*answer, error) {
 }
 
 // listCommitPulls lists the pull requests that have the commit: open ones with it among
-// their commits, merged ones that brought it.
+// their commits, merged ones that brought it, also rebased.
 func listCommitPulls(c *call) (*answer, error) {
 	x, err := c.commitParam("sha")
 	if err != nil {
@@ -51,8 +51,11 @@ func listCommitPulls(c *call) (*answer, error) {
 	}
 	var found []*pull
 	for _, p := range c.repo.pulls {
-		has := slices.ContainsFunc(c.s.commitsOf(p, p.headSHA), func(y *commit) bool { return y == x })
-		if has || p.mergeSHA == x.sha {
+		commits := c.s.commitsOf(p, p.headSHA)
+		if p.merged {
+			commits = append(slices.Clone(commits), c.repo.git.between(p.baseSHA, p.mergeSHA)...)
+		}
+		if slices.Contains(commits, x) {
 			found = append(found, p)
 		}
 	}

@@ -161,6 +161,7 @@ type requirements struct {
 	pushRefused      bool // pushes are restricted to others
 	linear           bool
 	queue            bool
+	queueMethod      string   // of a merge queue: "MERGE", "SQUASH" or "REBASE"
 	headGreen        bool     // of a merge queue: a group's checks speak for those before it
 	methods          []string // allowed merge methods; nil: all that the repository allows
 }
@@ -231,7 +232,7 @@ func (q *requirements) addRule(r rule) {
 	case "required_linear_history":
 		q.linear = true
 	case "merge_queue":
-		q.queue, q.headGreen = true, p.string("grouping_strategy") == "HEADGREEN"
+		q.queue, q.headGreen, q.queueMethod = true, p.string("grouping_strategy") == "HEADGREEN", p.string("merge_method")
 	}
 }
 

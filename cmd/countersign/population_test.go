@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/gh/ghsim"
+)
+
+// lineCounts are the first-parent commits of a branch, as completeness.json counts them.
+type lineCounts struct {
+	FirstParent         int `json:"first_parent"`
+	OfPullRequests      int `json:"of_pull_requests"`
+	OfMergeGroups       int `json:"of_merge_groups"`
+	Direct              int `json:"direct"`
+	Unexplained         int `json:"unexplained"`
+	PullRequestsWithout int `json:"pull_requests_without_commits"`
+	UpdatesNotListed    int `json:"updates_not_listed"`
+}
+
+func (n lineCounts) plus(m lineCounts) lineCounts {
+	return lineCounts{n.FirstParent + m.FirstParent, n.OfPullRequests + m.OfPullRequests, n.OfMergeGroups + m.OfMergeGroups, n.Direct + m.Direct,
+		n.Unexplained + m.Unexplained, n.PullRequestsWithout + m.PullRequestsWithout, n.UpdatesNotListed + m.UpdatesNotListed}
+}
+
+// exportedPopulation is what a bundle says of the population.
+type exportedPopulation struct {
+	completeness struct {
+		Branches []struct {
+			RepositoryID int64      `json:"repository_id"`
+			Repository   string     `json:"repository"`
+			Branch       string     `json:"branch"`
+			NotTold      int        `json:"not_told_by_delivery"`
+			Commits      lineCounts `json:"commits"`
+		} `json:"branches"`
+		Totals struct {
+			Commits lineCounts `json:"commits"`
+		} `json:"totals"`
+	}
+	changes []map[string]string // rows of population.csv, by column
+}
+
+// population exports everything and reads the bundle.
+func (w *acme) population(t *testing.T) (p exportedPopulation) {
+	t.Helper()
+	w.mustSettle(t)
+	file, _ := w.exported(t, "--to", w.now().AddDate(0, 0, 1).Format(time.DateOnly))
+	mustDo(t, json.Unmarshal(inBundle(t, file, "completeness.json"), &p.completeness))
+	p.changes = rows(t, file, "population.csv")
+	return p
+}
+
+// commitsPerChange are the first-parent commits of each change of a repository: those of the
+// column of population.csv, in order.
+func (p exportedPopulation) commitsPerChange(repo *ghsim.Repo) (out []string) {
+	for _, c := range p.changes {
+		if c["repository"] == repo.FullName() {
+			out = append(out, c["commits"])
+		}
+	}
+	return out
+}
+
+// Every first-parent commit of an enrolled branch is counted with the one thing that brought it.
+func TestFirstParentCommitsReconcile(t *testing.T) {
+	w := startAcme(t, fast)
+	twoCommits := func(repo *ghsim.Repo, head string) pull {
+		pr := w.approved(repo.OpenPullRequest(ghsim.PullSpec{Title: "Two commits", Head: head, Author: w.dave, Commits: []ghsim.Commit{
+			{Message: "one", Files: map[string]string{head + "1.go": "package x\n"}}, {Message: "two", Files: map[string]string{head + "2.go": "package x\n"}}}}))
+		w.wantCheck(t, pr, released)
+		return pr
+	}
+	merge := func(method string) func(*ghsim.Repo) {
+		return func(repo *ghsim.Repo) { mustDo(t, twoCommits(repo, "dave/two").Merge(w.alice, method)) }
+	}
+	queue := func(rule ghsim.Rule) func(*ghsim.Repo) {
+		return func(repo *ghsim.Repo) {
+			repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{rule}})
+			one, two := twoCommits(repo, "one"), twoCommits(repo, "two")
+			mustDo(t, one.Enqueue(w.dave))
+			mustDo(t, two.Enqueue(w.dave))
+			w.mustSettle(t)
+			first, second := one.GroupSHA(), two.GroupSHA()
+			w.testGroup(repo, second, "success")
+			w.testGroup(repo, first, "success")
+		}
+	}
+	push := func(do func(repo *ghsim.Repo)) func(*ghsim.Repo) {
+		return func(repo *ghsim.Repo) {
+			repo.Unprotect("main", w.carol)
+			do(repo)
+		}
+	}
+	a := func(n string) ghsim.Commit {
+		return ghsim.Commit{Message: n, Files: map[string]string{n + ".txt": n + "\n"}}
+	}
+	var repos []*ghsim.Repo
+	cases := []struct {
+		name    string
+		do      func(*ghsim.Repo)
+		want    lineCounts
+		changes []string
+	}{
+		{"merge", merge("merge"), lineCounts{FirstParent: 1, OfPullRequests: 1}, []string{"1"}},
+		{"squash", merge("squash"), lineCounts{FirstParent: 1, OfPullRequests: 1}, []string{"1"}},
+		{"rebase", merge("rebase"), lineCounts{FirstParent: 2, OfPullRequests: 2}, []string{"2"}},
+		{"queue", queue(ghsim.RuleMergeQueue()), lineCounts{FirstParent: 2, OfMergeGroups: 2}, []string{"1", "1"}},
+		{"queue that squashes", queue(ghsim.RuleMergeQueueBy("SQUASH")), lineCounts{FirstParent: 2, OfMergeGroups: 2}, []string{"1", "1"}},
+		{"queue that rebases", queue(ghsim.RuleMergeQueueBy("REBASE")), lineCounts{FirstParent: 4, OfMergeGroups: 4}, []string{"2", "2"}},
+		{"queue that moves the branch once", queue(ghsim.RuleMergeQueueOf("HEADGREEN")), lineCounts{FirstParent: 2, OfMergeGroups: 2}, []string{"1", "1"}},
+		{"push of three", push(func(repo *ghsim.Repo) { repo.Push("main", w.carol, a("one"), a("two"), a("three")) }), lineCounts{FirstParent: 3, Direct: 3}, []string{"3"}},
+		{"octopus", push(func(repo *ghsim.Repo) {
+			left, right := repo.Push("left", w.dave, a("l1"), a("l2")), repo.Push("right", w.dave, a("r1"))
+			octopus := a("octopus")
+			octopus.Merges = []string{left, right}
+			repo.Push("main", w.carol, a("before"), octopus)
+		}), lineCounts{FirstParent: 2, Direct: 2}, []string{"2"}},
+		{"force push", push(func(repo *ghsim.Repo) {
+			begin := repo.Head("main")
+			repo.Push("main", w.carol, a("gone"), a("gone too"))
+			repo.ForcePush("main", begin, w.carol, a("instead"))
+		}), lineCounts{FirstParent: 3, Direct: 3}, []string{"2", "1"}},
+		{"force push back", push(func(repo *ghsim.Repo) {
+			begin := repo.Head("main")
+			repo.Push("main", w.carol, a("gone"))
+			repo.ForcePush("main", begin, w.carol)
+		}), lineCounts{FirstParent: 1, Direct: 1}, []string{"1", "0"}},
+		{"force push of another history", push(func(repo *ghsim.Repo) { repo.ForcePush("main", "", w.carol, a("new")) }), lineCounts{UpdatesNotListed: 1}, []string{""}},
+		{"push of an approved head", func(repo *ghsim.Repo) {
+			head := twoCommits(repo, "dave/head").HeadSHA()
+			repo.Unprotect("main", w.carol)
+			mustDo(t, repo.PushTo("main", head, w.carol))
+		}, lineCounts{FirstParent: 2, Direct: 2}, []string{"2"}},
+		{"more commits than are listed", push(func(repo *ghsim.Repo) { repo.Push("main", w.carol, slices.Repeat([]ghsim.Commit{a("again")}, 251)...) }), lineCounts{UpdatesNotListed: 1}, []string{""}},
+	}
+	for _, c := range cases {
+		repo := w.guardedRepo("line "+c.name, "")
+		w.mustSettle(t)
+		c.do(repo)
+		w.mustSettle(t)
+		repos = append(repos, repo)
+	}
+	p := w.population(t)
+	var all lineCounts
+	for i, c := range cases {
+		var got lineCounts
+		for _, b := range p.completeness.Branches {
+			if b.RepositoryID == repos[i].ID() {
+				got = got.plus(b.Commits)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: first-parent commits %+v, want %+v", c.name, got, c.want)
+		}
+		if got := p.commitsPerChange(repos[i]); !slices.Equal(got, c.changes) {
+			t.Errorf("%s: commits of the changes %q, want %q", c.name, got, c.changes)
+		}
+		if got.FirstParent != got.OfPullRequests+got.OfMergeGroups+got.Direct+got.Unexplained {
+			t.Errorf("%s: they do not reconcile: %+v", c.name, got)
+		}
+		all = all.plus(got)
+	}
+	if p.completeness.Totals.Commits != all {
+		t.Errorf("in all %+v, want %+v", p.completeness.Totals.Commits, all)
+	}
+}
