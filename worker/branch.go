@@ -22,6 +22,9 @@ const (
 	branchEvery = time.Hour
 	// branchPatience is how long GitHub may take to list what it told us of.
 	branchPatience = 10 * time.Minute
+	// deliveryPatience is how long a delivery may take that tells of an update which GitHub lists
+	// already. What no delivery told of until then counts as heard at that moment.
+	deliveryPatience = time.Minute
 	// maxLookedBack is how many updates are judged that came before a branch was first looked at.
 	maxLookedBack = 50
 	// maxTips is how many enrolled branches a new one is compared with.
@@ -104,8 +107,12 @@ func (j *branchJob) look(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	ready, again, err := j.ready(ctx, updates)
+	if err != nil {
+		return err
+	}
 	var open []store.Exception
-	for _, u := range updates {
+	for _, u := range ready {
 		if gap := j.gap(u); gap != nil {
 			open = append(open, *gap)
 		}
@@ -118,13 +125,35 @@ func (j *branchJob) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := j.seeing(ctx); err != nil {
+	if len(ready) == len(updates) {
+		err = j.seeing(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if err := j.protect(ctx); err != nil {
 		return err
 	}
-	return j.tenant.SettleBranch(ctx, j.job, j.branch, late, j.Now().Add(branchEvery))
+	return j.tenant.SettleBranch(ctx, j.job, j.branch, late, again)
+}
+
+// ready are the updates before the first one that a delivery may tell of yet, and when to look
+// again. The delivery has the branch looked at before that.
+func (j *branchJob) ready(ctx context.Context, updates []gh.RefUpdate) ([]gh.RefUpdate, time.Time, error) {
+	for i, u := range updates {
+		until := u.At.Add(deliveryPatience)
+		if !j.Now().Before(until) {
+			continue
+		}
+		heard, err := j.heard(ctx, u)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		if heard.seq == 0 {
+			return updates[:i], until, nil
+		}
+	}
+	return updates, j.Now().Add(branchEvery), nil
 }
 
 // errNotFollowed: the branch is not enrolled.

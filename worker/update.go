@@ -128,7 +128,7 @@ func (j *branchJob) tips(ctx context.Context, u gh.RefUpdate) (out []string, err
 
 // decided adds to the facts what was decided before the update was heard of, and returns what was
 // heard first: the push, or that the pull request was merged. What no delivery told of counts as
-// heard a minute after GitHub's own clock, which need not agree with ours.
+// heard some time after GitHub's own clock, which need not agree with ours.
 func (j *branchJob) decided(ctx context.Context, u gh.RefUpdate, f *policy.UpdateFacts) (receipt, error) {
 	pushed, err := j.heard(ctx, u)
 	if err != nil {
@@ -153,7 +153,7 @@ func (j *branchJob) decided(ctx context.Context, u gh.RefUpdate, f *policy.Updat
 	f.Seq, f.ReceivedAt = first.seq, first.at
 	before := first.at
 	if before.IsZero() {
-		before = u.At.Add(time.Minute)
+		before = u.At.Add(deliveryPatience)
 	}
 	group, err := j.groupDecision(ctx, u.After, before, f)
 	if err != nil {
