@@ -130,7 +130,9 @@ func (c change) deviates() bool {
 func (c change) undecided() bool { return c.number != 0 && c.decision < 0 && c.update.group < 0 }
 
 // branch tells branches apart, for ever.
-func (u update) branch() string { return fmt.Sprintf("%d/%s", u.repositoryID, u.ref) }
+func (u update) branch() string { return branchKey(u.repositoryID, u.ref) }
+
+func branchKey(repositoryID int64, ref string) string { return fmt.Sprintf("%d/%s", repositoryID, ref) }
 
 // moves says whether the update brought commits to the branch or took some away.
 func (u update) moves() bool {

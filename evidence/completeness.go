@@ -25,12 +25,16 @@ type branchLine struct {
 	Repository   string   `json:"repository"` // owner/name, as last seen
 	Branch       string   `json:"branch"`
 	Modes        []string `json:"modes"`
+	// Names are all that the repository had until the period ended.
+	Names []string `json:"names"`
+	// Enrolled is when the branch was followed, in the period; none: the records do not say.
+	Enrolled []enrolled `json:"enrolled"`
 	// TipBefore is the tip that the first update of the period begins with, TipAfter the one that
 	// the last ends with.
 	TipBefore     string    `json:"tip_before"`
 	TipAfter      string    `json:"tip_after"`
-	FirstUpdateAt time.Time `json:"first_update_at"`
-	LastUpdateAt  time.Time `json:"last_update_at"`
+	FirstUpdateAt time.Time `json:"first_update_at,omitzero"`
+	LastUpdateAt  time.Time `json:"last_update_at,omitzero"`
 	Updates       int       `json:"updates"`
 	// NotTold are the updates that no delivery told of: GitHub's activity showed them.
 	NotTold int   `json:"not_told_by_delivery"`
@@ -39,6 +43,8 @@ type branchLine struct {
 	Commits commits `json:"commits"`
 	// Blind are the ids of the exceptions that say when the branch could not be seen.
 	Blind []string `json:"blind"`
+
+	leaf int64 // of the newest record that gave the repository its name
 }
 
 // gap is a place at which an update does not begin where the one before it ended.
@@ -69,25 +75,30 @@ type totals struct {
 // kindBlind is the kind of the exceptions that say when nothing could be seen.
 const kindBlind = "blind-interval"
 
-// reconcile looks at the branches of a sorted population, update by update.
-func reconcile(list []change, found []followed, q Query, disposed int) completeness {
-	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(list), RecordsDisposed: disposed}}
-	lines := map[string]*branchLine{}
+// reconcile looks at the branches of a sorted population, update by update, and at those that
+// were enrolled and had none.
+func reconcile(c *contents, found []followed) completeness {
+	q := c.query
+	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposed}}
+	lines := branchLines{}
 	last := int64(-1)
-	for i := range list {
-		c := &list[i]
-		out.Totals.count(c)
-		if c.leaf == last {
+	for i := range c.changes {
+		x := &c.changes[i]
+		out.Totals.count(x)
+		if x.leaf == last {
 			continue // of the same update
 		}
-		last = c.leaf
-		key := c.update.branch()
-		if lines[key] == nil {
-			lines[key] = &branchLine{RepositoryID: c.update.repositoryID, Branch: c.update.ref, TipBefore: c.update.before, FirstUpdateAt: c.update.at, Modes: []string{}, Gaps: []gap{}, Blind: []string{}}
-		}
-		lines[key].add(c.update)
+		last = x.leaf
+		lines.of(x.update.branch(), x.update.repositoryID, x.update.ref).add(x.leaf, x.update)
+	}
+	for _, e := range c.enrolments {
+		lines.of(e.branch(), e.RepositoryID, e.Ref).enrol(e)
 	}
 	for _, l := range lines {
+		l.Enrolled = slices.DeleteFunc(l.Enrolled, func(e enrolled) bool { return !e.within(q) })
+		if l.Updates == 0 && len(l.Enrolled) == 0 {
+			continue
+		}
 		for _, f := range found {
 			if e := f.newest(); e.Kind == kindBlind && (e.RepoID == 0 || e.RepoID == l.RepositoryID && (e.Ref == "" || e.Ref == l.Branch)) {
 				l.Blind = append(l.Blind, e.ID)
@@ -110,6 +121,27 @@ func reconcile(list []change, found []followed, q Query, disposed int) completen
 	return out
 }
 
+// branchLines are the lines of the branches, by what tells branches apart.
+type branchLines map[string]*branchLine
+
+func (b branchLines) of(key string, repositoryID int64, branch string) *branchLine {
+	if b[key] == nil {
+		b[key] = &branchLine{RepositoryID: repositoryID, Branch: branch, Modes: []string{}, Names: []string{}, Enrolled: []enrolled{}, Gaps: []gap{}, Blind: []string{}, leaf: -1}
+	}
+	return b[key]
+}
+
+// named takes the name that the repository had when a leaf was recorded.
+func (l *branchLine) named(leaf int64, repository string) {
+	if leaf > l.leaf {
+		l.leaf, l.Repository = leaf, repository
+	}
+	if !slices.Contains(l.Names, repository) {
+		l.Names = append(l.Names, repository)
+		slices.Sort(l.Names)
+	}
+}
+
 func (t *totals) count(c *change) {
 	switch {
 	case c.number != 0:
@@ -129,11 +161,15 @@ func (t *totals) count(c *change) {
 	}
 }
 
-func (l *branchLine) add(u update) {
+func (l *branchLine) add(leaf int64, u update) {
+	if l.Updates == 0 {
+		l.TipBefore, l.FirstUpdateAt = u.before, u.at
+	}
 	if l.Updates > 0 && u.before != l.TipAfter {
 		l.Gaps = append(l.Gaps, gap{u.id, l.TipAfter, u.before})
 	}
-	l.Repository, l.TipAfter, l.LastUpdateAt = u.repository, u.after, u.at
+	l.named(leaf, u.repository)
+	l.TipAfter, l.LastUpdateAt = u.after, u.at
 	l.Updates++
 	l.Commits.add(u.commits)
 	if u.seq == 0 {

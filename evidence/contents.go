@@ -17,6 +17,7 @@ const (
 	leafException  = "exception"
 	leafProtection = "protection"
 	leafAttest     = "attestation"
+	leafEnrolment  = "enrolment"
 )
 
 // clockSkew is how far GitHub's clock and the server's may be apart.
@@ -36,6 +37,8 @@ type contents struct {
 	draws   []recordedDraw
 	// register is the newest of the period; nil: there never was one.
 	register *recordedRegister
+	// enrolments are those from before the period ended.
+	enrolments []enrolment
 	// disposed counts the records that are wanted and whose bodies are gone.
 	disposed int
 }
@@ -43,7 +46,7 @@ type contents struct {
 // wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
 // there only if a change rests on them.
 func wantedKinds() []string {
-	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, LeafDraw}
+	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, LeafDraw}
 }
 
 // wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
@@ -79,6 +82,12 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 		return err
 	case leafRegister:
 		return c.registerOf(l, body)
+	case leafEnrolment:
+		e, err := enrolmentOf(l, body)
+		if e.at.Before(c.query.To) {
+			c.enrolments = append(c.enrolments, e)
+		}
+		return err
 	case LeafDraw:
 		d := recordedDraw{leaf: l.Seq, at: l.RecordedAt, body: bytes.Clone(body)}
 		if err := json.Unmarshal(body, &d.DrawRecord); err != nil {
@@ -129,7 +138,7 @@ func (c *contents) derive(organisation string, recorded func(leaf int64) (Record
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}
 	f.exceptions = follow(c.steps, c.query)
-	f.completeness = reconcile(c.changes, f.exceptions, c.query, c.disposed)
+	f.completeness = reconcile(c, f.exceptions)
 	if c.query.Sample != nil {
 		_, d, recorded, err := c.draw()
 		if err != nil {

@@ -17,7 +17,8 @@ const maxMembers = 250
 // OrganisationPolicy is the policy of an organisation as it is now.
 type OrganisationPolicy struct {
 	policy *policy.Policy // nil: there is none
-	broken bool           // there is one that cannot be used
+	source policy.LayerSource
+	broken bool // there is one that cannot be used
 }
 
 // ReadOrganisationPolicy reads the policy of an organisation, as for the decisions about its
@@ -34,6 +35,7 @@ func ReadOrganisationPolicy(ctx context.Context, client *gh.Client, owner string
 	case layer.broken != nil:
 		o.broken = true
 	default:
+		o.source = policy.LayerSource{Layer: layer.Layer, Repository: layer.Repository, Source: string(layer.source)}
 		o.policy, o.broken, err = parsePolicy(layer.source)
 	}
 	return o, err
@@ -45,6 +47,8 @@ type BranchPolicy struct {
 	// Lane is how it enrols the branch, if Enrolled is true.
 	Lane     policy.Enrolment
 	Enrolled bool
+	// SHA256 is the digest of the policy as decisions keep it; empty: there is none.
+	SHA256 string
 	// Broken is true when there is a policy that cannot be used.
 	Broken bool
 }
@@ -52,7 +56,7 @@ type BranchPolicy struct {
 // ReadBranchPolicy reads the policy at a commit or full ref, for a branch, together with the
 // organisation's.
 func ReadBranchPolicy(ctx context.Context, client *gh.Client, repo gh.Repo, above OrganisationPolicy, at, branch string) (b BranchPolicy, err error) {
-	own, broken, err := policyAt(ctx, client, repo, at)
+	own, source, broken, err := policyAt(ctx, client, repo, at)
 	if err != nil || broken || above.broken {
 		return BranchPolicy{Broken: broken || above.broken}, err
 	}
@@ -61,21 +65,31 @@ func ReadBranchPolicy(ctx context.Context, client *gh.Client, repo gh.Repo, abov
 	}
 	b.Policy, _ = policy.Merge(above.policy, own, repo.String())
 	b.Lane, b.Enrolled = b.Policy.Lane(branch)
-	return b, nil
+	var layers []policy.LayerSource
+	if above.policy != nil {
+		layers = append(layers, above.source)
+	}
+	if own != nil {
+		layers = append(layers, policy.LayerSource{Layer: policy.LayerRepository, Repository: repo.String(), Source: string(source)})
+	}
+	kept, err := policy.EncodeLayers(layers)
+	b.SHA256 = hexSHA256(kept)
+	return b, err
 }
 
 // policyAt is the policy file of a repository at a commit or full ref, nil when there is none.
-func policyAt(ctx context.Context, client *gh.Client, repo gh.Repo, at string) (p *policy.Policy, broken bool, err error) {
+func policyAt(ctx context.Context, client *gh.Client, repo gh.Repo, at string) (p *policy.Policy, source []byte, broken bool, err error) {
 	file, err := client.Content(ctx, repo, policy.Path, at)
 	switch {
 	case errors.Is(err, gh.ErrNotFound):
-		return nil, false, nil
+		return nil, nil, false, nil
 	case errors.Is(err, gh.ErrTruncated), errors.Is(err, gh.ErrInvalid):
-		return nil, true, nil
+		return nil, nil, true, nil
 	case err != nil:
-		return nil, false, err
+		return nil, nil, false, err
 	}
-	return parsePolicy(file.Bytes)
+	p, broken, err = parsePolicy(file.Bytes)
+	return p, file.Bytes, broken, err
 }
 
 func parsePolicy(source []byte) (p *policy.Policy, broken bool, err error) {

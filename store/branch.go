@@ -119,25 +119,6 @@ func (n Tenant) SettleBranch(ctx context.Context, job Job, b Branch, open []Exce
 	})
 }
 
-// ForgetBranch stops following a branch that is not enrolled any more, and finishes the job.
-func (n Tenant) ForgetBranch(ctx context.Context, job Job) error {
-	return n.s.write(ctx, "forget branch "+job.Key, func(t *txn) error {
-		if err := finish(t, job); err != nil {
-			return err
-		}
-		drifts, err := n.openDrifts(t, job.RepoID, job.Ref)
-		if err != nil {
-			return err
-		}
-		// Nobody closes a drift while the branch is not protected, and nobody looks at it any more.
-		if err := n.endDrifts(t, drifts, "not followed any more", "The branch is not enrolled any more. It was not protected again before."); err != nil {
-			return err
-		}
-		_, err = t.exec(deleteBranch, n.org, job.RepoID, job.Ref)
-		return err
-	})
-}
-
 // Update is one update of a branch that is followed.
 type Update struct {
 	ActivityID         int64

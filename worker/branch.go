@@ -48,7 +48,9 @@ type branchJob struct {
 	above  facts.OrganisationPolicy
 	policy *policy.Policy // that holds now; nil: none that can be used
 	branch store.Branch
-	behind map[int][]int64 // by pull request, the accounts behind it as decisions say
+	// enrolment says why the branch is enrolled, or not any more.
+	enrolment store.Enrolment
+	behind    map[int][]int64 // by pull request, the accounts behind it as decisions say
 }
 
 // branch compares everything that reached a branch since it was last looked at with what was
@@ -96,15 +98,19 @@ func (j *branchJob) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	was := j.branch
 	updates, told, err := j.read(ctx, followed)
 	switch {
 	case errors.Is(err, errNotFollowed) && followed:
-		return j.tenant.ForgetBranch(ctx, j.job)
+		return j.forget(ctx)
 	case errors.Is(err, errNotFollowed):
 		return j.Store.Finish(ctx, j.job)
 	case unseen(err) && followed:
 		return j.blind(ctx, err)
 	case err != nil:
+		return err
+	}
+	if err := j.enrol(ctx, followed, was); err != nil {
 		return err
 	}
 	ready, again, err := j.ready(ctx, updates)
@@ -213,12 +219,13 @@ func (j *branchJob) enrolled(ctx context.Context, followed bool) error {
 	if err != nil {
 		return err
 	}
-	j.policy = b.Policy
+	j.policy, j.enrolment.PolicySHA256 = b.Policy, b.SHA256
 	switch {
 	case b.Enrolled:
-		j.branch.Mode = string(b.Lane.Mode)
+		j.branch.Mode, j.enrolment.Reason = string(b.Lane.Mode), "The policy names the branch."
 		return nil
 	case followed && (b.Broken || j.branch.Mode == string(policy.ModeEnforce)):
+		j.enrolment.Reason = "The policy that enrolled the branch cannot be used, or does not name it any more, and enforcement ends by no such change."
 		return nil
 	}
 	row, err := j.tenant.DecisionForBase(ctx, j.job.RepoID, j.job.Ref)
@@ -235,7 +242,7 @@ func (j *branchJob) enrolled(ctx context.Context, followed bool) error {
 	if d.Mode != policy.ModeEnforce || d.GoverningRef != j.job.Ref {
 		return errNotFollowed
 	}
-	j.branch.Mode = string(d.Mode)
+	j.branch.Mode, j.enrolment.Reason = string(d.Mode), "Decisions about its pull requests were made by a policy that enforces, and enforcement ends by no change of it."
 	return nil
 }
 
@@ -275,6 +282,10 @@ func (j *branchJob) first(ctx context.Context, updates []gh.RefUpdate) ([]gh.Ref
 			return nil, err
 		}
 		j.branch.ActivityID, j.branch.Tip, j.branch.Seq = last.ID, last.After, heard.seq
+		j.enrolment.From = last.At
+	}
+	if n > 0 {
+		j.enrolment.From = updates[n-1].At
 	}
 	// If we stop here, the next look finds the same beginning or an earlier one.
 	return updates[:n], nil

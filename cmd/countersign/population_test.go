@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/policy"
 )
 
 // lineCounts are the first-parent commits of a branch, as completeness.json counts them.
@@ -25,17 +28,31 @@ func (n lineCounts) plus(m lineCounts) lineCounts {
 		n.Unexplained + m.Unexplained, n.PullRequestsWithout + m.PullRequestsWithout, n.UpdatesNotListed + m.UpdatesNotListed}
 }
 
+// exportedBranch is a line of completeness.json.
+type exportedBranch struct {
+	RepositoryID int64      `json:"repository_id"`
+	Repository   string     `json:"repository"`
+	Branch       string     `json:"branch"`
+	Names        []string   `json:"names"`
+	Updates      int        `json:"updates"`
+	NotTold      int        `json:"not_told_by_delivery"`
+	Commits      lineCounts `json:"commits"`
+	Enrolled     []struct {
+		From         time.Time `json:"from"`
+		To           time.Time `json:"to"`
+		Mode         string    `json:"mode"`
+		TipFrom      string    `json:"tip_from"`
+		TipTo        string    `json:"tip_to"`
+		Reason       string    `json:"reason"`
+		PolicySHA256 string    `json:"policy_sha256"`
+	} `json:"enrolled"`
+}
+
 // exportedPopulation is what a bundle says of the population.
 type exportedPopulation struct {
 	completeness struct {
-		Branches []struct {
-			RepositoryID int64      `json:"repository_id"`
-			Repository   string     `json:"repository"`
-			Branch       string     `json:"branch"`
-			NotTold      int        `json:"not_told_by_delivery"`
-			Commits      lineCounts `json:"commits"`
-		} `json:"branches"`
-		Totals struct {
+		Branches []exportedBranch `json:"branches"`
+		Totals   struct {
 			Commits lineCounts `json:"commits"`
 		} `json:"totals"`
 	}
@@ -50,6 +67,16 @@ func (w *acme) population(t *testing.T) (p exportedPopulation) {
 	mustDo(t, json.Unmarshal(inBundle(t, file, "completeness.json"), &p.completeness))
 	p.changes = rows(t, file, "population.csv")
 	return p
+}
+
+// branches are the lines of a repository's branches.
+func (p exportedPopulation) branches(repo *ghsim.Repo) (out []exportedBranch) {
+	for _, b := range p.completeness.Branches {
+		if b.RepositoryID == repo.ID() {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 // commitsPerChange are the first-parent commits of each change of a repository: those of the
@@ -146,10 +173,8 @@ func TestFirstParentCommitsReconcile(t *testing.T) {
 	var all lineCounts
 	for i, c := range cases {
 		var got lineCounts
-		for _, b := range p.completeness.Branches {
-			if b.RepositoryID == repos[i].ID() {
-				got = got.plus(b.Commits)
-			}
+		for _, b := range p.branches(repos[i]) {
+			got = got.plus(b.Commits)
 		}
 		if got != c.want {
 			t.Errorf("%s: first-parent commits %+v, want %+v", c.name, got, c.want)
@@ -165,4 +190,53 @@ func TestFirstParentCommitsReconcile(t *testing.T) {
 	if p.completeness.Totals.Commits != all {
 		t.Errorf("in all %+v, want %+v", p.completeness.Totals.Commits, all)
 	}
+}
+
+// From when until when a branch was followed, in which mode and why, is on record, and shown also
+// of a branch that nothing reached. The repository's name makes no other line of it.
+func TestWhenABranchWasEnrolled(t *testing.T) {
+	w := startAcme(t, fast)
+	audit := strings.Replace(shopPolicy, "mode: enforce", "mode: audit", 1)
+	policyFile := func(content string) ghsim.Commit {
+		return ghsim.Commit{Message: "policy", Files: map[string]string{policy.Path: content}}
+	}
+	repo := w.repository("enrolled", audit)
+	w.mustSettle(t)
+	begin := repo.Head("main")
+	want := func(when string, want ...string) exportedBranch {
+		t.Helper()
+		p := w.population(t)
+		lines := p.branches(repo)
+		if len(lines) != 1 {
+			t.Fatalf("%s: %d lines, want one: %+v", when, len(lines), lines)
+		}
+		var got []string
+		for _, e := range lines[0].Enrolled {
+			got = append(got, fmt.Sprintf("%s %t", e.Mode, e.To.IsZero()))
+			if e.Reason == "" || len(e.PolicySHA256) != 64 {
+				t.Errorf("%s: it does not say why: %+v", when, e)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%s: enrolled %q, want %q", when, got, want)
+		}
+		return lines[0]
+	}
+	if got := want("nothing reached it", "audit true"); got.Updates != 0 || got.Enrolled[0].TipFrom != begin {
+		t.Errorf("got %+v, want no updates since %s", got, begin)
+	}
+	repo.Rename("enrolled-too", w.carol)
+	repo.Push("main", w.carol, ghsim.Commit{Message: "a change", Files: map[string]string{"a": "a\n"}})
+	if got := want("renamed", "audit false", "audit true"); !slices.Equal(got.Names, []string{"acme/enrolled", "acme/enrolled-too"}) || got.Repository != "acme/enrolled-too" || got.Updates != 1 {
+		t.Errorf("renamed: %+v", got)
+	}
+	repo.Push("main", w.carol, ghsim.Commit{Message: "no policy", Delete: []string{policy.Path}})
+	if got := want("not enrolled any more", "audit false", "audit false"); got.Enrolled[1].TipTo == "" {
+		t.Errorf("it does not say where it ended: %+v", got)
+	}
+	repo.Push("main", w.carol, policyFile(audit))
+	repo.Push("main", w.carol, ghsim.Commit{Message: "another", Files: map[string]string{"b": "b\n"}})
+	want("enrolled again", "audit false", "audit false", "audit true")
+	repo.Push("main", w.carol, policyFile(shopPolicy))
+	want("enforced", "audit false", "audit false", "audit false", "enforce true")
 }
