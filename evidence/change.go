@@ -26,6 +26,7 @@ type change struct {
 	class    policy.Class
 	agents   []string
 	kinds    []string // of what was found about it
+	found    []policy.Finding
 }
 
 // update is what the changes that came with one update share.
@@ -40,6 +41,7 @@ type update struct {
 	at            time.Time
 	actorID       int64
 	actor         string
+	actorType     policy.ActorType
 	seq           int64 // of the delivery that told of it; 0: none did
 	group         int64 // leaf of the decision about its merge group; -1: there is none
 }
@@ -63,7 +65,7 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 	}
 	u := update{
 		repositoryID: f.RepositoryID, repository: f.Repository, ref: f.Ref, mode: f.Mode, id: f.ID, kind: f.Type,
-		before: f.Before, after: f.After, at: f.At.UTC(), actorID: f.Actor.ID, actor: f.Actor.Login, seq: f.Seq, group: -1,
+		before: f.Before, after: f.After, at: f.At.UTC(), actorID: f.Actor.ID, actor: f.Actor.Login, actorType: f.Actor.Type, seq: f.Seq, group: -1,
 	}
 	if f.Group != nil {
 		u.group = f.Group.LeafIndex
@@ -74,11 +76,12 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 		merged = nil
 	}
 	if len(merged) == 0 {
-		return []change{{leaf: leaf, update: u, decision: -1, kinds: kindsOf(m.Findings, 0)}}, nil
+		return []change{{leaf: leaf, update: u, decision: -1, kinds: kindsOf(m.Findings), found: m.Findings}}, nil
 	}
 	var out []change
 	for _, x := range merged {
-		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(m.Findings, x.Number)}
+		found := findingsAbout(m.Findings, x.Number)
+		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(found), found: found}
 		if b := x.Before; b != nil {
 			c.decision, c.record, c.verdict, c.class, c.agents = b.LeafIndex, b.RecordID, b.Verdict, b.Class, b.Agents
 		}
@@ -87,12 +90,20 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 	return out, nil
 }
 
-// kindsOf are what was found about a pull request, and about the update as a whole.
-func kindsOf(findings []policy.Finding, number int) (out []string) {
+// findingsAbout are what was found about a pull request, and about the update as a whole.
+func findingsAbout(findings []policy.Finding, number int) (out []policy.Finding) {
 	for _, f := range findings {
-		if number == 0 || f.Number == 0 || f.Number == number {
-			out = append(out, f.Kind)
+		if f.Number == 0 || f.Number == number {
+			out = append(out, f)
 		}
+	}
+	return out
+}
+
+// kindsOf are the kinds of findings, each once.
+func kindsOf(findings []policy.Finding) (out []string) {
+	for _, f := range findings {
+		out = append(out, f.Kind)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -100,7 +100,8 @@ func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) 
 type findings struct {
 	query        Query
 	organisation string
-	changes      []change // the population, sorted
+	asOf         time.Time // when the newest leaf was recorded: the clock of what is still open
+	changes      []change  // the population, sorted
 	byID         map[string]*change
 	exceptions   []followed
 	draws        []recordedDraw
@@ -119,7 +120,7 @@ type findings struct {
 func (c *contents) derive(organisation string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
-	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, digest: Digest(list), recorded: recorded}
+	f := &findings{query: c.query, organisation: organisation, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, digest: Digest(list), recorded: recorded}
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}

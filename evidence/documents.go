@@ -19,6 +19,7 @@ func (f *findings) documents() []document {
 		{"exceptions.csv", func() ([]byte, error) {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},
+		{"attributes.csv", tableDocument(f.attributesTable)},
 	}
 }
 
