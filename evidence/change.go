@@ -27,6 +27,7 @@ type change struct {
 	agents   []string
 	kinds    []string // of what was found about it
 	found    []policy.Finding
+	measures *policy.Measures // of that decision; nil: they were not kept
 }
 
 // update is what the changes that came with one update share.
@@ -44,6 +45,8 @@ type update struct {
 	actorType     policy.ActorType
 	seq           int64 // of the delivery that told of it; 0: none did
 	group         int64 // leaf of the decision about its merge group; -1: there is none
+	// tests are the measures of the validations of its merge group; nil: they were not kept.
+	tests *policy.Measures
 }
 
 // mergeBody is the body of a leaf about an update, as far as it is read here.
@@ -68,7 +71,7 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 		before: f.Before, after: f.After, at: f.At.UTC(), actorID: f.Actor.ID, actor: f.Actor.Login, actorType: f.Actor.Type, seq: f.Seq, group: -1,
 	}
 	if f.Group != nil {
-		u.group = f.Group.LeafIndex
+		u.group, u.tests = f.Group.LeafIndex, f.Group.Measures
 	}
 	// A push leads to no pull request, whatever GitHub says was merged because of it.
 	merged := f.Changes.Items
@@ -84,6 +87,7 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(found), found: found}
 		if b := x.Before; b != nil {
 			c.decision, c.record, c.verdict, c.class, c.agents = b.LeafIndex, b.RecordID, b.Verdict, b.Class, b.Agents
+			c.measures = b.Measures
 		}
 		out = append(out, c)
 	}
