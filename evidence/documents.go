@@ -20,6 +20,7 @@ func (f *findings) documents() []document {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},
 		{"attributes.csv", tableDocument(f.attributesTable)},
+		{"emergency.csv", func() ([]byte, error) { return f.emergencyTable().csv() }},
 	}
 }
 
