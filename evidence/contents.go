@@ -88,7 +88,11 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 // draw is the draw that the query asks for, and whether the log has recorded it.
 func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) {
 	sortChanges(c.changes)
-	d, err = newDraw(c.query, items(c.changes, c.query.Sample.ByClass), c.after)
+	list := items(c.changes, c.query.Sample.ByClass)
+	d, err = newDraw(c.query, list, c.after)
+	if err == nil {
+		err = d.replace(c.query.Sample.Replace, list, c.changes)
+	}
 	if err != nil {
 		return nil, d, false, err
 	}
@@ -138,6 +142,7 @@ func (c *contents) derive(organisation string, recorded func(leaf int64) (Record
 			return nil, err
 		}
 		f.draw = &d
+		f.drawn = d.withReplacements(f.drawn)
 		for _, x := range f.drawn {
 			f.picked[x.ID] = true
 		}
@@ -145,7 +150,7 @@ func (c *contents) derive(organisation string, recorded func(leaf int64) (Record
 	f.decisions = f.wantedDecisions()
 	t := f.completeness.Totals
 	f.counts = Counts{
-		Population: len(c.changes), Sample: len(f.drawn), Deviations: t.Deviations, Exceptions: len(f.exceptions), Decisions: len(f.decisions),
+		Population: len(c.changes), Sample: f.sampled(), Deviations: t.Deviations, Exceptions: len(f.exceptions), Decisions: len(f.decisions),
 		Undecided: t.WithoutDecision, Gaps: t.Gaps, Disposed: c.disposed,
 	}
 	return f, nil

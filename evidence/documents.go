@@ -14,12 +14,13 @@ func (f *findings) documents() []document {
 	return []document{
 		{"population.csv", func() ([]byte, error) { return populationTable(f.changes).csv() }},
 		{"completeness.json", f.completeness.json},
-		{"sample.csv", func() ([]byte, error) { return sampleTable(f.drawn, f.byID).csv() }},
+		{"sample.csv", func() ([]byte, error) { return f.sampleTable().csv() }},
 		{"draws.csv", func() ([]byte, error) { return drawsTable(f.draws, f.query).csv() }},
 		{"exceptions.csv", func() ([]byte, error) {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},
 		{"attributes.csv", tableDocument(f.attributesTable)},
+		{"results.json", f.resultsJSON},
 		{"emergency.csv", func() ([]byte, error) { return f.emergencyTable().csv() }},
 	}
 }

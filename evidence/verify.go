@@ -334,7 +334,7 @@ func (v *verifier) counts() (err error) {
 	v.held("population", "The population is the %d changes of the records, in %d updates of %d branches; %d gaps.", m.Counts.Population,
 		v.findings.completeness.Totals.Updates, len(v.findings.completeness.Branches), m.Counts.Gaps)
 	if d := v.findings.draw; d != nil {
-		v.held("sample", "The %d items of the sample are those of the seed, which came from the %s.", len(v.findings.drawn), d.SeedBy)
+		v.held("sample", "The %d items of the sample are those of the seed, which came from the %s.", v.findings.sampled(), d.SeedBy)
 	}
 	return nil
 }
