@@ -22,6 +22,8 @@ func (f *findings) documents() []document {
 		{"attributes.csv", tableDocument(f.attributesTable)},
 		{"results.json", f.resultsJSON},
 		{"emergency.csv", func() ([]byte, error) { return f.emergencyTable().csv() }},
+		{"agents.csv", func() ([]byte, error) { return f.agentsTable().csv() }},
+		{"subprocessors.csv", func() ([]byte, error) { return f.subprocessorsTable().csv() }},
 	}
 }
 

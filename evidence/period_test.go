@@ -216,6 +216,16 @@ func month(t *testing.T, sample *SampleQuery) *period {
 	one(8, func(f *policy.Facts) { f.Reviews.Items = nil })
 	one(9, func(f *policy.Facts) { f.Validations.Items[0].Conclusion = "failure" })
 	one(10, byDave)
+	one(16, func(f *policy.Facts) {
+		byDave(f)
+		f.Commits.Items[0].Trailers = []policy.Trailer{{Key: "Co-Authored-By", Value: "Claude <noreply@anthropic.com>"}}
+	})
+	one(17, func(f *policy.Facts) {
+		byDave(f)
+		f.Change.Author = policy.Actor{ID: 49699333, Login: "dependabot", Type: policy.TypeBot}
+		f.Pushes[0].Pusher = f.Change.Author
+		f.Commits.Items[0].Author = policy.Identity{Name: "dependabot[bot]", Email: "49699333+dependabot[bot]@users.noreply.github.com", Account: f.Change.Author}
+	})
 	p.now = p.now.Add(20 * time.Hour)
 	p.update(policy.UpdateMerge, []policy.MergedChange{merged(11, nil)}, nil)
 	p.update(policy.UpdateMerge, []policy.MergedChange{merged(12, p.undecided(12))}, nil)

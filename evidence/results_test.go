@@ -140,7 +140,7 @@ func TestReplacement(t *testing.T) {
 		}
 	})
 	t.Run("a direct push", func(t *testing.T) {
-		p := month(t, &SampleQuery{Size: 10, Seed: seed(t, testSeed), Replace: []Replace{{"1/507/0", "it spoils the figures"}}})
+		p := month(t, &SampleQuery{Size: 12, Seed: seed(t, testSeed), Replace: []Replace{{"1/509/0", "it spoils the figures"}}})
 		if _, _, _, err := p.contents.draw(); !errors.Is(err, ErrExport) || !strings.Contains(err.Error(), "deviates") {
 			t.Errorf("got %v", err)
 		}
