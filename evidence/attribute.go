@@ -226,13 +226,13 @@ func notBypassed(r onRecord, _ *findings) finding {
 
 // bypassLists says what the decision knew of who may bypass the rules of the branch.
 func (r onRecord) bypassLists() string {
-	const notObservable = "Whether somebody used a right to bypass the rules of the branch is not observable."
+	const unseen = "Whether somebody used a right to bypass the rules of the branch is not observable."
 	if r.facts == nil || !r.facts.Protection.Readable || len(r.facts.Protection.Bypass) == 0 {
-		return notObservable
+		return unseen
 	}
 	for _, b := range r.facts.Protection.Bypass {
 		if b.State != policy.BypassNone {
-			return notObservable
+			return unseen
 		}
 	}
 	return "By what GitHub showed then, nobody may bypass the rules of the branch."

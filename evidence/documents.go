@@ -11,7 +11,7 @@ type document struct {
 
 // documents are listed in the order in which they are written.
 func (f *findings) documents() []document {
-	return []document{
+	return append([]document{
 		{"population.csv", func() ([]byte, error) { return populationTable(f.changes).csv() }},
 		{"completeness.json", f.completeness.json},
 		{"sample.csv", func() ([]byte, error) { return f.sampleTable().csv() }},
@@ -24,7 +24,8 @@ func (f *findings) documents() []document {
 		{"emergency.csv", func() ([]byte, error) { return f.emergencyTable().csv() }},
 		{"agents.csv", func() ([]byte, error) { return f.agentsTable().csv() }},
 		{"subprocessors.csv", func() ([]byte, error) { return f.subprocessorsTable().csv() }},
-	}
+		{"metrics.json", f.metricsJSON},
+	}, f.charts()...)
 }
 
 // documentName is what the name of a document may be: no way out of the bundle's folder, and

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +22,11 @@ var rewrite = flag.Bool("update", false, "write the golden files")
 // golden compares with a file of testdata/evidence, which -update writes.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	path := "../testdata/evidence/" + name
+	path := filepath.Join("../testdata/evidence", name)
 	if *rewrite {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +216,7 @@ func month(t *testing.T, sample *SampleQuery) *period {
 		p.now = p.now.Add(20 * time.Hour)
 		p.update(policy.UpdateMerge, []policy.MergedChange{merged(number, p.decide(p.facts(number, change)))}, nil)
 	}
-	one(7, nil)
+	one(7, func(f *policy.Facts) { f.Change.ReadyAt = f.Change.CreatedAt })
 	one(8, func(f *policy.Facts) { f.Reviews.Items = nil })
 	one(9, func(f *policy.Facts) { f.Validations.Items[0].Conclusion = "failure" })
 	one(10, byDave)
