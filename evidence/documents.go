@@ -1,6 +1,9 @@
 package evidence
 
-import "regexp"
+import (
+	"io"
+	"regexp"
+)
 
 // document is a file of a bundle that is made of the records alone: whoever verifies the bundle
 // makes it again, and compares.
@@ -15,7 +18,7 @@ func (f *findings) documents() []document {
 		{"population.csv", func() ([]byte, error) { return populationTable(f.changes).csv() }},
 		{"completeness.json", f.completeness.json},
 		{"sample.csv", func() ([]byte, error) { return f.sampleTable().csv() }},
-		{"draws.csv", func() ([]byte, error) { return drawsTable(f.draws, f.query).csv() }},
+		{"draws.csv", func() ([]byte, error) { return f.drawsTable().csv() }},
 		{"exceptions.csv", func() ([]byte, error) {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},
@@ -26,6 +29,19 @@ func (f *findings) documents() []document {
 		{"subprocessors.csv", func() ([]byte, error) { return f.subprocessorsTable().csv() }},
 		{"metrics.json", f.metricsJSON},
 	}, f.charts()...)
+}
+
+// streamed is a document that can be too large to be in memory: it is written bit by bit.
+type streamed struct {
+	name  string
+	write func(io.Writer) error
+}
+
+// streamed are written after the other documents.
+func (f *findings) streamed() []streamed {
+	return []streamed{
+		{"workbook.xlsx", f.workbook},
+	}
 }
 
 // documentName is what the name of a document may be: no way out of the bundle's folder, and

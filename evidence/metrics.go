@@ -102,7 +102,7 @@ func latencies() []struct {
 
 const (
 	latencyMore = "longer"
-	latencyNone = "not before the merge"
+	latencyNone = "not before merge"
 )
 
 // reviewLatency is how long the first independent review took, and whether it was due earlier.

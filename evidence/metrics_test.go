@@ -80,9 +80,9 @@ func TestReviewLatency(t *testing.T) {
 		{time.Hour + time.Second, 24 * time.Hour, 5 * time.Hour, "in time up to 4 h"},
 		{24 * time.Hour, 24 * time.Hour, 30 * time.Hour, "late up to 1 day"},
 		{200 * time.Hour, 24 * time.Hour, 300 * time.Hour, "late longer"},
-		{0, 24 * time.Hour, 5 * time.Hour, "merged before it was due not before the merge"},
-		{0, 24 * time.Hour, 25 * time.Hour, "late not before the merge"},
-		{0, 0, time.Hour, "no time set not before the merge"},
+		{0, 24 * time.Hour, 5 * time.Hour, "merged before it was due not before merge"},
+		{0, 24 * time.Hour, 25 * time.Hour, "late not before merge"},
+		{0, 0, time.Hour, "no time set not before merge"},
 	} {
 		m := &policy.Measures{ReadyAt: at}
 		if test.review > 0 {

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"flag"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/countersign/countersign/ledger"
@@ -35,8 +35,8 @@ func golden(t *testing.T, name string, got []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
 }
 
@@ -176,7 +176,10 @@ func (p *period) update(kind string, changes []policy.MergedChange, change func(
 func (p *period) exception(e exception) {
 	p.t.Helper()
 	e.RepoID, e.Repository, e.Ref = 1, "acme/shop", "main"
-	e.State, e.Step, e.Severity = cmp.Or(e.State, "open"), cmp.Or(e.Step, "opened"), cmp.Or(e.Severity, "high")
+	e.Severity = "high"
+	if e.State == "" {
+		e.State, e.Step = "open", "opened"
+	}
 	p.record(leafException, p.encode(e))
 }
 
@@ -203,6 +206,13 @@ func (p *period) document(f *findings, name string) []byte {
 			b, err := d.make()
 			p.must(err)
 			return b
+		}
+	}
+	for _, d := range f.streamed() {
+		if d.name == name {
+			var b bytes.Buffer
+			p.must(d.write(&b))
+			return b.Bytes()
 		}
 	}
 	p.t.Fatalf("there is no document %s", name)
