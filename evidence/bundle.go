@@ -58,6 +58,14 @@ type SampleQuery struct {
 	ByClass bool `json:"by_class,omitempty"`
 	// Seed is the auditor's; empty: it is derived from the log as it was after the period.
 	Seed Seed `json:"seed,omitempty"`
+	// Replace are items of the sample that could not be tested, in order.
+	Replace []Replace `json:"replace,omitempty"`
+}
+
+// Replace asks for another item in place of one that could not be tested.
+type Replace struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
 }
 
 // check refuses a query that has no answer.
@@ -71,6 +79,20 @@ func (q Query) check() error {
 		return fmt.Errorf("%w: a sample has either a size or a plan", ErrExport)
 	case len(s.Seed) != 0 && len(s.Seed) < minSeed:
 		return fmt.Errorf("%w: the seed has %d bytes, and %d are needed", ErrExport, len(s.Seed), minSeed)
+	}
+	return s.checkReplace()
+}
+
+func (s *SampleQuery) checkReplace() error {
+	if s == nil {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, r := range s.Replace {
+		if r.ID == "" || strings.TrimSpace(r.Reason) == "" || seen[r.ID] {
+			return fmt.Errorf("%w: an item is replaced once, and for a reason: %q", ErrExport, r.ID)
+		}
+		seen[r.ID] = true
 	}
 	return nil
 }

@@ -158,13 +158,18 @@ type memory []byte
 func (m memory) Open() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(m)), nil }
 
 // Whatever byte of whatever file is flipped, by somebody who does not hold the log's key, the
-// bundle does not hold.
+// bundle does not hold: every byte of what is read before a digest is known, and a thousand of
+// every other file, whose digest is compared whole.
 func TestEveryByte(t *testing.T) {
 	b := testBundle(t)
 	var flips sync.WaitGroup
 	for name, content := range b.files {
+		step := 1
+		if !slices.Contains([]string{fileManifest, fileSignature, fileKey}, name) {
+			step = max(1, len(content)/1000)
+		}
 		flips.Go(func() {
-			for i := range content {
+			for i := 0; i < len(content); i += step {
 				flipped := bytes.Clone(content)
 				flipped[i] ^= 1 << (i % 8)
 				if err := b.without(name, flipped); err == nil {

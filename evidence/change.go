@@ -27,6 +27,8 @@ type change struct {
 	agents   []string
 	kinds    []string // of what was found about it
 	commits  int      // first-parent commits that it put on the branch; -1: they were not listed
+	found    []policy.Finding
+	measures *policy.Measures // of that decision; nil: they were not kept
 }
 
 // update is what the changes that came with one update share.
@@ -46,6 +48,9 @@ type update struct {
 	line          []string // its first-parent commits, oldest first
 	listed        bool     // line is all of them
 	commits       commits
+	actorType     policy.ActorType
+	// tests are the measures of the validations of its merge group; nil: they were not kept.
+	tests *policy.Measures
 }
 
 // mergeBody is the body of a leaf about an update, as far as it is read here.
@@ -67,10 +72,10 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 	}
 	u := update{
 		repositoryID: f.RepositoryID, repository: f.Repository, ref: f.Ref, mode: f.Mode, id: f.ID, kind: f.Type,
-		before: f.Before, after: f.After, at: f.At.UTC(), actorID: f.Actor.ID, actor: f.Actor.Login, seq: f.Seq, group: -1,
+		before: f.Before, after: f.After, at: f.At.UTC(), actorID: f.Actor.ID, actor: f.Actor.Login, actorType: f.Actor.Type, seq: f.Seq, group: -1,
 	}
 	if f.Group != nil {
-		u.group = f.Group.LeafIndex
+		u.group, u.tests = f.Group.LeafIndex, f.Group.Measures
 	}
 	u.line, u.listed = lineOf(f.FirstParents)
 	// A push leads to no pull request, whatever GitHub says was merged because of it.
@@ -80,25 +85,35 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 	}
 	u.commits = countCommits(f.FirstParents, merged, u)
 	if len(merged) == 0 {
-		return []change{{leaf: leaf, update: u, decision: -1, kinds: kindsOf(m.Findings, 0), commits: u.commitsOf(len(u.line))}}, nil
+		return []change{{leaf: leaf, update: u, decision: -1, kinds: kindsOf(m.Findings), found: m.Findings, commits: u.commitsOf(len(u.line))}}, nil
 	}
 	var out []change
 	for _, x := range merged {
-		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(m.Findings, x.Number), commits: u.commitsOf(numbered(f.FirstParents, x.Number))}
+		found := findingsAbout(m.Findings, x.Number)
+		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(found), found: found, commits: u.commitsOf(numbered(f.FirstParents, x.Number))}
 		if b := x.Before; b != nil {
 			c.decision, c.record, c.verdict, c.class, c.agents = b.LeafIndex, b.RecordID, b.Verdict, b.Class, b.Agents
+			c.measures = b.Measures
 		}
 		out = append(out, c)
 	}
 	return out, nil
 }
 
-// kindsOf are what was found about a pull request, and about the update as a whole.
-func kindsOf(findings []policy.Finding, number int) (out []string) {
+// findingsAbout are what was found about a pull request, and about the update as a whole.
+func findingsAbout(findings []policy.Finding, number int) (out []policy.Finding) {
 	for _, f := range findings {
-		if number == 0 || f.Number == 0 || f.Number == number {
-			out = append(out, f.Kind)
+		if f.Number == 0 || f.Number == number {
+			out = append(out, f)
 		}
+	}
+	return out
+}
+
+// kindsOf are the kinds of findings, each once.
+func kindsOf(findings []policy.Finding) (out []string) {
+	for _, f := range findings {
+		out = append(out, f.Kind)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

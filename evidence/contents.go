@@ -101,7 +101,11 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 // draw is the draw that the query asks for, and whether the log has recorded it.
 func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) {
 	sortChanges(c.changes)
-	d, err = newDraw(c.query, items(c.changes, c.query.Sample.ByClass), c.after)
+	list := items(c.changes, c.query.Sample.ByClass)
+	d, err = newDraw(c.query, list, c.after)
+	if err == nil {
+		err = d.replace(c.query.Sample.Replace, list, c.changes)
+	}
 	if err != nil {
 		return nil, d, false, err
 	}
@@ -113,7 +117,8 @@ func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) 
 type findings struct {
 	query        Query
 	organisation string
-	changes      []change // the population, sorted
+	asOf         time.Time // when the newest leaf was recorded: the clock of what is still open
+	changes      []change  // the population, sorted
 	byID         map[string]*change
 	exceptions   []followed
 	draws        []recordedDraw
@@ -133,7 +138,7 @@ type findings struct {
 func (c *contents) derive(organisation string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
-	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded}
+	f := &findings{query: c.query, organisation: organisation, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded}
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}
@@ -151,6 +156,7 @@ func (c *contents) derive(organisation string, recorded func(leaf int64) (Record
 			return nil, err
 		}
 		f.draw = &d
+		f.drawn = d.withReplacements(f.drawn)
 		for _, x := range f.drawn {
 			f.picked[x.ID] = true
 		}
@@ -158,7 +164,7 @@ func (c *contents) derive(organisation string, recorded func(leaf int64) (Record
 	f.decisions = f.wantedDecisions()
 	t := f.completeness.Totals
 	f.counts = Counts{
-		Population: len(c.changes), Sample: len(f.drawn), Deviations: t.Deviations, Exceptions: len(f.exceptions), Decisions: len(f.decisions),
+		Population: len(c.changes), Sample: f.sampled(), Deviations: t.Deviations, Exceptions: len(f.exceptions), Decisions: len(f.decisions),
 		Undecided: t.WithoutDecision, Gaps: t.Gaps, Disposed: c.disposed,
 		Unexplained: t.Commits.Unexplained, NotListed: t.Commits.UpdatesNotListed,
 	}

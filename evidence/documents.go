@@ -1,6 +1,9 @@
 package evidence
 
-import "regexp"
+import (
+	"io"
+	"regexp"
+)
 
 // document is a file of a bundle that is made of the records alone: whoever verifies the bundle
 // makes it again, and compares.
@@ -11,15 +14,34 @@ type document struct {
 
 // documents are listed in the order in which they are written.
 func (f *findings) documents() []document {
-	return []document{
+	return append([]document{
 		{"population.csv", func() ([]byte, error) { return populationTable(f.changes).csv() }},
 		{"completeness.json", f.completeness.json},
-		{"sample.csv", func() ([]byte, error) { return sampleTable(f.drawn, f.byID).csv() }},
-		{"draws.csv", func() ([]byte, error) { return drawsTable(f.draws, f.query).csv() }},
+		{"sample.csv", func() ([]byte, error) { return f.sampleTable().csv() }},
+		{"draws.csv", func() ([]byte, error) { return f.drawsTable().csv() }},
 		{"exceptions.csv", func() ([]byte, error) {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},
 		{"register.csv", func() ([]byte, error) { return registerTable(f.register, f.query).csv() }},
+		{"attributes.csv", tableDocument(f.attributesTable)},
+		{"results.json", f.resultsJSON},
+		{"emergency.csv", func() ([]byte, error) { return f.emergencyTable().csv() }},
+		{"agents.csv", func() ([]byte, error) { return f.agentsTable().csv() }},
+		{"subprocessors.csv", func() ([]byte, error) { return f.subprocessorsTable().csv() }},
+		{"metrics.json", f.metricsJSON},
+	}, f.charts()...)
+}
+
+// streamed is a document that can be too large to be in memory: it is written bit by bit.
+type streamed struct {
+	name  string
+	write func(io.Writer) error
+}
+
+// streamed are written after the other documents.
+func (f *findings) streamed() []streamed {
+	return []streamed{
+		{"workbook.xlsx", f.workbook},
 	}
 }
 

@@ -41,6 +41,17 @@ type DrawRecord struct {
 	SeedBy    string         `json:"seed_by"`             // "auditor" or "log"
 	SeedLeaf  int64          `json:"seed_leaf,omitempty"` // the leaf whose checkpoint it was derived from
 	Algorithm string         `json:"algorithm"`
+	// Replaced are the items that could not be tested, each with the one that takes its place.
+	Replaced []Replaced `json:"replaced,omitempty"`
+}
+
+// Replaced is an item that could not be tested, why, and the item that takes its place.
+//
+// Field names and order are part of the evidence format; add, never change.
+type Replaced struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+	By     Drawn  `json:"by"`
 }
 
 // recordedDraw is a draw with the leaf that recorded it.
@@ -109,26 +120,15 @@ func (d DrawRecord) encode() ([]byte, error) {
 	return body, nil
 }
 
-// sampleTable is the sample as a table.
-func sampleTable(drawn []Drawn, byID map[string]*change) table {
-	t := table{name: "sample", title: "Sample", columns: []string{"place", "stratum", "id", "repository", "branch", "pull_request", "commit", "at", "class", "verdict", "findings", "deviation"}}
-	for _, d := range drawn {
-		c := byID[d.ID]
-		t.rows = append(t.rows, []string{strconv.Itoa(d.Place), d.Stratum, d.ID, c.update.repository, c.update.ref, orNone(int64(c.number)), c.update.after, moment(c.update.at),
-			c.stratum(), string(c.verdict), strings.Join(c.kinds, " "), yesNo(c.deviates())})
-	}
-	return t
-}
-
 // drawsTable lists every draw of the log that is of the same time, in part or whole.
 func drawsTable(draws []recordedDraw, q Query) table {
-	t := table{name: "draws", title: "Draws", columns: []string{"leaf", "recorded_at", "from", "to", "population", "population_sha256", "size", "sizes", "seed", "seed_by", "seed_leaf", "algorithm"}}
+	t := table{name: "draws", title: "Draws", columns: []string{"leaf", "recorded_at", "from", "to", "population", "population_sha256", "size", "sizes", "seed", "seed_by", "seed_leaf", "algorithm", "replaced"}}
 	for _, d := range draws {
 		if !d.From.Before(q.To) || !q.From.Before(d.To) {
 			continue
 		}
 		t.rows = append(t.rows, []string{number64(d.leaf), moment(d.at), moment(d.From), moment(d.To), strconv.Itoa(d.Population), d.PopulationSHA256, strconv.Itoa(d.size()),
-			sizesText(d.Sizes), fmt.Sprintf("%x", []byte(d.Seed)), d.SeedBy, orNone(d.SeedLeaf), d.Algorithm})
+			sizesText(d.Sizes), fmt.Sprintf("%x", []byte(d.Seed)), d.SeedBy, orNone(d.SeedLeaf), d.Algorithm, replacedText(d.Replaced)})
 	}
 	return t
 }

@@ -279,6 +279,11 @@ func (x *exporter) addDocuments() error {
 			return err
 		}
 	}
+	for _, d := range x.findings.streamed() {
+		if err := x.add(d.name, d.write); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

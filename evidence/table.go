@@ -17,6 +17,17 @@ type table struct {
 	rows        [][]string
 }
 
+// tableDocument is a document that holds a table as CSV.
+func tableDocument(make func() (table, error)) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		t, err := make()
+		if err != nil {
+			return nil, err
+		}
+		return t.csv()
+	}
+}
+
 // csv writes the table so that no spreadsheet takes what is in it for formulas.
 func (t table) csv() ([]byte, error) {
 	var b bytes.Buffer

@@ -348,7 +348,7 @@ func (v *verifier) counts() (err error) {
 	v.held("population", "The population is the %d changes of the records, in %d updates of %d branches; %d gaps.", m.Counts.Population,
 		v.findings.completeness.Totals.Updates, len(v.findings.completeness.Branches), m.Counts.Gaps)
 	if d := v.findings.draw; d != nil {
-		v.held("sample", "The %d items of the sample are those of the seed, which came from the %s.", len(v.findings.drawn), d.SeedBy)
+		v.held("sample", "The %d items of the sample are those of the seed, which came from the %s.", v.findings.sampled(), d.SeedBy)
 	}
 	return nil
 }
@@ -370,13 +370,23 @@ func (v *verifier) documents() error {
 			return broken(d.name, "it is missing, or is not what the records say")
 		}
 	}
+	for _, d := range v.findings.streamed() {
+		known[d.name] = true
+		e := newEntry(io.Discard)
+		if err := d.write(e); err != nil {
+			return broken(d.name, "it cannot be made again: %v", err)
+		}
+		if err := v.archive.compare(FileInfo{d.name, e.sum(), e.n}); err != nil {
+			return broken(d.name, "it is missing, or is not what the records say")
+		}
+	}
 	for name := range v.archive {
 		if !known[name] && !isMachine(name) {
 			return broken(name, "the records give no such document")
 		}
 	}
 	v.report.DocumentsCompared = true
-	v.held("documents", "All %d documents are what the records say, byte for byte.", len(all))
+	v.held("documents", "All %d documents are what the records say, byte for byte.", len(known))
 	return nil
 }
 

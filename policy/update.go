@@ -102,6 +102,9 @@ type PriorDecision struct {
 	// were kept here.
 	Class  Class    `json:"class,omitempty"`
 	Agents []string `json:"agents,omitempty"`
+	// Measures are those of the decision; nil in records from before they were kept here, and
+	// where it was made without facts.
+	Measures *Measures `json:"measures,omitempty"`
 }
 
 // The kinds of findings about an update, as exceptions name them.

@@ -21,7 +21,9 @@ with "countersign verify", or with the small program countersign-verify, without
 It holds every change that reached an enrolled branch, the sample with what each of its changes
 was decided from, the exceptions, and the log that all of it is in. A sample is drawn by a seed: give
 the auditor's own; without one it is derived from the log as it was after the period. Every draw
-is recorded in the log and listed in the bundle.
+is recorded in the log and listed in the bundle. An item of the sample that cannot be tested for a
+reason that is none of its own is replaced by the next one (--replace), which is recorded as well;
+one whose evidence is missing is a deviation, and is not replaced.
 
 usage: countersign export --org LOGIN --from DATE --to DATE [flags]
 
@@ -87,6 +89,11 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	flags.TextVar(&plan.Expected, "expected", evidence.Rate(0), "with --confidence: the `rate` of deviations that is expected")
 	flags.BoolVar(&s.ByClass, "by-class", false, "share the sample out among the classes of authorship")
 	flags.TextVar(&s.Seed, "seed", evidence.Seed(nil), "the auditor's `seed`, 16 to 64 bytes in hexadecimal")
+	flags.Func("replace", "an item of the sample that could not be tested, and why, as `ID=REASON`: the next one takes its place (repeatable)", func(text string) error {
+		id, reason, _ := strings.Cut(text, "=")
+		s.Replace = append(s.Replace, evidence.Replace{ID: id, Reason: reason})
+		return nil
+	})
 	if err := parseFlags(flags, args); err != nil {
 		return o, err
 	}
@@ -101,8 +108,8 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	case s.Size < 0 || s.Size > 0 && s.Plan != nil:
 		fmt.Fprintln(env.stderr, "countersign export: give --sample or --confidence, not both")
 		return o, errUsage
-	case s.Size == 0 && s.Plan == nil && (s.ByClass || len(s.Seed) > 0):
-		fmt.Fprintln(env.stderr, "countersign export: --seed and --by-class go with --sample or --confidence")
+	case s.Size == 0 && s.Plan == nil && (s.ByClass || len(s.Seed) > 0 || len(s.Replace) > 0):
+		fmt.Fprintln(env.stderr, "countersign export: --seed, --by-class and --replace go with --sample or --confidence")
 		return o, errUsage
 	}
 	if s.Size > 0 || s.Plan != nil {
