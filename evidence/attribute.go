@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/policy"
@@ -135,27 +136,46 @@ func (r onRecord) reviewLeaf(reviews ...policy.ReviewResult) string {
 	return fmt.Sprintf("review %s in the decision of leaf %d", strings.Join(ids, ", "), r.own.leaf)
 }
 
-// approvedIndependently compares who approved with everybody who is behind the change.
+// approvedIndependently compares who approved with everybody who is behind the change. A policy may
+// let co-authors approve: that is a control of its own, and no independence.
 func approvedIndependently(r onRecord, f *findings) finding {
 	counted := r.counted()
 	if len(counted) == 0 {
 		return approved(r, f)
 	}
 	who := r.own.decision.Authorship
-	var names []string
-	note := ""
+	var independent, took []string
 	for _, review := range counted {
-		names = append(names, review.Actor.Login)
-		for _, m := range append(append([]policy.Member{}, who.Authors...), who.Initiators...) {
-			if m.Is(review.Actor) {
-				note = fmt.Sprintf(" The policy lets %s approve, who took part as %s.", review.Actor.Login, strings.Join(m.Roles, ", "))
-			}
+		if part := partOf(review.Actor, who); part != "" {
+			took = append(took, review.Actor.Login+" ("+part+")")
+			continue
 		}
+		independent = append(independent, review.Actor.Login)
+	}
+	reason := ""
+	if len(independent) > 0 {
+		reason = strings.Join(independent, ", ") + " wrote, pushed and requested nothing of it, as far as GitHub asserts or anybody claims."
+	}
+	if len(took) > 0 {
+		reason = strings.TrimSpace(reason + " The policy lets who took part approve as well (review.coauthors): " + strings.Join(took, ", ") + ".")
 	}
 	if !who.InitiatorKnown {
-		note += " Who asked for the change is not known; the policy says how many more approvals that needs."
+		reason += " Who asked for the change is not known; the policy says how many more approvals that needs."
 	}
-	return finding{resultPass, fmt.Sprintf("%s wrote, pushed and requested nothing of it, as far as GitHub asserts or anybody claims.%s", strings.Join(names, ", "), note), r.reviewLeaf(counted...)}
+	if len(independent) == 0 {
+		return finding{resultDeviation, reason, r.reviewLeaf(counted...)}
+	}
+	return finding{resultPass, reason, r.reviewLeaf(counted...)}
+}
+
+// partOf is the part that an account had in a change; empty: none.
+func partOf(a policy.Actor, who policy.Authorship) string {
+	for _, m := range slices.Concat(who.Authors, who.Initiators) {
+		if m.Is(a) {
+			return strings.Join(m.Roles, ", ")
+		}
+	}
+	return ""
 }
 
 // approvedAsMerged joins whether the approval was for the head with whether what was merged is

@@ -101,6 +101,37 @@ func TestAttributesOfAMerge(t *testing.T) {
 	}
 }
 
+// Who took part is not independent, whatever the policy lets them do. It is said that nobody knows who asked.
+func TestIndependenceSaysItsLimits(t *testing.T) {
+	p := newPeriod(t, nil)
+	p.policy += "review: {coauthors: allow}\n"
+	p.update(policy.UpdateMerge, []policy.MergedChange{merged(7, p.decide(p.facts(7, func(f *policy.Facts) {
+		byDave(f)
+		f.Commits.Items[0].CoAuthors = []policy.Identity{{Name: "bob", Email: "102+bob@users.noreply.github.com", Account: policy.Actor{ID: 102, Login: "bob", Type: policy.TypeUser}}}
+	})))}, nil)
+	if got := p.results()["D"]; got.result != resultDeviation || got.reason != "The policy lets who took part approve as well (review.coauthors): bob (suggested lines)." {
+		t.Errorf("got %+v", got.finding)
+	}
+	p = newPeriod(t, nil)
+	p.policy += "review: {coauthors: allow}\n"
+	p.update(policy.UpdateMerge, []policy.MergedChange{merged(7, p.decide(p.facts(7, func(f *policy.Facts) {
+		byDave(f)
+		f.Commits.Items[0].CoAuthors = []policy.Identity{{Name: "bob", Email: "102+bob@users.noreply.github.com", Account: policy.Actor{ID: 102, Login: "bob", Type: policy.TypeUser}}}
+		other := f.Reviews.Items[0]
+		other.ID, other.Actor = 502, policy.Actor{ID: 106, Login: "frank", Type: policy.TypeUser}
+		f.Reviews.Items = append(f.Reviews.Items, other)
+	})))}, nil)
+	if got := p.results()["D"]; got.result != resultPass || !strings.HasPrefix(got.reason, "frank wrote") || !strings.Contains(got.reason, "bob (suggested lines)") {
+		t.Errorf("got %+v", got.finding)
+	}
+	p = newPeriod(t, nil)
+	p.policy += "review: {unknown_initiator: 0}\n"
+	p.update(policy.UpdateMerge, []policy.MergedChange{merged(7, p.decide(p.facts(7, func(f *policy.Facts) { f.Assignments.Items = nil })))}, nil)
+	if got := p.results()["D"]; got.result != resultPass || !strings.Contains(got.reason, "Who asked for the change is not known") {
+		t.Errorf("got %+v", got.finding)
+	}
+}
+
 // What no decision preceded is unknown, and a bypass; what came without a pull request deviates.
 func TestAttributesWithoutADecision(t *testing.T) {
 	t.Run("no decision", func(t *testing.T) {

@@ -29,19 +29,39 @@ const (
 	noMeasures = "The record of the update is from before this was kept, or no decision with facts preceded the merge."
 )
 
-// figures are all charts, in order.
-func (f *findings) figures() []figure {
-	return []figure{f.agentShare(), f.validationFailures(), f.reviewLatency(), f.deviationsByMonth(), f.exceptionsByMonth(), f.pastControl()}
+// charted is a figure that can be made, by the name of its chart.
+type charted struct {
+	id   string
+	make func(id string) figure
+}
+
+// charted are all figures, in order.
+func (f *findings) charted() []charted {
+	return []charted{
+		{"agent-share", f.agentShare},
+		{"validation-failures", f.validationFailures},
+		{"review-latency", f.reviewLatency},
+		{"deviations", f.deviationsByMonth},
+		{"exceptions", f.exceptionsByMonth},
+		{"bypasses", f.pastControl},
+	}
+}
+
+func (f *findings) figures() (out []figure) {
+	for _, c := range f.charted() {
+		out = append(out, c.make(c.id))
+	}
+	return out
 }
 
 func newFigure(id, title, of, says string, columns []string) figure {
-	return figure{ID: id, Title: title, Says: says, File: "charts/" + id + ".svg", Of: of, Columns: columns}
+	return figure{ID: id, Title: title, Says: says, File: chartFile(id), Of: of, Columns: columns}
 }
 
 // agentShare is which part of the pull requests each agent had, by the one with the strongest
 // evidence of each.
-func (f *findings) agentShare() figure {
-	fig := newFigure("agent-share", "Pull requests by agent", rowsPopulation,
+func (f *findings) agentShare(id string) figure {
+	fig := newFigure(id, "Pull requests by agent", rowsPopulation,
 		"Share of the pull requests that reached enrolled branches, by month of the merge. A change counts for the agent of which there is the strongest evidence; one without is counted by its class.", f.query.months())
 	fig.Shares = true
 	t := newTally()
@@ -67,8 +87,8 @@ func (c *change) mainAgent() string {
 }
 
 // validationFailures is which part of the attempts of validations failed.
-func (f *findings) validationFailures() figure {
-	fig := newFigure("validation-failures", "Failed attempts of validations", rowsPopulation,
+func (f *findings) validationFailures(id string) figure {
+	fig := newFigure(id, "Failed attempts of validations", rowsPopulation,
 		"Share of the attempts of the validations that were asked for which ended with anything but success, on the commit that was merged or its merge group, by month of the merge. Attempts on earlier commits are not counted.", f.query.months())
 	fig.Shares, fig.Missing.Why = true, noMeasures
 	t := newTally()
@@ -106,12 +126,12 @@ const (
 )
 
 // reviewLatency is how long the first independent review took, and whether it was due earlier.
-func (f *findings) reviewLatency() figure {
+func (f *findings) reviewLatency(id string) figure {
 	var columns []string
 	for _, l := range latencies() {
 		columns = append(columns, l.name)
 	}
-	fig := newFigure("review-latency", "Time to the first independent review", rowsPopulation,
+	fig := newFigure(id, "Time to the first independent review", rowsPopulation,
 		"Pull requests by the time from ready for review to the first review by a person who is not behind the change, and whether that kept to the time that the policy sets (sla). Without such a time there is none to keep.", append(columns, latencyMore, latencyNone))
 	fig.Missing.Why = noMeasures + " Or no delivery said since when it was ready for review."
 	t := newTally()
@@ -158,8 +178,8 @@ func kept(m *policy.Measures, merged time.Time) string {
 }
 
 // deviationsByMonth are the findings about changes. A change may have several.
-func (f *findings) deviationsByMonth() figure {
-	fig := newFigure("deviations", "Deviations by kind", rowsPopulation, "What was found about what reached enrolled branches, by month. A change can have several kinds.", f.query.months())
+func (f *findings) deviationsByMonth(id string) figure {
+	fig := newFigure(id, "Deviations by kind", rowsPopulation, "What was found about what reached enrolled branches, by month. A change can have several kinds.", f.query.months())
 	t := newTally()
 	for i := range f.changes {
 		c := &f.changes[i]
@@ -173,8 +193,8 @@ func (f *findings) deviationsByMonth() figure {
 	return t.into(fig)
 }
 
-func (f *findings) exceptionsByMonth() figure {
-	fig := newFigure("exceptions", "Exceptions opened, by kind", rowsExceptions, "Exceptions by the month in which they were opened. Those that were opened before the period and were still open in it are left out.", f.query.months())
+func (f *findings) exceptionsByMonth(id string) figure {
+	fig := newFigure(id, "Exceptions opened, by kind", rowsExceptions, "Exceptions by the month in which they were opened. Those that were opened before the period and were still open in it are left out.", f.query.months())
 	fig.Missing.Why = "They were opened before the period."
 	t := newTally()
 	for _, x := range f.exceptions {
@@ -189,8 +209,8 @@ func (f *findings) exceptionsByMonth() figure {
 }
 
 // pastControl is what got past the control. Whether a right to bypass was used for it nobody sees.
-func (f *findings) pastControl() figure {
-	fig := newFigure("bypasses", "Bypasses: not observable", rowsPopulation,
+func (f *findings) pastControl(id string) figure {
+	fig := newFigure(id, "Bypasses: not observable", rowsPopulation,
 		"Whether somebody used a right to bypass the rules of a branch is not observable. Shown is what reached an enrolled branch without a decision that let it in, in whatever way, by month.", f.query.months())
 	t := newTally()
 	for i := range f.changes {
@@ -211,8 +231,10 @@ func (f *findings) metricsJSON() ([]byte, error) {
 
 // charts are the documents of the figures.
 func (f *findings) charts() (out []document) {
-	for _, fig := range f.figures() {
-		out = append(out, document{fig.File, func() ([]byte, error) { return fig.svg(), nil }})
+	for _, c := range f.charted() {
+		out = append(out, document{chartFile(c.id), func() ([]byte, error) { return c.make(c.id).svg(), nil }})
 	}
 	return out
 }
+
+func chartFile(id string) string { return "charts/" + id + ".svg" }

@@ -132,11 +132,9 @@ func (p *period) keep(d policy.Decision, facts []byte) *policy.PriorDecision {
 	r.Body = p.encode(decisionBody{FactsSHA256: digestOf(r.Facts), PolicySHA256: digestOf(r.Policy), CatalogueSHA256: "catalogue", DecisionSHA256: digestOf(r.Decision)})
 	leaf := p.record(leafDecision, r.Body)
 	p.decisions[leaf] = r
-	measures, err := policy.MeasuresOf(d, r.Facts, r.Catalogue)
-	p.must(err)
 	return &policy.PriorDecision{
 		RecordID: "record-" + number64(leaf), LeafIndex: leaf, RecordedAt: p.now, Verdict: d.Verdict, Mode: d.Mode, GoverningRef: d.GoverningRef,
-		Members: d.Members, Class: d.Authorship.Class, Agents: d.Authorship.Agents, Measures: measures,
+		Members: d.Members, Class: d.Authorship.Class, Agents: d.Authorship.Agents, Measures: policy.MeasuresOf(d, r.Facts, r.Catalogue),
 	}
 }
 

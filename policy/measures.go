@@ -2,7 +2,6 @@ package policy
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 )
 
@@ -38,29 +37,27 @@ type MeasuredAgent struct {
 }
 
 // MeasuresOf takes the measures of a decision with the facts and the catalogue that it was made
-// from, as they were recorded. Nil, without an error, for one that was made without.
-func MeasuresOf(d Decision, facts, catalogue []byte) (*Measures, error) {
-	if len(facts) == 0 || len(catalogue) == 0 {
-		return nil, nil
-	}
+// from, as they were recorded. It is nil where there were none, and where they cannot be read: a
+// report then says that they are missing, and what was merged is on record all the same.
+func MeasuresOf(d Decision, facts, catalogue []byte) *Measures {
 	cat, err := ParseCatalogue(catalogue)
 	if err != nil {
-		return nil, fmt.Errorf("recorded catalogue: %w", err)
+		return nil
 	}
 	if d.Members != nil {
 		var g GroupFacts
-		if err := json.Unmarshal(facts, &g); err != nil {
-			return nil, fmt.Errorf("recorded facts: %w", err)
+		if json.Unmarshal(facts, &g) != nil {
+			return nil
 		}
 		var m Measures
 		m.attempts(d, g.Validations.Items)
-		return &m, nil
+		return &m
 	}
 	var f Facts
-	if err := json.Unmarshal(facts, &f); err != nil {
-		return nil, fmt.Errorf("recorded facts: %w", err)
+	if json.Unmarshal(facts, &f) != nil {
+		return nil
 	}
-	return measures(d, &f, cat), nil
+	return measures(d, &f, cat)
 }
 
 func measures(d Decision, f *Facts, cat *Catalogue) *Measures {

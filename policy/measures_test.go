@@ -58,17 +58,34 @@ func TestMeasures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := MeasuresOf(Evaluate(p, Builtin(), f), recorded, Builtin().Bytes())
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := MeasuresOf(Evaluate(p, Builtin(), f), recorded, Builtin().Bytes())
 			if diff := cmp.Diff(&test.want, got); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
-	if got, err := MeasuresOf(Undecided(Subject{}, "GitHub did not answer.", true), nil, nil); got != nil || err != nil {
-		t.Errorf("without facts: got %+v, %v", got, err)
+	for name, got := range map[string]*Measures{
+		"nothing was read":          MeasuresOf(Undecided(Subject{}, "GitHub did not answer.", true), nil, nil),
+		"facts that are none":       MeasuresOf(Decision{}, []byte("{"), Builtin().Bytes()),
+		"group facts that are none": MeasuresOf(Decision{Members: []MemberResult{}}, []byte("{"), Builtin().Bytes()),
+		"a catalogue that is none":  MeasuresOf(Decision{}, []byte("{}"), []byte("agents: 7")),
+	} {
+		if got != nil {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+// A merge group is measured by what ran on its own commit.
+func TestMeasuresOfAGroup(t *testing.T) {
+	d := Decision{Members: []MemberResult{{Number: 7}}, Validations: []ValidationResult{{ID: "tests", Attempts: []int64{1, 2}}}}
+	facts, err := json.Marshal(GroupFacts{Validations: List[Validation]{Items: []Validation{
+		{ID: 1, Status: statusCompleted, Conclusion: "failure"}, {ID: 2, Status: statusCompleted, Conclusion: stateSuccess}, {ID: 3, Status: statusCompleted, Conclusion: "failure"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := MeasuresOf(d, facts, Builtin().Bytes()); got == nil || got.Attempts != 2 || got.Failed != 1 {
+		t.Errorf("got %+v", got)
 	}
 }
 

@@ -240,13 +240,9 @@ func prior(row *store.Decided) (*policy.PriorDecision, error) {
 	if err := json.Unmarshal(row.Decision, &d); err != nil {
 		return nil, fmt.Errorf("decode decision %s: %w", row.RecordID, err)
 	}
-	measures, err := policy.MeasuresOf(d, row.Facts, row.Catalogue)
-	if err != nil {
-		return nil, fmt.Errorf("measures of decision %s: %w", row.RecordID, err)
-	}
 	return &policy.PriorDecision{
 		RecordID: row.RecordID, LeafIndex: row.LeafIndex, RecordedAt: row.RecordedAt, Verdict: d.Verdict, Mode: d.Mode, GoverningRef: d.GoverningRef, Members: d.Members,
-		Class: d.Authorship.Class, Agents: d.Authorship.Agents, Measures: measures,
+		Class: d.Authorship.Class, Agents: d.Authorship.Agents, Measures: policy.MeasuresOf(d, row.Facts, row.Catalogue),
 	}, nil
 }
 
