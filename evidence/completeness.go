@@ -17,16 +17,18 @@ type completeness struct {
 	To       time.Time    `json:"to"`
 	Branches []branchLine `json:"branches"`
 	Totals   totals       `json:"totals"`
+	Scope    scope        `json:"scope"`
 }
 
 // branchLine is one enrolled branch over the period.
 type branchLine struct {
 	RepositoryID int64    `json:"repository_id"`
 	Repository   string   `json:"repository"` // owner/name, as last seen
-	Branch       string   `json:"branch"`
+	Branch       string   `json:"branch"`     // as last seen
 	Modes        []string `json:"modes"`
-	// Names are all that the repository had until the period ended.
-	Names []string `json:"names"`
+	// Names are all that the repository had until the period ended, BranchNames those of the branch.
+	Names       []string `json:"names"`
+	BranchNames []string `json:"branch_names"`
 	// Enrolled is when the branch was followed, in the period; none: the records do not say.
 	Enrolled []enrolled `json:"enrolled"`
 	// TipBefore is the tip that the first update of the period begins with, TipAfter the one that
@@ -44,7 +46,7 @@ type branchLine struct {
 	// Blind are the ids of the exceptions that say when the branch could not be seen.
 	Blind []string `json:"blind"`
 
-	leaf int64 // of the newest record that gave the repository its name
+	leaf int64 // of the newest record that gave the repository and the branch their names
 }
 
 // gap is a place at which an update does not begin where the one before it ended.
@@ -79,8 +81,8 @@ const kindBlind = "blind-interval"
 // were enrolled and had none.
 func reconcile(c *contents, found []followed) completeness {
 	q := c.query
-	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposed}}
-	lines := branchLines{}
+	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposed}, Scope: scopeWithin(c.scopes, q, c.asOf)}
+	lines, renamed := branchLines{}, renamesIn(c.changes)
 	last := int64(-1)
 	for i := range c.changes {
 		x := &c.changes[i]
@@ -89,10 +91,10 @@ func reconcile(c *contents, found []followed) completeness {
 			continue // of the same update
 		}
 		last = x.leaf
-		lines.of(x.update.branch(), x.update.repositoryID, x.update.ref).add(x.leaf, x.update)
+		lines.of(renamed.first(x.update.branch()), x.update.repositoryID).add(x.leaf, x.update, renamed.halves[x.leaf])
 	}
 	for _, e := range c.enrolments {
-		lines.of(e.branch(), e.RepositoryID, e.Ref).enrol(e)
+		lines.of(renamed.first(e.branch()), e.RepositoryID).enrol(e)
 	}
 	for _, l := range lines {
 		l.Enrolled = slices.DeleteFunc(l.Enrolled, func(e enrolled) bool { return !e.within(q) })
@@ -100,7 +102,7 @@ func reconcile(c *contents, found []followed) completeness {
 			continue
 		}
 		for _, f := range found {
-			if e := f.newest(); e.Kind == kindBlind && (e.RepoID == 0 || e.RepoID == l.RepositoryID && (e.Ref == "" || e.Ref == l.Branch)) {
+			if e := f.newest(); e.Kind == kindBlind && (e.RepoID == 0 || e.RepoID == l.RepositoryID && (e.Ref == "" || slices.Contains(l.BranchNames, e.Ref))) {
 				l.Blind = append(l.Blind, e.ID)
 			}
 		}
@@ -124,22 +126,19 @@ func reconcile(c *contents, found []followed) completeness {
 // branchLines are the lines of the branches, by what tells branches apart.
 type branchLines map[string]*branchLine
 
-func (b branchLines) of(key string, repositoryID int64, branch string) *branchLine {
+func (b branchLines) of(key string, repositoryID int64) *branchLine {
 	if b[key] == nil {
-		b[key] = &branchLine{RepositoryID: repositoryID, Branch: branch, Modes: []string{}, Names: []string{}, Enrolled: []enrolled{}, Gaps: []gap{}, Blind: []string{}, leaf: -1}
+		b[key] = &branchLine{RepositoryID: repositoryID, Modes: []string{}, Names: []string{}, BranchNames: []string{}, Enrolled: []enrolled{}, Gaps: []gap{}, Blind: []string{}, leaf: -1}
 	}
 	return b[key]
 }
 
-// named takes the name that the repository had when a leaf was recorded.
-func (l *branchLine) named(leaf int64, repository string) {
+// named takes the names that the repository and the branch had when a leaf was recorded.
+func (l *branchLine) named(leaf int64, repository, branch string) {
 	if leaf > l.leaf {
-		l.leaf, l.Repository = leaf, repository
+		l.leaf, l.Repository, l.Branch = leaf, repository, branch
 	}
-	if !slices.Contains(l.Names, repository) {
-		l.Names = append(l.Names, repository)
-		slices.Sort(l.Names)
-	}
+	l.Names, l.BranchNames = with(l.Names, repository), with(l.BranchNames, branch)
 }
 
 func (t *totals) count(c *change) {
@@ -161,15 +160,27 @@ func (t *totals) count(c *change) {
 	}
 }
 
-func (l *branchLine) add(leaf int64, u update) {
+// add takes the next update of the branch. Half of a renaming does not move it.
+func (l *branchLine) add(leaf int64, u update, renaming bool) {
+	before, after := u.before, u.after
+	if renaming && u.kind == policy.UpdateCreation {
+		before = after
+	} else if renaming {
+		after = before
+	}
 	if l.Updates == 0 {
-		l.TipBefore, l.FirstUpdateAt = u.before, u.at
+		l.TipBefore, l.FirstUpdateAt = before, u.at
 	}
-	if l.Updates > 0 && u.before != l.TipAfter {
-		l.Gaps = append(l.Gaps, gap{u.id, l.TipAfter, u.before})
+	if l.Updates > 0 && before != l.TipAfter {
+		l.Gaps = append(l.Gaps, gap{u.id, l.TipAfter, before})
 	}
-	l.named(leaf, u.repository)
-	l.TipAfter, l.LastUpdateAt = u.after, u.at
+	// Which half comes first is GitHub's business; the branch has the name that was made.
+	if !renaming || u.kind == policy.UpdateCreation {
+		l.named(leaf, u.repository, u.ref)
+	} else {
+		l.BranchNames = with(l.BranchNames, u.ref)
+	}
+	l.TipAfter, l.LastUpdateAt = after, u.at
 	l.Updates++
 	l.Commits.add(u.commits)
 	if u.seq == 0 {

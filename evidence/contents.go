@@ -18,6 +18,7 @@ const (
 	leafProtection = "protection"
 	leafAttest     = "attestation"
 	leafEnrolment  = "enrolment"
+	leafScope      = "scope"
 )
 
 // clockSkew is how far GitHub's clock and the server's may be apart.
@@ -39,6 +40,7 @@ type contents struct {
 	register *recordedRegister
 	// enrolments are those from before the period ended.
 	enrolments []enrolment
+	scopes     []scopeReading
 	// disposed counts the records that are wanted and whose bodies are gone.
 	disposed int
 }
@@ -46,7 +48,7 @@ type contents struct {
 // wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
 // there only if a change rests on them.
 func wantedKinds() []string {
-	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, LeafDraw}
+	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw}
 }
 
 // wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
@@ -87,6 +89,10 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 		if e.at.Before(c.query.To) {
 			c.enrolments = append(c.enrolments, e)
 		}
+		return err
+	case leafScope:
+		s, err := scopeOf(l, body)
+		c.scopes = append(c.scopes, s)
 		return err
 	case LeafDraw:
 		d := recordedDraw{leaf: l.Seq, at: l.RecordedAt, body: bytes.Clone(body)}

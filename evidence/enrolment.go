@@ -56,7 +56,7 @@ func (l *branchLine) enrol(e enrolment) {
 	if n := len(l.Enrolled); n > 0 && l.Enrolled[n-1].To.IsZero() {
 		l.Enrolled[n-1].To, l.Enrolled[n-1].TipTo = e.at.UTC(), e.Tip
 	}
-	l.named(e.leaf, e.Repository)
+	l.named(e.leaf, e.Repository, e.Ref)
 	if e.State == enrolmentEnded {
 		return
 	}

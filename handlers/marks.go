@@ -82,7 +82,13 @@ func (h *Handlers) mark(a *store.Arrival, e gh.Event) {
 			markBase(a, e, "")
 		}
 		markPolicyHolder(a, e)
+		markScope(a, e, e.Repository.FullName)
 	}
+}
+
+// markScope has it recorded which repositories there are, when that changed.
+func markScope(a *store.Arrival, e gh.Event, repository string) {
+	a.Marks = append(a.Marks, store.Mark{Kind: store.KindScope, OrgID: a.OrgID, InstallationID: e.InstallationID, Repository: repository, Noisy: true})
 }
 
 // markPolicyHolder marks every open pull request of the organisation when something happened
@@ -115,6 +121,7 @@ func markOrganisation(a *store.Arrival, e gh.Event) {
 	case "installation", "installation_repositories":
 		// From the first moment that a branch cannot be seen, that is on record.
 		markBranches(a, e)
+		markScope(a, e, a.OrgLogin+"/")
 		if e.Action != "deleted" && e.Action != "suspend" && e.Action != "removed" {
 			a.MarkBases = append(a.MarkBases, all)
 			markRegister(a, e, a.OrgLogin+"/"+policyHolder)

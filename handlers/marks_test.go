@@ -13,13 +13,13 @@ func TestChangesAroundAPullRequestMarkIt(t *testing.T) {
 	team := `"team":{"id":4,"name":"core","slug":"core"},`
 	for _, c := range []struct {
 		name, event, body string
-		jobs              int
+		jobs              int // of the pull request, and one about which repositories there are
 	}{
 		{"a team loses the repository", "team", `{"action":"removed_from_repository",` + team + frame + `}`, 1},
 		{"a property that rulesets select by", "custom_property_values", `{"action":"updated","new_property_values":[],"old_property_values":[],` + frame + `}`, 1},
-		{"another default branch, which rulesets select by", "repository", `{"action":"edited","changes":{"default_branch":{"from":"master"}},` + frame + `}`, 1},
-		{"a new name", "repository", `{"action":"renamed","changes":{},` + frame + `}`, 1},
-		{"the repository is gone", "repository", `{"action":"deleted",` + frame + `}`, 0},
+		{"another default branch, which rulesets select by", "repository", `{"action":"edited","changes":{"default_branch":{"from":"master"}},` + frame + `}`, 2},
+		{"a new name", "repository", `{"action":"renamed","changes":{},` + frame + `}`, 2},
+		{"the repository is gone", "repository", `{"action":"deleted",` + frame + `}`, 1},
 	} {
 		if status, text := d.post(t, strings.ReplaceAll(c.name, " ", "-"), c.event, c.body, nil); status != 202 {
 			t.Errorf("%s: got %d %q, want 202", c.name, status, text)

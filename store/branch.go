@@ -230,6 +230,16 @@ func (n Tenant) Updates(ctx context.Context, repoID int64) ([]Update, error) {
 	return out, nil
 }
 
+const selectBefore = `SELECT before_sha FROM branch_updates WHERE org_id = $1 AND repo_id = $2 AND activity_id = $3`
+
+// TipBefore returns where a branch was before an update; ErrNotFound if that is not on record.
+func (n Tenant) TipBefore(ctx context.Context, repoID, activityID int64) (tip string, err error) {
+	if err = n.s.one(ctx, selectBefore, []any{n.org, repoID, activityID}, &tip); err != nil {
+		err = fmt.Errorf("store: update %d of repository %d: %w", activityID, repoID, err)
+	}
+	return tip, err
+}
+
 const selectPushes = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body
 FROM observations WHERE org_id = $1 AND repo_id = $2 AND seq > $3 AND event = 'push' ORDER BY seq`
 

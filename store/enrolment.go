@@ -50,7 +50,7 @@ func (n Tenant) Enrol(ctx context.Context, job Job, b Branch, e Enrolment) error
 		if err := n.saveBranch(t, job, b); err != nil {
 			return err
 		}
-		return n.recordEnrolment(t, b, e)
+		return n.recordEnrolment(t, job, b, e)
 	})
 }
 
@@ -61,7 +61,7 @@ func (n Tenant) ForgetBranch(ctx context.Context, job Job, b Branch, e Enrolment
 		if err := finish(t, job); err != nil {
 			return err
 		}
-		if err := n.recordEnrolment(t, b, e); err != nil {
+		if err := n.recordEnrolment(t, job, b, e); err != nil {
 			return err
 		}
 		drifts, err := n.openDrifts(t, job.RepoID, job.Ref)
@@ -77,12 +77,17 @@ func (n Tenant) ForgetBranch(ctx context.Context, job Job, b Branch, e Enrolment
 	})
 }
 
-func (n Tenant) recordEnrolment(t *txn, b Branch, e Enrolment) error {
+// recordEnrolment appends the leaf, and has it recorded what is in scope now.
+func (n Tenant) recordEnrolment(t *txn, job Job, b Branch, e Enrolment) error {
 	e.V, e.RepositoryID, e.Repository, e.Ref = enrolmentVersion, b.RepoID, b.Repository, b.Ref
 	e.Mode, e.Tip, e.ActivityID = b.Mode, b.Tip, b.ActivityID
 	body, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode enrolment: %w", err)
+	}
+	m := Mark{Kind: KindScope, OrgID: n.org, InstallationID: job.InstallationID, Repository: b.Repository}
+	if _, err := n.s.mark(t, m.job(), true, false); err != nil {
+		return err
 	}
 	_, err = n.appendRecord(t, LeafEnrolment, n.s.now().UTC().Truncate(time.Microsecond), body)
 	return err

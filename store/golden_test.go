@@ -29,6 +29,8 @@ func TestBodiesGolden(t *testing.T) {
 			Actors: []AttestedActor{{Type: "Team", ID: 42, Mode: "pull_request"}}, ByID: 5, ByLogin: "carol", At: time.Unix(1763899300, 0).UTC(), Repository: "acme/app", RepositoryID: repo},
 		"enrolment.golden": Enrolment{V: enrolmentVersion, State: EnrolmentBegun, RepositoryID: repo, Repository: "acme/app", Ref: "main", Mode: "enforce",
 			From: time.Unix(1763899200, 0).UTC(), Tip: "h0", ActivityID: 9, Reason: "why", PolicySHA256: digest("b")},
+		"scope.golden": Scope{V: scopeVersion, Organisation: "acme", Complete: true, Selection: "selected", PrivateRepositories: 4,
+			Repositories: []ScopeRepository{{ID: repo, Repository: "acme/app", State: ScopeInstalled, Private: true, Archived: true, Branches: []ScopeBranch{{Ref: "main", Mode: "enforce"}}}}},
 		"exception.golden": Exception{V: exceptionVersion, ID: "00000000-0000-4000-8000-000000000000", Kind: "direct-push", Subject: "main h2",
 			RepoID: repo, Repository: "acme/app", Number: 1, Ref: "main", SHA: "h2", RecordID: "r1", Severity: "high", State: ExceptionClosed,
 			Reason: "why", Owner: "alice", Remediation: "reverted", OpenedAt: time.Unix(1763899200, 0).UTC(), DueAt: time.Unix(1763899300, 0).UTC(),

@@ -20,6 +20,7 @@ const (
 	KindQueue     = "queue"     // one merge queue, watched for groups that nobody told of; key repository id / branch
 	KindBranch    = "branch"    // what reached one branch; key repository id / branch
 	KindRegister  = "register"  // the organisation's register of documents; key "register"
+	KindScope     = "scope"     // which repositories there are; key scope
 	KindException = "exception" // one exception's clocks and notices; key its id
 )
 
@@ -62,6 +63,8 @@ func (m Mark) job() Job {
 		j.Key = repo + "/" + m.HeadSHA
 	case KindBranch, KindQueue:
 		j.Key = repo + "/" + m.Ref
+	case KindScope:
+		j.Key = KindScope
 	case KindException:
 		j.Key = m.Ref
 	case KindRegister:
@@ -82,6 +85,8 @@ func (m Mark) usable() bool {
 		return m.RepoID > 0 && m.HeadSHA != "" && m.Ref != ""
 	case KindBranch, KindQueue:
 		return m.RepoID > 0 && m.Ref != ""
+	case KindScope:
+		return owner(m.Repository) != ""
 	case KindException:
 		return m.RepoID >= 0 && m.Ref != ""
 	case KindRegister:

@@ -115,8 +115,14 @@ func (j *branchJob) tips(ctx context.Context, u gh.RefUpdate) (out []string, err
 			if err != nil {
 				return nil, err
 			}
-			if len(newer) > 0 && newer[0].After != noCommit {
+			switch {
+			case len(newer) > 0 && newer[0].After != noCommit:
 				tip = newer[0].After
+			case len(newer) == 0 && tip == noCommit:
+				// It was deleted, perhaps because it got another name.
+				if tip, err = j.tenant.TipBefore(ctx, b.RepoID, b.ActivityID); err != nil && !errors.Is(err, store.ErrNotFound) {
+					return nil, err
+				}
 			}
 		}
 		if tip != "" && tip != noCommit {

@@ -30,14 +30,18 @@ func (n lineCounts) plus(m lineCounts) lineCounts {
 
 // exportedBranch is a line of completeness.json.
 type exportedBranch struct {
-	RepositoryID int64      `json:"repository_id"`
-	Repository   string     `json:"repository"`
-	Branch       string     `json:"branch"`
-	Names        []string   `json:"names"`
-	Updates      int        `json:"updates"`
-	NotTold      int        `json:"not_told_by_delivery"`
-	Commits      lineCounts `json:"commits"`
-	Enrolled     []struct {
+	RepositoryID int64    `json:"repository_id"`
+	Repository   string   `json:"repository"`
+	Branch       string   `json:"branch"`
+	Names        []string `json:"names"`
+	BranchNames  []string `json:"branch_names"`
+	Gaps         []struct {
+		Update int64 `json:"update"`
+	} `json:"gaps"`
+	Updates  int        `json:"updates"`
+	NotTold  int        `json:"not_told_by_delivery"`
+	Commits  lineCounts `json:"commits"`
+	Enrolled []struct {
 		From         time.Time `json:"from"`
 		To           time.Time `json:"to"`
 		Mode         string    `json:"mode"`
@@ -48,10 +52,37 @@ type exportedBranch struct {
 	} `json:"enrolled"`
 }
 
+// exportedScope is which repositories there were, in completeness.json.
+type exportedScope struct {
+	Readings        int    `json:"readings"`
+	LongestGapHours int    `json:"longest_gap_hours"`
+	Selection       string `json:"selection"`
+	NotRead         []struct {
+		Why string `json:"why"`
+	} `json:"not_read"`
+	Repositories []struct {
+		RepositoryID int64    `json:"repository_id"`
+		Repository   string   `json:"repository"`
+		Names        []string `json:"names"`
+		Archived     bool     `json:"archived"`
+		Enrolled     []string `json:"enrolled"`
+		States       []struct {
+			State string `json:"state"`
+		} `json:"states"`
+	} `json:"repositories"`
+	Counts struct {
+		Repositories      int `json:"repositories"`
+		WithEnrolled      int `json:"with_enrolled_branches"`
+		WithoutEnrolled   int `json:"without_enrolled_branches"`
+		PrivateNotVisible int `json:"private_not_visible"`
+	} `json:"counts"`
+}
+
 // exportedPopulation is what a bundle says of the population.
 type exportedPopulation struct {
 	completeness struct {
 		Branches []exportedBranch `json:"branches"`
+		Scope    exportedScope    `json:"scope"`
 		Totals   struct {
 			Commits lineCounts `json:"commits"`
 		} `json:"totals"`
@@ -239,4 +270,25 @@ func TestWhenABranchWasEnrolled(t *testing.T) {
 	want("enrolled again", "audit false", "audit false", "audit true")
 	repo.Push("main", w.carol, policyFile(shopPolicy))
 	want("enforced", "audit false", "audit false", "audit false", "enforce true")
+}
+
+// A branch that got another name is one line, and its commits are what was decided on before.
+func TestABranchWithAnotherName(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.guardedRepo("other branch", releasePolicy)
+	mustDo(t, repo.PushTo("release/1", repo.Head("main"), w.carol))
+	repo.Push("release/1", w.carol, ghsim.Commit{Message: "before", Files: map[string]string{"a": "a\n"}})
+	w.mustSettle(t)
+	repo.RenameBranch("release/1", "release/one", w.carol)
+	repo.Push("release/one", w.carol, ghsim.Commit{Message: "after", Files: map[string]string{"b": "b\n"}})
+	w.wantFound(t, repo, "direct-push high", "direct-push high")
+	var got []exportedBranch
+	for _, b := range w.exported(t).branches(repo) {
+		if b.Branch != "main" {
+			got = append(got, b)
+		}
+	}
+	if len(got) != 1 || got[0].Branch != "release/one" || fmt.Sprint(got[0].BranchNames) != "[release/1 release/one]" || got[0].Updates != 5 || len(got[0].Gaps) != 0 || got[0].Commits.Direct != 2 {
+		t.Errorf("got %+v, want one line without gaps", got)
+	}
 }

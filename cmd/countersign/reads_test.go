@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/store"
 )
 
 // reader is a part of the server that reads GitHub.
@@ -56,13 +58,14 @@ func readers() []reader {
 		{"carried approval", named("Modes"), refused, readsOfACarriedApproval},
 		{"check run that may be there", named("of one name"), refused, readsBack},
 		{"merge group", notOfBranches, refused, readsOfAGroup},
-		{"branch", nil, refused, readsOfABranch},
+		{"branch", notOfScope, refused, readsOfABranch},
 		// Of what was never looked at, "there is none" may be the truth.
-		{"new branch", nil, []string{"500", "403"}, readsOfANewBranch},
-		{"branch seen first", nil, []string{"500", "403"}, readsOfABranchSeenFirst},
-		{"attestation", nil, refused, readsOfAnAttestation},
+		{"new branch", notOfScope, []string{"500", "403"}, readsOfANewBranch},
+		{"branch seen first", notOfScope, []string{"500", "403"}, readsOfABranchSeenFirst},
+		{"attestation", notOfScope, refused, readsOfAnAttestation},
 		{"start", named("GET /app"), refused, readsAtTheStart},
 		{"an auditor's own token", func(read string) bool { return named("BranchTip")(read) || named("MergedPull")(read) }, refused, readsOfAnAuditor},
+		{"scope", func(read string) bool { return !notOfScope(read) }, refused, readsOfTheScope},
 	}
 }
 
@@ -71,10 +74,16 @@ func named(part string) func(string) bool {
 	return func(read string) bool { return strings.Contains(read, part) }
 }
 
+// notOfScope are the reads but for those of which repositories there are, which are made once a
+// day beside everything.
+func notOfScope(read string) bool {
+	return !slices.Contains([]string{"GET /installation/repositories", "GET /orgs/{org}", "GET /orgs/{org}/repos"}, read)
+}
+
 // notOfBranches are the reads but for those that are made only where a branch is looked at, which
 // goes on beside everything.
 func notOfBranches(read string) bool {
-	return !slices.Contains([]string{"GET /repos/{owner}/{repo}", "GET /repos/{owner}/{repo}/activity", "GET /repos/{owner}/{repo}/compare/{basehead...}",
+	return notOfScope(read) && !slices.Contains([]string{"GET /repos/{owner}/{repo}", "GET /repos/{owner}/{repo}/activity", "GET /repos/{owner}/{repo}/compare/{basehead...}",
 		"GET /repos/{owner}/{repo}/commits/{sha}/pulls", "POST /graphql of Organisation", "POST /graphql of Protection"}, read)
 }
 
@@ -450,5 +459,35 @@ func readsAtTheStart(_ *testing.T, w *acme) beginning {
 		})
 		occasion.wrong = func() string { return "" }
 		return occasion
+	}
+}
+
+// readsOfTheScope is the day's look at which repositories there are.
+func readsOfTheScope(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		repo := w.org.Repo(slug(name), ghsim.RepoSpec{By: w.carol})
+		w.mustSettle(t)
+		scopes := func() (list []store.Scope) {
+			mustDo(t, w.server.store.Tenant(w.org.ID()).Records(t.Context(), w.leaves(t), []string{store.LeafScope}, func(_, _, body []byte) error {
+				list = append(list, store.Scope{})
+				return json.Unmarshal(body, &list[len(list)-1])
+			}))
+			return list
+		}
+		before := len(scopes())
+		return reading{
+			happens: func() { w.later(25 * time.Hour) },
+			wrong: func() string {
+				if slices.ContainsFunc(scopes()[before:], func(s store.Scope) bool { return s.Complete }) {
+					return "it is called complete"
+				}
+				return ""
+			},
+			right: func() bool {
+				return slices.ContainsFunc(scopes()[before:], func(s store.Scope) bool {
+					return s.Complete && slices.ContainsFunc(s.Repositories, func(r store.ScopeRepository) bool { return r.ID == repo.ID() })
+				})
+			},
+		}
 	}
 }

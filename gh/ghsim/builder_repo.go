@@ -298,6 +298,38 @@ func (r *Repo) Rename(name string, by Actor) {
 	r.s.emitRepository(r.r, "renamed", by.actsAs(), obj{"changes": obj{"repository": obj{"name": obj{"from": from}}}})
 }
 
+// Transfer gives the repository to another organisation; the old name redirects. Only the new
+// owner's installations are told.
+func (r *Repo) Transfer(to *Org, by Actor) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	from := r.r.owner
+	if o := r.s.orgs[from.id]; o != nil {
+		o.repos = slices.DeleteFunc(o.repos, func(x *repo) bool { return x == r.r })
+	}
+	to.o.repos = append(to.o.repos, r.r)
+	r.r.owner = to.o.account
+	r.s.repoName[strings.ToLower(r.r.fullName())] = r.r
+	r.s.emitRepository(r.r, "transferred", by.actsAs(), obj{"changes": obj{"owner": obj{"from": obj{"organization": r.s.renderUser(from)}}}})
+}
+
+// RenameBranch gives a branch another name: it is made under that and deleted under the old one,
+// and pull requests into it follow.
+func (r *Repo) RenameBranch(old, name string, by Actor) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if r.r.defaultBranch == old {
+		r.r.defaultBranch = name
+	}
+	r.s.moveRef(r.r, "refs/heads/"+name, r.r.branch(old), by.actsAs(), "")
+	for _, p := range r.r.pulls {
+		if p.state == "open" && p.baseRef == old {
+			p.baseRef = name
+		}
+	}
+	r.s.moveRef(r.r, "refs/heads/"+old, "", by.actsAs(), "")
+}
+
 // Archive makes the repository read-only, as far as its flag goes.
 func (r *Repo) Archive(by Actor) {
 	r.s.mu.Lock()

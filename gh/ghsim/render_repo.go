@@ -37,6 +37,13 @@ func (s *Sim) renderMinimalRepo(r *repo) obj {
 	return o
 }
 
+// renderListedRepo is a repository as the list of an organisation's has it.
+func (s *Sim) renderListedRepo(r *repo) obj {
+	o := s.renderMinimalRepo(r)
+	o["archived"], o["default_branch"] = r.archived, r.defaultBranch
+	return o
+}
+
 // renderRepo is a repository as lists, pull requests and webhooks have it.
 func (s *Sim) renderRepo(r *repo) obj {
 	o := s.renderMinimalRepo(r)

@@ -233,6 +233,38 @@ func getRateLimit(c *call) (*answer, error) {
 		"rate": renderBudget(core)}}, nil
 }
 
+// getOrg is an organisation. How many private repositories it has, only those see who may read
+// its administration.
+func getOrg(c *call) (*answer, error) {
+	public, private := 0, 0
+	for _, r := range c.s.reposOf(c.org.account) {
+		if r.private {
+			private++
+		} else {
+			public++
+		}
+	}
+	a := c.org.account
+	o := c.s.renderOrg(c.org)
+	maps.Copy(o, obj{"html_url": c.s.baseURL + "/" + a.login, "type": "Organization", "has_organization_projects": true, "has_repository_projects": true,
+		"public_repos": public, "public_gists": 0, "followers": 0, "following": 0, "created_at": stamp(a.createdAt), "updated_at": stamp(a.createdAt), "archived_at": nil})
+	if c.s.canOrg(c.viewer, c.org, "organization_administration", "read") {
+		o["total_private_repos"], o["owned_private_repos"] = private, private
+	}
+	return &answer{body: o}, nil
+}
+
+// listOrgRepos lists the repositories that the viewer can see.
+func listOrgRepos(c *call) (*answer, error) {
+	var list []*repo
+	for _, r := range c.s.reposOf(c.org.account) {
+		if c.s.canSee(c.viewer, r) {
+			list = append(list, r)
+		}
+	}
+	return &answer{body: render(page(c, list), c.s.renderListedRepo)}, nil
+}
+
 func listOrgInstallations(c *call) (*answer, error) {
 	list := c.s.installationsOf(func(i *installation) bool { return i.target == c.org.account })
 	return &answer{body: obj{"total_count": len(list), "installations": render(page(c, list), c.s.renderInstallation)}}, nil

@@ -30,6 +30,8 @@ func (s *Sim) table() []*route {
 		get("/repos/{owner}/{repo}/installation", "jwt", getRepoInstallation),
 		get("/orgs/{org}/installation", "jwt", getOrgInstallation),
 		// organisations
+		get("/orgs/{org}", "", getOrg),
+		get("/orgs/{org}/repos", "", listOrgRepos),
 		get("/orgs/{org}/installations", "organization_administration", listOrgInstallations),
 		get("/orgs/{org}/teams/{team_slug}/members", "members", listTeamMembers),
 		get("/orgs/{org}/rulesets", "organization_administration", listOrgRulesets),

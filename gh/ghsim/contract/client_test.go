@@ -139,6 +139,17 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			pr, err := c.MergedPull(ctx, repo, number)
 			return errors.Join(err, some(len(pr.Reviews)))
 		},
+		"InstalledRepositories": func(ctx context.Context, c *gh.Client) error {
+			installed, selection, err := c.InstalledRepositories(ctx)
+			return errors.Join(err, some(len(installed)), some(len(selection)))
+		},
+		"OrganisationRepositories": func(ctx context.Context, c *gh.Client) error {
+			return count(c.OrganisationRepositories(ctx, "acme"))
+		},
+		"PrivateRepositories": func(ctx context.Context, c *gh.Client) error {
+			n, err := c.PrivateRepositories(ctx, "acme")
+			return errors.Join(err, some(n))
+		},
 		"RefActivity": func(ctx context.Context, c *gh.Client) error {
 			updates, _, err := c.RefActivity(ctx, repo, "main", 0)
 			return errors.Join(err, some(len(updates)))

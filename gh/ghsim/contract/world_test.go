@@ -278,7 +278,7 @@ func (st *story) reads(c caller) {
 	head, number := st.first.HeadSHA(), st.first.Number()
 	const repo = "/repos/acme/shop"
 	for _, path := range []string{
-		"/orgs/acme/installations", "/orgs/acme/teams/reviewers/members", "/orgs/acme/rulesets",
+		"/orgs/acme", "/orgs/acme/repos", "/orgs/acme/installations", "/orgs/acme/teams/reviewers/members", "/orgs/acme/rulesets",
 		repo, repo + "/pulls", repo + "/pulls?state=all&sort=updated&direction=desc&per_page=1&page=1", repo + "/pulls?head=acme:coder/sell&base=main",
 		fmt.Sprintf("%s/pulls/%d", repo, number), fmt.Sprintf("%s/pulls/%d/files?per_page=100", repo, number),
 		fmt.Sprintf("%s/pulls/%d/commits", repo, number), fmt.Sprintf("%s/pulls/%d/reviews", repo, number), fmt.Sprintf("%s/issues/%d/comments", repo, number),
