@@ -54,14 +54,17 @@ func (n Tenant) Enrol(ctx context.Context, job Job, b Branch, e Enrolment) error
 	})
 }
 
-// ForgetBranch stops following a branch that is not enrolled any more, with the leaf that says so,
-// and finishes the job.
-func (n Tenant) ForgetBranch(ctx context.Context, job Job, b Branch, e Enrolment) error {
+// ForgetBranch stops following a branch that is not enrolled any more, with the leaf that says so
+// and the exceptions that its last look opened, and finishes the job.
+func (n Tenant) ForgetBranch(ctx context.Context, job Job, b Branch, e Enrolment, open []Exception) error {
 	return n.s.write(ctx, "forget branch "+job.Key, func(t *txn) error {
 		if err := finish(t, job); err != nil {
 			return err
 		}
 		if err := n.recordEnrolment(t, job, b, e); err != nil {
+			return err
+		}
+		if err := n.openAll(t, job, open); err != nil {
 			return err
 		}
 		drifts, err := n.openDrifts(t, job.RepoID, job.Ref)

@@ -100,17 +100,18 @@ func (j *branchJob) look(ctx context.Context) error {
 	}
 	was := j.branch
 	updates, told, err := j.read(ctx, followed)
+	ended := followed && errors.Is(err, errNotFollowed)
 	switch {
-	case errors.Is(err, errNotFollowed) && followed:
-		return j.forget(ctx)
+	case ended:
+		updates, err = j.whileEnrolled(ctx, updates)
 	case errors.Is(err, errNotFollowed):
 		return j.Store.Finish(ctx, j.job)
 	case unseen(err) && followed:
 		return j.blind(ctx, err)
-	case err != nil:
-		return err
+	case err == nil:
+		err = j.enrol(ctx, followed, was)
 	}
-	if err := j.enrol(ctx, followed, was); err != nil {
+	if err != nil {
 		return err
 	}
 	ready, again, err := j.ready(ctx, updates)
@@ -136,6 +137,9 @@ func (j *branchJob) look(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if ended && len(ready) == len(updates) {
+		return j.forget(ctx, late)
 	}
 	if err := j.protect(ctx); err != nil {
 		return err
@@ -171,13 +175,15 @@ func unseen(err error) bool {
 	return errors.Is(err, gh.ErrForbidden) || errors.Is(err, gh.ErrNotFound) || errors.Is(err, gh.ErrTruncated)
 }
 
-// read are the updates to judge, oldest first, and what deliveries told of.
+// read are the updates to judge, oldest first, and what deliveries told of. With errNotFollowed,
+// they are all since the last look at a branch that was followed until then.
 func (j *branchJob) read(ctx context.Context, followed bool) (updates []gh.RefUpdate, t toldPushes, err error) {
 	if err := j.place(ctx); err != nil {
 		return nil, t, err
 	}
-	if err := j.enrolled(ctx, followed); err != nil {
-		return nil, t, err
+	enrolled := j.enrolled(ctx, followed)
+	if enrolled != nil && !(followed && errors.Is(enrolled, errNotFollowed)) {
+		return nil, t, enrolled
 	}
 	// Read before the activity, which must show all of them then.
 	if t, err = j.told(ctx); err != nil {
@@ -195,7 +201,7 @@ func (j *branchJob) read(ctx context.Context, followed bool) (updates []gh.RefUp
 		updates = slices.DeleteFunc(updates, func(u gh.RefUpdate) bool { return u.ID <= j.branch.ActivityID })
 	}
 	slices.Reverse(updates)
-	return updates, t, nil
+	return updates, t, enrolled
 }
 
 // place reads where the branch is and the organisation's policy.

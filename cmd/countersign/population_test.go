@@ -283,12 +283,31 @@ func TestABranchWithAnotherName(t *testing.T) {
 	repo.Push("release/one", w.carol, ghsim.Commit{Message: "after", Files: map[string]string{"b": "b\n"}})
 	w.wantFound(t, repo, "direct-push high", "direct-push high")
 	var got []exportedBranch
-	for _, b := range w.exported(t).branches(repo) {
+	for _, b := range w.population(t).branches(repo) {
 		if b.Branch != "main" {
 			got = append(got, b)
 		}
 	}
 	if len(got) != 1 || got[0].Branch != "release/one" || fmt.Sprint(got[0].BranchNames) != "[release/1 release/one]" || got[0].Updates != 5 || len(got[0].Gaps) != 0 || got[0].Commits.Direct != 2 {
 		t.Errorf("got %+v, want one line without gaps", got)
+	}
+}
+
+// What reached a branch until it was not enrolled any more is on record, also when all of it is seen
+// at once; what came after is not.
+func TestWhatCameBeforeTheEnrolmentEnded(t *testing.T) {
+	w := startAcme(t, fast)
+	repo := w.repository("left-behind", strings.Replace(shopPolicy, "mode: enforce", "mode: audit", 1))
+	w.mustSettle(t)
+	hooks := w.app.Hooks()
+	hooks.Hold()
+	repo.Push("main", w.carol, ghsim.Commit{Message: "a change", Files: map[string]string{"a": "a\n"}})
+	end := repo.Push("main", w.carol, ghsim.Commit{Message: "no policy", Delete: []string{policy.Path}})
+	repo.Push("main", w.carol, ghsim.Commit{Message: "nobody's business", Files: map[string]string{"b": "b\n"}})
+	hooks.Release()
+	w.wantFound(t, repo, "direct-push low", "direct-push low")
+	lines := w.population(t).branches(repo)
+	if len(lines) != 1 || lines[0].Updates != 2 || len(lines[0].Enrolled) != 1 || lines[0].Enrolled[0].TipTo != end {
+		t.Errorf("got %+v, want two updates and an enrolment that ended at %s", lines, end)
 	}
 }

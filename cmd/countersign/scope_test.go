@@ -37,7 +37,7 @@ func TestWhichRepositoriesThereAre(t *testing.T) {
 	w.mustSettle(t)
 	w.later(15 * time.Minute)
 	w.mustSettle(t)
-	before := w.exported(t).completeness.Scope
+	before := w.population(t).completeness.Scope
 	if before.Readings == 0 || before.Selection != "all" || before.Counts.PrivateNotVisible != 0 || before.Counts.Repositories != len(before.Repositories) {
 		t.Errorf("before: %+v", before.Counts)
 	}
@@ -48,7 +48,7 @@ func TestWhichRepositoriesThereAre(t *testing.T) {
 	w.app.Install(w.org).RemoveRepositories(left, secret, public)
 	w.later(25 * time.Hour)
 	w.mustSettle(t)
-	after := w.exported(t).completeness.Scope
+	after := w.population(t).completeness.Scope
 	for name, c := range map[string]struct {
 		repo *ghsim.Repo
 		want string
@@ -71,7 +71,7 @@ func TestWhichRepositoriesThereAre(t *testing.T) {
 	readings := after.Readings
 	w.later(25 * time.Hour)
 	w.mustSettle(t)
-	again := w.exported(t).completeness.Scope
+	again := w.population(t).completeness.Scope
 	if again.Readings != readings+1 || fmt.Sprint(again.Repositories) != fmt.Sprint(after.Repositories) {
 		t.Errorf("a day later, with nothing new: %d readings, %d before\n%+v\n%+v", again.Readings, readings, after.Repositories, again.Repositories)
 	}
@@ -87,7 +87,7 @@ func TestWhichRepositoriesThereAre(t *testing.T) {
 	w.app.Install(w.org).Suspend()
 	w.later(25 * time.Hour)
 	w.mustSettle(t)
-	if blind := w.exported(t).completeness.Scope; len(blind.NotRead) == 0 || !strings.Contains(blind.NotRead[0].Why, "suspended") {
+	if blind := w.population(t).completeness.Scope; len(blind.NotRead) == 0 || !strings.Contains(blind.NotRead[0].Why, "suspended") {
 		t.Errorf("suspended: %+v", blind.NotRead)
 	}
 }

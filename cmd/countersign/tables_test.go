@@ -8,58 +8,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/countersign/countersign/evidence"
 	"github.com/countersign/countersign/gh/ghsim"
 )
 
-// exported is the bundle that the command writes of the world, after it was verified.
-func (w *acme) exported(t *testing.T, flags ...string) map[string][]byte {
+// unpacked is the bundle that the command writes of the world, after it was verified.
+func (w *acme) unpacked(t *testing.T, flags ...string) map[string][]byte {
 	t.Helper()
-	now := time.Now().UTC()
-	file := filepath.Join(t.TempDir(), "acme.zip")
-	args := append([]string{"--org", "acme", "--from", now.AddDate(0, 0, -1).Format(time.DateOnly), "--to", now.AddDate(0, 0, 1).Format(time.DateOnly), "-o", file,
-		"--database", "sqlite:" + filepath.Join(w.folder, "countersign.db"), "--key", filepath.Join(w.folder, "countersign.key")}, flags...)
-	var errs bytes.Buffer
-	if err := runExport(t.Context(), args, environment{getenv: func(string) string { return "" }, stdout: io.Discard, stderr: &errs}); err != nil {
-		t.Fatalf("%v\n%s", err, errs.String())
+	file, _ := w.exported(t, flags...)
+	if got := w.verified(t, file); !got.Report.DocumentsCompared {
+		t.Fatal("the documents were not compared")
 	}
 	z, err := zip.OpenReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mustDo(t, err)
 	defer z.Close()
 	files := map[string][]byte{}
 	for _, f := range z.File {
-		in, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if files[f.Name], err = io.ReadAll(in); err != nil {
-			t.Fatal(err)
-		}
-	}
-	report, err := verified(file)
-	if err != nil || !report.DocumentsCompared {
-		t.Fatalf("verify: %v, documents compared: %t", err, report.DocumentsCompared)
+		files[f.Name] = inBundle(t, file, f.Name)
 	}
 	return files
-}
-
-// verified verifies the bundle in a file.
-func verified(file string) (evidence.Report, error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return evidence.Report{}, err
-	}
-	return evidence.Verify(bytes.NewReader(content), int64(len(content)), evidence.Trust{})
 }
 
 // column are the values of one column of a table, by another.
@@ -108,7 +80,7 @@ func TestTablesOfABundle(t *testing.T) {
 	repo.Push("main", w.dave, ghsim.Commit{Message: "straight", Files: map[string]string{"straight.go": "package shop\n"}})
 	w.mustSettle(t)
 
-	files := w.exported(t, "--sample", "3", "--seed", "8f1c0b7a5d2e49638f1c0b7a5d2e4963")
+	files := w.unpacked(t, "--sample", "3", "--seed", "8f1c0b7a5d2e49638f1c0b7a5d2e4963")
 	if got := column(t, files["agents.csv"], "agent", "vendor"); len(got) != 1 || got["copilot-cloud-agent"] != "GitHub" {
 		t.Errorf("agents: %v", got)
 	}
