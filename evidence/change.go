@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/ledger"
 	"github.com/countersign/countersign/policy"
 )
 
@@ -20,12 +21,14 @@ type change struct {
 	number int    // of the pull request; 0: none
 	head   string // that was merged; empty: none
 	// decision is the leaf of the newest decision from before it was merged; -1: there was none.
-	decision int64
-	record   string // of that decision
-	verdict  policy.Verdict
-	class    policy.Class
-	agents   []string
-	kinds    []string // of what was found about it
+	decision  int64
+	record    string    // of that decision
+	decidedAt time.Time // when it was recorded
+	verdict   policy.Verdict
+	class     policy.Class
+	agents    []string
+	found     []policy.Finding
+	kinds     []string // of what was found about it
 }
 
 // update is what the changes that came with one update share.
@@ -42,6 +45,8 @@ type update struct {
 	actor         string
 	seq           int64 // of the delivery that told of it; 0: none did
 	group         int64 // leaf of the decision about its merge group; -1: there is none
+	recordedAt    time.Time
+	digest        string // of its record, with the salt
 }
 
 // mergeBody is the body of a leaf about an update, as far as it is read here.
@@ -52,10 +57,10 @@ type mergeBody struct {
 }
 
 // changesOf are the items that an update gives, if it lies in the period.
-func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
+func changesOf(l ledger.Leaf, body []byte, q Query) ([]change, error) {
 	var m mergeBody
 	if err := json.Unmarshal(body, &m); err != nil {
-		return nil, fmt.Errorf("leaf %d: %w", leaf, err)
+		return nil, fmt.Errorf("leaf %d: %w", l.Seq, err)
 	}
 	f := m.Update
 	if f.At.Before(q.From) || !f.At.Before(q.To) {
@@ -64,6 +69,7 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 	u := update{
 		repositoryID: f.RepositoryID, repository: f.Repository, ref: f.Ref, mode: f.Mode, id: f.ID, kind: f.Type,
 		before: f.Before, after: f.After, at: f.At.UTC(), actorID: f.Actor.ID, actor: f.Actor.Login, seq: f.Seq, group: -1,
+		recordedAt: l.RecordedAt, digest: l.BodySHA256,
 	}
 	if f.Group != nil {
 		u.group = f.Group.LeafIndex
@@ -74,25 +80,33 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 		merged = nil
 	}
 	if len(merged) == 0 {
-		return []change{{leaf: leaf, update: u, decision: -1, kinds: kindsOf(m.Findings, 0)}}, nil
+		return []change{{leaf: l.Seq, update: u, decision: -1, found: m.Findings, kinds: kindsOf(m.Findings)}}, nil
 	}
 	var out []change
 	for _, x := range merged {
-		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(m.Findings, x.Number)}
+		found := foundAbout(m.Findings, x.Number)
+		c := change{leaf: l.Seq, update: u, number: x.Number, head: x.HeadSHA, decision: -1, found: found, kinds: kindsOf(found)}
 		if b := x.Before; b != nil {
-			c.decision, c.record, c.verdict, c.class, c.agents = b.LeafIndex, b.RecordID, b.Verdict, b.Class, b.Agents
+			c.decision, c.record, c.decidedAt, c.verdict, c.class, c.agents = b.LeafIndex, b.RecordID, b.RecordedAt.UTC(), b.Verdict, b.Class, b.Agents
 		}
 		out = append(out, c)
 	}
 	return out, nil
 }
 
-// kindsOf are what was found about a pull request, and about the update as a whole.
-func kindsOf(findings []policy.Finding, number int) (out []string) {
+// foundAbout is what was found about a pull request, and about the update as a whole.
+func foundAbout(findings []policy.Finding, number int) (out []policy.Finding) {
 	for _, f := range findings {
-		if number == 0 || f.Number == 0 || f.Number == number {
-			out = append(out, f.Kind)
+		if f.Number == 0 || f.Number == number {
+			out = append(out, f)
 		}
+	}
+	return out
+}
+
+func kindsOf(findings []policy.Finding) (out []string) {
+	for _, f := range findings {
+		out = append(out, f.Kind)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -29,6 +29,7 @@ type contents struct {
 	query  Query
 
 	tree    ledger.Rebuild
+	hashes  storedHashes
 	asOf    time.Time
 	after   afterPeriod
 	changes []change
@@ -52,7 +53,7 @@ func (q Query) wanted(l ledger.Leaf) bool {
 
 // leaf takes the next leaf of the log, with its exact bytes.
 func (c *contents) leaf(l ledger.Leaf, raw []byte) error {
-	c.tree.Append(raw)
+	c.hashes = append(c.hashes, c.tree.Append(raw)...)
 	c.asOf = l.RecordedAt
 	if c.after.text == "" && !l.RecordedAt.Before(c.query.To) {
 		c.after = afterPeriod{l.Seq, ledger.Checkpoint{Origin: c.origin, Size: c.tree.Size(), Root: c.tree.Root()}.Text()}
@@ -68,7 +69,7 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 	}
 	switch l.Kind {
 	case leafMerge:
-		found, err := changesOf(l.Seq, body, c.query)
+		found, err := changesOf(l, body, c.query)
 		c.changes = append(c.changes, found...)
 		return err
 	case leafException:
@@ -111,6 +112,7 @@ type findings struct {
 	digest       string  // of the population
 	decisions    []int64 // leaves of the decisions that are in the bundle, in order
 	counts       Counts
+	log          signedLog
 	// recorded reads a decision that is in the bundle.
 	recorded func(leaf int64) (RecordedDecision, error)
 }
@@ -119,7 +121,8 @@ type findings struct {
 func (c *contents) derive(organisation string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
-	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, digest: Digest(list), recorded: recorded}
+	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, digest: Digest(list), recorded: recorded,
+		log: signedLog{c.origin, c.tree.Size(), c.tree.Root(), c.asOf, c.hashes}}
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}

@@ -11,7 +11,7 @@ type document struct {
 
 // documents are listed in the order in which they are written.
 func (f *findings) documents() []document {
-	return []document{
+	out := []document{
 		{"population.csv", func() ([]byte, error) { return populationTable(f.changes).csv() }},
 		{"completeness.json", f.completeness.json},
 		{"sample.csv", func() ([]byte, error) { return sampleTable(f.drawn, f.byID).csv() }},
@@ -20,6 +20,8 @@ func (f *findings) documents() []document {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},
 	}
+	out = append(out, f.changePages()...)
+	return append(out, f.indexDocument(out))
 }
 
 // documentName is what the name of a document may be: no way out of the bundle's folder, and
