@@ -145,7 +145,8 @@ func (f *findings) ground(c change) []fact {
 	if c.number != 0 {
 		out = append(out, fact{Name: "Commit that was merged", Value: c.head, Code: true})
 	}
-	out = append(out, fact{Name: "How the branch is held", Value: modeInWords(u.mode)}, fact{Name: "How it was noticed", Value: noticed(u)},
+	out = append(out, fact{Name: "How the branch is held", Value: modeInWords(u.mode)}, fact{Name: "How it was protected", Value: f.protectionInWords(c)},
+		fact{Name: "How the update was noticed", Value: noticed(u)},
 		fact{Name: "Item of the population", Value: c.id(), Code: true})
 	for _, d := range f.drawn {
 		if d.ID == c.id() {

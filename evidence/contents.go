@@ -35,6 +35,9 @@ type contents struct {
 	changes []change
 	steps   []exception
 	draws   []recordedDraw
+	// protections and attested are in the order of the log.
+	protections []protectionState
+	attested    []attestedBypass
 	// disposed counts the records that are wanted and whose bodies are gone.
 	disposed int
 }
@@ -76,6 +79,14 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 		step, err := exceptionOf(l, body)
 		c.steps = append(c.steps, step)
 		return err
+	case leafProtection:
+		p, err := protectionOf(l, body)
+		c.protections = append(c.protections, p)
+		return err
+	case leafAttest:
+		a, err := attestedOf(l, body)
+		c.attested = append(c.attested, a)
+		return err
 	case LeafDraw:
 		d := recordedDraw{leaf: l.Seq, at: l.RecordedAt, body: bytes.Clone(body)}
 		if err := json.Unmarshal(body, &d.DrawRecord); err != nil {
@@ -113,6 +124,8 @@ type findings struct {
 	decisions    []int64 // leaves of the decisions that are in the bundle, in order
 	counts       Counts
 	log          signedLog
+	protections  []protectionState
+	attested     []attestedBypass
 	// recorded reads a decision that is in the bundle.
 	recorded func(leaf int64) (RecordedDecision, error)
 }
@@ -122,7 +135,7 @@ func (c *contents) derive(organisation string, recorded func(leaf int64) (Record
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
 	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, digest: Digest(list), recorded: recorded,
-		log: signedLog{c.origin, c.tree.Size(), c.tree.Root(), c.asOf, c.hashes}}
+		log: signedLog{c.origin, c.tree.Size(), c.tree.Root(), c.asOf, c.hashes}, protections: c.protections, attested: c.attested}
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}

@@ -19,6 +19,9 @@ func (f *findings) documents() []document {
 		{"exceptions.csv", func() ([]byte, error) {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},
+		{"protection.csv", func() ([]byte, error) { return protectionTable(f.protections, f.query).csv() }},
+		{"bypass-attestations.csv", func() ([]byte, error) { return attestedTable(f.attested, f.query).csv() }},
+		{"validation-stack.md", f.validationStack},
 	}
 	out = append(out, f.changePages()...)
 	return append(out, f.indexDocument(out))

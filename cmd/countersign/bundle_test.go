@@ -99,6 +99,7 @@ func TestStoryBundle(t *testing.T) {
 	t.Run("change pages", b.testChangePages)
 	t.Run("proof on a page", b.testProof)
 	t.Run("first page", b.testIndex)
+	t.Run("stack and protection", b.testStackAndProtection)
 	t.Run("pages stand alone", b.testPagesStandAlone)
 }
 
