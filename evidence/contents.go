@@ -112,6 +112,7 @@ func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) 
 type findings struct {
 	query        Query
 	organisation string
+	github       string
 	changes      []change // the population, sorted
 	byID         map[string]*change
 	exceptions   []followed
@@ -126,19 +127,22 @@ type findings struct {
 	log          signedLog
 	protections  []protectionState
 	attested     []attestedBypass
+	rewritten    map[string]bool // branches
+	together     map[int64]int   // changes, by the leaf of the update that brought them
 	// recorded reads a decision that is in the bundle.
 	recorded func(leaf int64) (RecordedDecision, error)
 }
 
 // derive works out what follows from the records. ErrDraw if the draw is not in the log.
-func (c *contents) derive(organisation string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
+func (c *contents) derive(organisation, github string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
-	f := &findings{query: c.query, organisation: organisation, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, digest: Digest(list), recorded: recorded,
+	f := &findings{query: c.query, organisation: organisation, github: github, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, digest: Digest(list), recorded: recorded,
 		log: signedLog{c.origin, c.tree.Size(), c.tree.Root(), c.asOf, c.hashes}, protections: c.protections, attested: c.attested}
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}
+	f.relate()
 	f.exceptions = follow(c.steps, c.query)
 	f.completeness = reconcile(c.changes, f.exceptions, c.query, c.disposed)
 	if c.query.Sample != nil {

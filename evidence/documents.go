@@ -24,6 +24,7 @@ func (f *findings) documents() []document {
 		{"validation-stack.md", f.validationStack},
 	}
 	out = append(out, f.changePages()...)
+	out = append(out, f.statements()...)
 	return append(out, f.indexDocument(out))
 }
 

@@ -27,7 +27,7 @@ func protectedLog(t *testing.T) *findings {
 			t.Fatal(err)
 		}
 	}
-	f, err := c.derive("acme", nil)
+	f, err := c.derive("acme", "https://github.example", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -322,7 +322,7 @@ func (v *verifier) record(file string, line []byte) (r recordLine, l ledger.Leaf
 // counts draws the sample again and compares the figures of the manifest with the records.
 func (v *verifier) counts() (err error) {
 	m := &v.report.Manifest
-	if v.findings, err = v.contents.derive(m.Organisation, v.recorded); err != nil {
+	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, v.recorded); err != nil {
 		return orBroken(fileRecords, err)
 	}
 	if m.Population != v.findings.digest {
@@ -352,12 +352,8 @@ func (v *verifier) documents() error {
 		if err != nil {
 			return broken(d.name, "it cannot be made again: %v", err)
 		}
-		got, err := v.archive.read(d.name, int64(len(want)))
-		if err != nil {
+		if err := v.sameDocument(d, want); err != nil {
 			return err
-		}
-		if !bytes.Equal(got, want) {
-			return broken(d.name, "it is not what the records say")
 		}
 	}
 	for name := range v.archive {
@@ -368,6 +364,24 @@ func (v *verifier) documents() error {
 	v.report.DocumentsCompared = true
 	v.held("documents", "All %d documents are what the records say, byte for byte.", len(all))
 	return nil
+}
+
+// sameDocument compares a document with what the records give.
+func (v *verifier) sameDocument(d document, want []byte) error {
+	limit := int64(len(want))
+	if d.signed() {
+		limit = 2*limit + maxEnvelope
+	}
+	got, err := v.archive.read(d.name, limit)
+	if err == nil && d.signed() {
+		if got, err = openEnvelope(got, v.key); err != nil {
+			return broken(d.name, "%v", err)
+		}
+	}
+	if err == nil && !bytes.Equal(got, want) {
+		err = broken(d.name, "it is not what the records say")
+	}
+	return err
 }
 
 // decisions reads the records of decisions and makes every one again from its facts.

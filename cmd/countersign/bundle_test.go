@@ -100,6 +100,7 @@ func TestStoryBundle(t *testing.T) {
 	t.Run("proof on a page", b.testProof)
 	t.Run("first page", b.testIndex)
 	t.Run("stack and protection", b.testStackAndProtection)
+	t.Run("statements", b.testStatements)
 	t.Run("pages stand alone", b.testPagesStandAlone)
 }
 
