@@ -105,6 +105,7 @@ type Manifest struct {
 	Documents    int    `json:"documents"`    // version of the documents
 	Generator    string `json:"generator"`    // the program, with its version
 	Organisation string `json:"organisation"` // login
+	GitHub       string `json:"github"`       // its address for people: "https://github.com"
 	// Origin names the log, and LogSize how many of its leaves the bundle is about.
 	Origin  string `json:"origin"`
 	LogSize int64  `json:"log_size"`

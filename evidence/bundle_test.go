@@ -335,6 +335,18 @@ func (b *bundle) blobWith(t *testing.T, text string) string {
 func (b *bundle) signedBy(t *testing.T, key *ledger.Key) {
 	t.Helper()
 	b.files[fileKey] = []byte(key.Public() + "\n")
+	for name, content := range b.files {
+		if !(document{name: name}).signed() {
+			continue
+		}
+		payload, err := openEnvelope(content, b.key.Verifier())
+		if err == nil {
+			b.files[name], err = seal(payload, key)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	b.signTree(t, key)
 	b.resign(t, key)
 }

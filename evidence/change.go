@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/ledger"
 	"github.com/countersign/countersign/policy"
 )
 
@@ -20,15 +21,16 @@ type change struct {
 	number int    // of the pull request; 0: none
 	head   string // that was merged; empty: none
 	// decision is the leaf of the newest decision from before it was merged; -1: there was none.
-	decision int64
-	record   string // of that decision
-	verdict  policy.Verdict
-	class    policy.Class
-	agents   []string
-	kinds    []string // of what was found about it
-	commits  int      // first-parent commits that it put on the branch; -1: they were not listed
-	found    []policy.Finding
-	measures *policy.Measures // of that decision; nil: they were not kept
+	decision  int64
+	record    string    // of that decision
+	decidedAt time.Time // when it was recorded
+	verdict   policy.Verdict
+	class     policy.Class
+	agents    []string
+	kinds     []string // of what was found about it
+	commits   int      // first-parent commits that it put on the branch; -1: they were not listed
+	found     []policy.Finding
+	measures  *policy.Measures // of that decision; nil: they were not kept
 }
 
 // update is what the changes that came with one update share.
@@ -50,7 +52,9 @@ type update struct {
 	commits       commits
 	actorType     policy.ActorType
 	// tests are the measures of the validations of its merge group; nil: they were not kept.
-	tests *policy.Measures
+	tests      *policy.Measures
+	recordedAt time.Time
+	digest     string // of its record, with the salt
 }
 
 // mergeBody is the body of a leaf about an update, as far as it is read here.
@@ -61,10 +65,10 @@ type mergeBody struct {
 }
 
 // changesOf are the items that an update gives, if it lies in the period.
-func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
+func changesOf(l ledger.Leaf, body []byte, q Query) ([]change, error) {
 	var m mergeBody
 	if err := json.Unmarshal(body, &m); err != nil {
-		return nil, fmt.Errorf("leaf %d: %w", leaf, err)
+		return nil, fmt.Errorf("leaf %d: %w", l.Seq, err)
 	}
 	f := m.Update
 	if f.At.Before(q.From) || !f.At.Before(q.To) {
@@ -73,6 +77,7 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 	u := update{
 		repositoryID: f.RepositoryID, repository: f.Repository, ref: f.Ref, mode: f.Mode, id: f.ID, kind: f.Type,
 		before: f.Before, after: f.After, at: f.At.UTC(), actorID: f.Actor.ID, actor: f.Actor.Login, actorType: f.Actor.Type, seq: f.Seq, group: -1,
+		recordedAt: l.RecordedAt, digest: l.BodySHA256,
 	}
 	if f.Group != nil {
 		u.group, u.tests = f.Group.LeafIndex, f.Group.Measures
@@ -85,14 +90,14 @@ func changesOf(leaf int64, body []byte, q Query) ([]change, error) {
 	}
 	u.commits = countCommits(f.FirstParents, merged, u)
 	if len(merged) == 0 {
-		return []change{{leaf: leaf, update: u, decision: -1, kinds: kindsOf(m.Findings), found: m.Findings, commits: u.commitsOf(len(u.line))}}, nil
+		return []change{{leaf: l.Seq, update: u, decision: -1, kinds: kindsOf(m.Findings), found: m.Findings, commits: u.commitsOf(len(u.line))}}, nil
 	}
 	var out []change
 	for _, x := range merged {
 		found := findingsAbout(m.Findings, x.Number)
-		c := change{leaf: leaf, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(found), found: found, commits: u.commitsOf(numbered(f.FirstParents, x.Number))}
+		c := change{leaf: l.Seq, update: u, number: x.Number, head: x.HeadSHA, decision: -1, kinds: kindsOf(found), found: found, commits: u.commitsOf(numbered(f.FirstParents, x.Number))}
 		if b := x.Before; b != nil {
-			c.decision, c.record, c.verdict, c.class, c.agents = b.LeafIndex, b.RecordID, b.Verdict, b.Class, b.Agents
+			c.decision, c.record, c.decidedAt, c.verdict, c.class, c.agents = b.LeafIndex, b.RecordID, b.RecordedAt.UTC(), b.Verdict, b.Class, b.Agents
 			c.measures = b.Measures
 		}
 		out = append(out, c)

@@ -31,6 +31,7 @@ type contents struct {
 	query  Query
 
 	tree    ledger.Rebuild
+	hashes  storedHashes
 	asOf    time.Time
 	after   afterPeriod
 	changes []change
@@ -41,6 +42,9 @@ type contents struct {
 	// enrolments are those from before the period ended.
 	enrolments []enrolment
 	scopes     []scopeReading
+	// protections and attested are in the order of the log.
+	protections []protectionState
+	attested    []attestedBypass
 	// disposed counts the records that are wanted and whose bodies are gone.
 	disposed int
 }
@@ -59,7 +63,7 @@ func (q Query) wanted(l ledger.Leaf) bool {
 
 // leaf takes the next leaf of the log, with its exact bytes.
 func (c *contents) leaf(l ledger.Leaf, raw []byte) error {
-	c.tree.Append(raw)
+	c.hashes = append(c.hashes, c.tree.Append(raw)...)
 	c.asOf = l.RecordedAt
 	if c.after.text == "" && !l.RecordedAt.Before(c.query.To) {
 		c.after = afterPeriod{l.Seq, ledger.Checkpoint{Origin: c.origin, Size: c.tree.Size(), Root: c.tree.Root()}.Text()}
@@ -75,7 +79,7 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 	}
 	switch l.Kind {
 	case leafMerge:
-		found, err := changesOf(l.Seq, body, c.query)
+		found, err := changesOf(l, body, c.query)
 		c.changes = append(c.changes, found...)
 		return err
 	case leafException:
@@ -93,6 +97,14 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 	case leafScope:
 		s, err := scopeOf(l, body)
 		c.scopes = append(c.scopes, s)
+		return err
+	case leafProtection:
+		p, err := protectionOf(l, body)
+		c.protections = append(c.protections, p)
+		return err
+	case leafAttest:
+		a, err := attestedOf(l, body)
+		c.attested = append(c.attested, a)
 		return err
 	case LeafDraw:
 		d := recordedDraw{leaf: l.Seq, at: l.RecordedAt, body: bytes.Clone(body)}
@@ -123,6 +135,7 @@ func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) 
 type findings struct {
 	query        Query
 	organisation string
+	github       string
 	asOf         time.Time // when the newest leaf was recorded: the clock of what is still open
 	changes      []change  // the population, sorted
 	byID         map[string]*change
@@ -136,18 +149,25 @@ type findings struct {
 	digest       string  // of the population
 	decisions    []int64 // leaves of the decisions that are in the bundle, in order
 	counts       Counts
+	log          signedLog
+	protections  []protectionState
+	attested     []attestedBypass
+	rewritten    map[string]bool // branches
+	together     map[int64]int   // changes, by the leaf of the update that brought them
 	// recorded reads a decision that is in the bundle.
 	recorded func(leaf int64) (RecordedDecision, error)
 }
 
 // derive works out what follows from the records. ErrDraw if the draw is not in the log.
-func (c *contents) derive(organisation string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
+func (c *contents) derive(organisation, github string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
-	f := &findings{query: c.query, organisation: organisation, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded}
+	f := &findings{query: c.query, organisation: organisation, github: github, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded,
+		log: signedLog{c.origin, c.tree.Size(), c.tree.Root(), c.asOf, c.hashes}, protections: c.protections, attested: c.attested}
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}
+	f.relate()
 	f.exceptions = follow(c.steps, c.query)
 	f.completeness = reconcile(c, f.exceptions)
 	if c.query.Sample != nil {

@@ -14,7 +14,7 @@ type document struct {
 
 // documents are listed in the order in which they are written.
 func (f *findings) documents() []document {
-	return append([]document{
+	out := []document{
 		{"population.csv", func() ([]byte, error) { return populationTable(f.changes).csv() }},
 		{"completeness.json", f.completeness.json},
 		{"sample.csv", func() ([]byte, error) { return f.sampleTable().csv() }},
@@ -29,7 +29,14 @@ func (f *findings) documents() []document {
 		{"agents.csv", func() ([]byte, error) { return f.agentsTable().csv() }},
 		{"subprocessors.csv", func() ([]byte, error) { return f.subprocessorsTable().csv() }},
 		{"metrics.json", f.metricsJSON},
-	}, f.charts()...)
+		{"protection.csv", func() ([]byte, error) { return protectionTable(f.protections, f.query).csv() }},
+		{"bypass-attestations.csv", func() ([]byte, error) { return attestedTable(f.attested, f.query).csv() }},
+		{"validation-stack.md", f.validationStack},
+	}
+	out = append(out, f.charts()...)
+	out = append(out, f.changePages()...)
+	out = append(out, f.statements()...)
+	return append(out, f.indexDocument(out))
 }
 
 // streamed is a document that can be too large to be in memory: it is written bit by bit.

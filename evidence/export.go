@@ -43,6 +43,7 @@ type RecordedDecision struct {
 // Options of an export.
 type Options struct {
 	Organisation string // login
+	GitHub       string // address of GitHub for people, without a slash at its end
 	Origin       string // of the log
 	Generator    string // the program, with its version
 	// Size is the size of the log that the bundle is about, of which there is a checkpoint; 0: as
@@ -66,7 +67,7 @@ const maxGrowth = 10
 // same bytes. A draw of a sample that the log does not know is recorded in it first: if we stop
 // after that, it stays listed, and the same query finds it again.
 func Export(ctx context.Context, log Log, o Options, w io.Writer) (Manifest, error) {
-	m := Manifest{V: BundleVersion, Documents: DocumentsVersion, Generator: o.Generator, Organisation: o.Organisation, Origin: o.Origin, Query: o.Query, Limits: limits()}
+	m := Manifest{V: BundleVersion, Documents: DocumentsVersion, Generator: o.Generator, Organisation: o.Organisation, GitHub: o.GitHub, Origin: o.Origin, Query: o.Query, Limits: limits()}
 	if err := o.Query.check(); err != nil {
 		return m, err
 	}
@@ -156,7 +157,7 @@ func (x *exporter) draw(ctx context.Context) (known bool, err error) {
 
 func (x *exporter) derive(ctx context.Context) (err error) {
 	recorded := func(leaf int64) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) }
-	x.findings, err = x.contents.derive(x.Organisation, recorded)
+	x.findings, err = x.contents.derive(x.Organisation, x.GitHub, recorded)
 	if err == nil {
 		x.manifest.AsOf, x.manifest.Population, x.manifest.Counts = x.contents.asOf, x.findings.digest, x.findings.counts
 	}
@@ -272,6 +273,9 @@ func (x *exporter) addDecisions(ctx context.Context) error {
 func (x *exporter) addDocuments() error {
 	for _, d := range x.findings.documents() {
 		content, err := d.make()
+		if err == nil && d.signed() {
+			content, err = seal(content, x.Signer)
+		}
 		if err != nil {
 			return err
 		}

@@ -128,7 +128,7 @@ func (p *period) decide(f *policy.Facts) *policy.PriorDecision {
 // keep records a decision with its facts.
 func (p *period) keep(d policy.Decision, facts []byte) *policy.PriorDecision {
 	p.t.Helper()
-	r := RecordedDecision{Decision: p.encode(d), Facts: facts, Policy: []byte(p.policy), Catalogue: policy.Builtin().Bytes()}
+	r := RecordedDecision{Salt: make([]byte, ledger.SaltSize), Decision: p.encode(d), Facts: facts, Policy: []byte(p.policy), Catalogue: policy.Builtin().Bytes()}
 	r.Body = p.encode(decisionBody{FactsSHA256: digestOf(r.Facts), PolicySHA256: digestOf(r.Policy), CatalogueSHA256: "catalogue", DecisionSHA256: digestOf(r.Decision)})
 	leaf := p.record(leafDecision, r.Body)
 	p.decisions[leaf] = r
@@ -191,7 +191,7 @@ func (p *period) findings() *findings {
 			p.record(LeafDraw, body)
 		}
 	}
-	f, err := p.contents.derive("acme", func(leaf int64) (RecordedDecision, error) { return p.decisions[leaf], nil })
+	f, err := p.contents.derive("acme", "https://github.com", func(leaf int64) (RecordedDecision, error) { return p.decisions[leaf], nil })
 	p.must(err)
 	return f
 }

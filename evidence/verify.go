@@ -336,7 +336,7 @@ func (v *verifier) record(file string, line []byte) (r recordLine, l ledger.Leaf
 // counts draws the sample again and compares the figures of the manifest with the records.
 func (v *verifier) counts() (err error) {
 	m := &v.report.Manifest
-	if v.findings, err = v.contents.derive(m.Organisation, v.recorded); err != nil {
+	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, v.recorded); err != nil {
 		return orBroken(fileRecords, err)
 	}
 	if m.Population != v.findings.digest {
@@ -366,8 +366,8 @@ func (v *verifier) documents() error {
 		if err != nil {
 			return broken(d.name, "it cannot be made again: %v", err)
 		}
-		if err := v.archive.compare(FileInfo{d.name, digestOf(want), int64(len(want))}); err != nil {
-			return broken(d.name, "it is missing, or is not what the records say")
+		if err := v.sameDocument(d, want); err != nil {
+			return err
 		}
 	}
 	for _, d := range v.findings.streamed() {
@@ -387,6 +387,32 @@ func (v *verifier) documents() error {
 	}
 	v.report.DocumentsCompared = true
 	v.held("documents", "All %d documents are what the records say, byte for byte.", len(known))
+	return nil
+}
+
+// sameDocument compares a document with what the records give. The signature of one that is signed
+// cannot be made again: it is checked.
+func (v *verifier) sameDocument(d document, want []byte) error {
+	if d.signed() {
+		return v.sameStatement(d, want)
+	}
+	if err := v.archive.compare(FileInfo{d.name, digestOf(want), int64(len(want))}); err != nil {
+		return broken(d.name, "it is missing, or is not what the records say")
+	}
+	return nil
+}
+
+func (v *verifier) sameStatement(d document, want []byte) error {
+	got, err := v.archive.read(d.name, 2*int64(len(want))+maxEnvelope)
+	if err != nil {
+		return err
+	}
+	if got, err = openEnvelope(got, v.key); err != nil {
+		return broken(d.name, "%v", err)
+	}
+	if !bytes.Equal(got, want) {
+		return broken(d.name, "it is not what the records say")
+	}
 	return nil
 }
 

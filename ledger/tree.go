@@ -70,6 +70,25 @@ func Inclusion(index int64, leaf []byte, size int64, root Hash, r HashReader) ([
 	return p, nil
 }
 
+// InclusionAt is Inclusion for whoever has the leaf elsewhere: it returns the hash that the tree
+// has of the leaf with this index, and the checked proof.
+func InclusionAt(index, size int64, root Hash, r HashReader) (leaf Hash, proof []Hash, err error) {
+	if index < 0 || index >= size {
+		return leaf, nil, fmt.Errorf("leaf %d of %d: %w", index, size, ErrProof)
+	}
+	stored, err := r.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
+	if err != nil {
+		return leaf, nil, fmt.Errorf("hash of leaf %d: %w", index, err)
+	}
+	if proof, err = tlog.ProveRecord(size, index, r); err != nil {
+		return leaf, nil, fmt.Errorf("prove leaf %d of %d: %w", index, size, err)
+	}
+	if err := tlog.CheckRecord(proof, size, root, index, stored[0]); err != nil {
+		return leaf, nil, fmt.Errorf("leaf %d of %d: %w: %v", index, size, ErrProof, err)
+	}
+	return stored[0], proof, nil
+}
+
 // CheckInclusion checks an inclusion proof that somebody gave.
 func CheckInclusion(proof []Hash, index int64, leaf []byte, size int64, root Hash) error {
 	if err := tlog.CheckRecord(proof, size, root, index, LeafHash(leaf)); err != nil {

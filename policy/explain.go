@@ -20,7 +20,7 @@ func Explain(d Decision) string {
 		say(0, "%s", d.Cause)
 	}
 	if len(d.Rules) > 0 {
-		say(0, "who wrote it: %s", classInWords(d.Authorship))
+		say(0, "who wrote it: %s", ClassInWords(d.Authorship))
 	}
 	for _, r := range d.Rules {
 		outcome := string(r.Outcome)

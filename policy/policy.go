@@ -90,6 +90,9 @@ type ValidationRules struct {
 	andBranch bool // beside Required, what the branch requires: see Merge
 }
 
+// OfBranch says whether the checks that the branch itself requires, less our own, are asked for.
+func (v ValidationRules) OfBranch() bool { return len(v.Required) == 0 || v.andBranch }
+
 // RequiredValidation identifies one validation by who runs it, never by name alone.
 type RequiredValidation struct {
 	ID   string `json:"id" jsonschema:"required,pattern=^[A-Za-z0-9._-]{1\\,60}$" jsonschema_description:"A short name for people; unique."`

@@ -133,7 +133,7 @@ func summary(d Decision, proof Proof) string {
 	if len(d.Rules) > 0 {
 		p.head("What must hold", "Holds?", "Why, and what to do")
 		for _, r := range d.Rules {
-			p.cells(escape(ruleInWords(r.Rule)), escape(holds(r)), because(r))
+			p.cells(escape(RuleInWords(r.Rule)), escape(holds(r)), because(r))
 		}
 	}
 	for _, i := range d.Impostors {
@@ -146,7 +146,7 @@ func summary(d Decision, proof Proof) string {
 	}
 	if a := d.Authorship; len(d.Rules) > 0 {
 		p.line("")
-		p.line("**Who wrote it:** " + escape(classInWords(a)))
+		p.line("**Who wrote it:** " + escape(ClassInWords(a)))
 	}
 	if !public(d, proof) && d.Approvers != "" && waitsForApproval(d) {
 		p.line("")
@@ -240,8 +240,8 @@ func decisive(d Decision) (RuleResult, bool) {
 	return RuleResult{}, false
 }
 
-// ruleInWords says what a rule asks for, without its id.
-func ruleInWords(rule string) string {
+// RuleInWords says what a rule asks for, without its id; the id of a rule that is not built in.
+func RuleInWords(rule string) string {
 	switch rule {
 	case RuleHumanReview:
 		return "People who did not write or request it approved it"
@@ -314,7 +314,8 @@ func command(r RuleResult) string {
 	return " The command: " + codeUpTo(r.Command, maxCommand)
 }
 
-func classInWords(a Authorship) string {
+// ClassInWords says who wrote a change, as the continuation of "Who wrote it:". It may hold text from GitHub.
+func ClassInWords(a Authorship) string {
 	agents := ""
 	if len(a.Agents) > 0 {
 		agents = " (" + listed(a.Agents, 5) + ")"

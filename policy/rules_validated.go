@@ -72,7 +72,7 @@ func (j *judgement) validationsUnknown() (why []string) {
 	if s := incomplete(j.tested.runs, "check runs and statuses"); s != "" {
 		why = append(why, s)
 	}
-	if s := j.protectionUnknown(); s != "" && (len(j.p.Validation.Required) == 0 || j.p.Validation.andBranch) {
+	if s := j.protectionUnknown(); s != "" && j.p.Validation.OfBranch() {
 		why = append(why, s)
 	}
 	return why

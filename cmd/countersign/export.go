@@ -65,7 +65,7 @@ func runExport(ctx context.Context, args []string, env environment) error {
 		}
 		return o.write(env, func(w io.Writer) (evidence.Manifest, error) {
 			return evidence.Export(ctx, exportedLog{tenant}, evidence.Options{
-				Organisation: org.Login, Origin: origin, Generator: "countersign " + version, Size: o.size, Key: key.Public(), Signer: key,
+				Organisation: org.Login, GitHub: strings.TrimSuffix(cmp.Or(env.getenv("GITHUB_WEB_URL"), "https://github.com"), "/"), Origin: origin, Generator: "countersign " + version, Size: o.size, Key: key.Public(), Signer: key,
 				Query: o.query, Progress: progress(env.stderr, org.Login),
 			}, w)
 		})
