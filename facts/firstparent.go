@@ -8,28 +8,25 @@ import (
 )
 
 // firstParents are the commits of a comparison that lead from the second of the two, along first
-// parents, to what the first one has, oldest first. What brought them is not known here.
-func firstParents(after string, compared gh.Comparison) policy.List[policy.FirstParentCommit] {
+// parents, to the first one, or to what the first one has; oldest first. What brought them is not
+// known here. Where they lead straight to the first one, they are all, however many others GitHub
+// leaves out.
+func firstParents(before, after string, compared gh.Comparison) policy.List[policy.FirstParentCommit] {
 	parents := map[string][]string{}
 	for _, c := range compared.Commits {
 		parents[c.SHA] = c.Parents
 	}
-	out := policy.List[policy.FirstParentCommit]{Items: []policy.FirstParentCommit{}, Complete: compared.CommitsComplete}
-	if !out.Complete {
-		out.Why = "GitHub does not list all commits between the two"
-		return out
-	}
-	for at := after; ; {
-		of, listed := parents[at]
-		if !listed {
-			break
-		}
+	out := policy.List[policy.FirstParentCommit]{Items: []policy.FirstParentCommit{}}
+	at := after
+	for of, listed := parents[at]; listed; of, listed = parents[at] {
 		out.Items = append(out.Items, policy.FirstParentCommit{SHA: at, By: policy.ByUnexplained})
-		if len(of) == 0 {
-			break
-		}
 		delete(parents, at) // no history has a commit twice, whatever GitHub answers
-		at = of[0]
+		if at = ""; len(of) > 0 {
+			at = of[0]
+		}
+	}
+	if out.Complete = compared.CommitsComplete || at == before; !out.Complete {
+		return policy.List[policy.FirstParentCommit]{Items: []policy.FirstParentCommit{}, Why: "GitHub does not list all commits between the two"}
 	}
 	slices.Reverse(out.Items)
 	out.Total = len(out.Items)

@@ -136,7 +136,7 @@ func ReadUpdate(ctx context.Context, client *gh.Client, repo gh.Repo, branch str
 		if !compared.FilesComplete {
 			f.Files.Why = fmt.Sprintf("GitHub lists %d files of a comparison at most", len(compared.Files))
 		}
-		f.FirstParents = firstParents(u.After, compared)
+		f.FirstParents = firstParents(u.Before, u.After, compared)
 	}
 	var named map[string]int
 	f.Changes, named, err = mergedBy(ctx, client, repo, branch, u, compared, f.FirstParents)

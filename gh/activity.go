@@ -132,7 +132,8 @@ type Comparison struct {
 	// MergeBase is the newest commit that both have. It is the first of the two when that is
 	// an ancestor of the second.
 	MergeBase string
-	// Commits are those of the second that the first does not have, oldest first; GitHub lists 250.
+	// Commits are those of the second that the first does not have, oldest first: the newest 250, if
+	// there are more.
 	Commits         []ComparedCommit
 	CommitsComplete bool
 	// Files is the net diff from the merge base.

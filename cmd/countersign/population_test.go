@@ -191,6 +191,12 @@ func TestFirstParentCommitsReconcile(t *testing.T) {
 			repo.Unprotect("main", w.carol)
 			mustDo(t, repo.PushTo("main", head, w.carol))
 		}, lineCounts{FirstParent: 2, Direct: 2}, []string{"2"}},
+		{"merge of more commits than are listed", func(repo *ghsim.Repo) {
+			pr := w.approved(repo.OpenPullRequest(ghsim.PullSpec{Title: "Long", Head: "dave/long", Author: w.dave, Commits: slices.Repeat([]ghsim.Commit{a("long")}, 251)}))
+			w.mustSettle(t)
+			repo.Unprotect("main", w.carol)
+			mustDo(t, pr.Merge(w.carol, "merge"))
+		}, lineCounts{FirstParent: 1, OfPullRequests: 1}, []string{"1"}},
 		{"more commits than are listed", push(func(repo *ghsim.Repo) { repo.Push("main", w.carol, slices.Repeat([]ghsim.Commit{a("again")}, 251)...) }), lineCounts{UpdatesNotListed: 1}, []string{""}},
 	}
 	for _, c := range cases {

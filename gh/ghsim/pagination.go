@@ -9,12 +9,7 @@ import (
 // page cuts the requested page out of the list and leaves the Link header in c. GitHub's
 // default is 30 a page, at most 100.
 func page[T any](c *call, list []T) []T {
-	return pageUpTo(c, list, 100)
-}
-
-// pageUpTo is page with another greatest page size.
-func pageUpTo[T any](c *call, list []T, most int) []T {
-	size := between(c.query.Get("per_page"), 30, most)
+	size := between(c.query.Get("per_page"), 30, 100)
 	at := between(c.query.Get("page"), 1, 1<<30)
 	last := max(1, (len(list)+size-1)/size)
 	var links []string

@@ -62,7 +62,8 @@ func listCommitPulls(c *call) (*answer, error) {
 	return &answer{body: render(page(c, found), func(p *pull) obj { return c.s.renderSimplePull(c.viewer, p) })}, nil
 }
 
-// compareCommits is base...head from their merge base; at most 300 files, on the first page.
+// compareCommits is base...head from their merge base; at most 300 files, on the first page, and
+// without a page, the newest 250 commits.
 func compareCommits(c *call) (*answer, error) {
 	from, to, ok := strings.Cut(c.params["basehead"], "...")
 	base, head := c.repo.commitOf(from), c.repo.commitOf(to)
@@ -75,6 +76,10 @@ func compareCommits(c *call) (*answer, error) {
 		return nil, &apiError{status: 404, message: "No common ancestor between " + from + " and " + to + "."}
 	}
 	ahead, behind := g.between(base.sha, head.sha), g.between(head.sha, base.sha)
+	listed := ahead[max(0, len(ahead)-250):]
+	if c.query.Has("page") || c.query.Has("per_page") {
+		listed = page(c, ahead)
+	}
 	status := "diverged"
 	switch {
 	case base == head:
@@ -93,7 +98,7 @@ func compareCommits(c *call) (*answer, error) {
 	}
 	return &answer{body: obj{"url": u, "html_url": html, "permalink_url": html, "diff_url": html + ".diff", "patch_url": html + ".patch",
 		"base_commit": one(base), "merge_base_commit": one(mergeBase), "status": status, "ahead_by": len(ahead), "behind_by": len(behind),
-		"total_commits": len(ahead), "commits": render(pageUpTo(c, ahead, 250), one),
+		"total_commits": len(ahead), "commits": render(listed, one),
 		"files": render(files, func(f fileChange) obj { return c.s.renderFile(c.repo, head.sha, f) })}}, nil
 }
 
