@@ -29,6 +29,9 @@ type Config struct {
 	// SigningKeyFile holds the key that signs checkpoints; serve makes it when it is
 	// missing and the log is empty. Default "countersign.key".
 	SigningKeyFile string `yaml:"signing_key_file"`
+	// OldSigningKeyFile holds the key that signed before SigningKeyFile, while the logs are handed
+	// over to the new one: at the next start. Default: none.
+	OldSigningKeyFile string `yaml:"old_signing_key_file"`
 	// LogLevel is "debug", "info", "warn" or "error". Default "info".
 	LogLevel string `yaml:"log_level"`
 	// Workers is how many subjects are evaluated at a time. Default 32.
@@ -75,6 +78,7 @@ var settings = []setting{
 	{"COUNTERSIGN_PUBLIC_URL", text(func(c *Config) *string { return &c.PublicURL })},
 	{"COUNTERSIGN_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
 	{"COUNTERSIGN_SIGNING_KEY_FILE", text(func(c *Config) *string { return &c.SigningKeyFile })},
+	{"COUNTERSIGN_OLD_SIGNING_KEY_FILE", text(func(c *Config) *string { return &c.OldSigningKeyFile })},
 	{"COUNTERSIGN_LOG_LEVEL", text(func(c *Config) *string { return &c.LogLevel })},
 	{"COUNTERSIGN_WORKERS", func(c *Config, v string) (err error) {
 		c.Workers, err = strconv.Atoi(v)

@@ -51,6 +51,7 @@ func TestEveryProblemAtOnce(t *testing.T) {
 		"COUNTERSIGN_LOG_LEVEL", "loud",
 		"COUNTERSIGN_DATABASE_URL", "mysql://x",
 		"COUNTERSIGN_WORKERS", "many",
+		"COUNTERSIGN_OLD_SIGNING_KEY_FILE", "countersign.key",
 		"GITHUB_V3_API_URL", "ftp://x",
 		"GITHUB_APP_WEBHOOK_SECRET", "s3cret,",
 		"GITHUB_APP_PRIVATE_KEY_FILE", "/nowhere.pem",
@@ -60,7 +61,7 @@ func TestEveryProblemAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"COUNTERSIGN_LOG_LEVEL", "loud", "debug, info, warn, error",
-		"COUNTERSIGN_DATABASE_URL", "COUNTERSIGN_WORKERS", "GITHUB_V3_API_URL",
+		"COUNTERSIGN_DATABASE_URL", "COUNTERSIGN_WORKERS", "COUNTERSIGN_OLD_SIGNING_KEY_FILE", "GITHUB_V3_API_URL",
 		"COUNTERSIGN_PUBLIC_URL", "GITHUB_APP_INTEGRATION_ID",
 		"secret 2 of 2 is empty", "/nowhere.pem", "hint:",
 	} {

@@ -28,6 +28,9 @@ func (c *Config) Validate() error {
 	if path, ok := strings.CutPrefix(c.DatabaseURL, "sqlite:"); !ok || path == "" {
 		bad("COUNTERSIGN_DATABASE_URL", "must be sqlite:PATH, for example sqlite:countersign.db")
 	}
+	if c.OldSigningKeyFile == c.SigningKeyFile {
+		bad("COUNTERSIGN_OLD_SIGNING_KEY_FILE", "is the same file as COUNTERSIGN_SIGNING_KEY_FILE\n  hint: move the old key to another name; the next start makes a new one")
+	}
 	if c.PublicURL == "" {
 		bad("COUNTERSIGN_PUBLIC_URL", "is not set\n  hint: the address at which GitHub reaches this server, for example https://countersign.example.com; its host names the decision log")
 	} else {

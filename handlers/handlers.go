@@ -43,6 +43,7 @@ func (h *Handlers) Routes() http.Handler {
 	mux.Handle("POST "+AttestPath, sameOrigin.Handler(http.HandlerFunc(h.attest)))
 	mux.Handle("POST "+ClosePath, sameOrigin.Handler(http.HandlerFunc(h.close)))
 	mux.HandleFunc("GET "+LogPath+"{organisation}/checkpoint", h.checkpoint)
+	mux.HandleFunc("GET "+LogPath+"{organisation}/keys", h.keys)
 	mux.HandleFunc("GET "+LogPath+"{organisation}/tile/{tile...}", h.tile)
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)

@@ -2,16 +2,18 @@ package handlers
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/countersign/countersign/ledger"
 	"github.com/countersign/countersign/store"
 )
 
 // LogPath is where anybody reads the logs of organisations, as https://c2sp.org/tlog-tiles says:
-// LogPath, the organisation's numeric id, and then "/checkpoint" or "/tile/…". There are hashes
-// and nothing else.
+// LogPath, the organisation's numeric id, and then "/checkpoint", "/tile/…" or "/keys". There are
+// hashes and keys, and nothing else.
 const LogPath = "/log/"
 
 func (h *Handlers) checkpoint(w http.ResponseWriter, r *http.Request) {
@@ -27,6 +29,27 @@ func (h *Handlers) checkpoint(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
 	h.write(w, signed)
+}
+
+// keys lists the keys that ever signed the log, oldest first: the smallest size of a checkpoint that
+// each signs, the origin of these checkpoints, and the key.
+func (h *Handlers) keys(w http.ResponseWriter, r *http.Request) {
+	tenant, ok := h.logOf(w, r)
+	if !ok {
+		return
+	}
+	keys, err := tenant.LogKeys(r.Context())
+	if err != nil {
+		h.refuseLog(w, err)
+		return
+	}
+	var b strings.Builder
+	for _, k := range keys {
+		fmt.Fprintf(&b, "%d %s %s\n", k.From, k.Origin, k.Public)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	h.write(w, []byte(b.String()))
 }
 
 func (h *Handlers) tile(w http.ResponseWriter, r *http.Request) {

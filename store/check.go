@@ -95,6 +95,9 @@ type checker struct {
 	sealed      int64              // seq of the last observation that a leaf covered
 	known       map[string]bool    // policies and catalogues that were checked
 	newest      newestRows         // not yet found
+	terms       []term             // all of them
+	term        int                // the one that was reached
+	trusted     bool               // a key that is to be believed signed a handover
 }
 
 type storedCheckpoint struct {
@@ -136,6 +139,9 @@ func (c *checker) run(ctx context.Context, progress func(done, total int64)) err
 	if err != nil {
 		return err
 	}
+	if err := c.readTerms(ctx); err != nil {
+		return err
+	}
 	for c.tree.Size() < c.head.size {
 		if err := c.checkChunk(ctx); err != nil {
 			return err
@@ -143,6 +149,9 @@ func (c *checker) run(ctx context.Context, progress func(done, total int64)) err
 		progress(c.tree.Size(), c.head.size)
 	}
 	if err := c.checkEnd(have); err != nil {
+		return err
+	}
+	if err := c.checkTerms(); err != nil {
 		return err
 	}
 	if err := c.checkRows(ctx); err != nil {
@@ -313,6 +322,9 @@ func (c *checker) checkLeaf(ctx context.Context, l storedLeaf) error {
 	if err := c.newest.see(leaf, l.body); err != nil {
 		return bad(l.index, "leaf %d: its body is not that of a leaf of kind %s: %v", l.index, leaf.Kind, err)
 	}
+	if err := c.turn(leaf, l.body); err != nil {
+		return err
+	}
 	c.report.Kinds[leaf.Kind]++
 	return nil
 }
@@ -406,7 +418,7 @@ func (c *checker) checkCheckpoint() error {
 	}
 	stored := c.checkpoints[0]
 	last := c.tree.Size() - 1
-	cp, err := ledger.ParseCheckpoint(stored.signed, c.head.origin, c.n.s.verifiers...)
+	cp, err := c.openCheckpoint(stored)
 	if err != nil {
 		return bad(last, "checkpoint of %d leaves: %v", stored.size, err)
 	}

@@ -17,6 +17,8 @@ var (
 	// ErrFork: the log does not extend the newest checkpoint that was signed, so nothing is
 	// signed. The database was changed or an old copy was restored.
 	ErrFork = errors.New("store: log does not extend its newest checkpoint")
+	// ErrOtherKey: another key than the store's signs this log's checkpoints. Nothing was written.
+	ErrOtherKey = errors.New("store: another key continues the log")
 	// ErrNewerDatabase: a newer version of this program has migrated the database.
 	ErrNewerDatabase = errors.New("store: database is of a newer version")
 	// ErrNoSigner: the store was opened without a key, so it can sign or verify nothing.

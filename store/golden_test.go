@@ -31,6 +31,7 @@ func TestBodiesGolden(t *testing.T) {
 			From: time.Unix(1763899200, 0).UTC(), Tip: "h0", ActivityID: 9, Reason: "why", PolicySHA256: digest("b")},
 		"scope.golden": Scope{V: scopeVersion, Organisation: "acme", Complete: true, Selection: "selected", PrivateRepositories: 4,
 			Repositories: []ScopeRepository{{ID: repo, Repository: "acme/app", State: ScopeInstalled, Private: true, Archived: true, Branches: []ScopeBranch{{Ref: "main", Mode: "enforce"}}}}},
+		"key-rotation.golden": keyRotationBody{V: keyRotationBodyVersion, Handover: "countersign key rotation/v1\nlog.example/7\n…"},
 		"exception.golden": Exception{V: exceptionVersion, ID: "00000000-0000-4000-8000-000000000000", Kind: "direct-push", Subject: "main h2",
 			RepoID: repo, Repository: "acme/app", Number: 1, Ref: "main", SHA: "h2", RecordID: "r1", Severity: "high", State: ExceptionClosed,
 			Reason: "why", Owner: "alice", Remediation: "reverted", OpenedAt: time.Unix(1763899200, 0).UTC(), DueAt: time.Unix(1763899300, 0).UTC(),

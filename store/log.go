@@ -196,7 +196,7 @@ const (
 // were stored, and its size. It signs only if the newest checkpoint is of a smaller log.
 //
 // It returns ErrFork, and signs nothing, if the log does not extend the newest checkpoint or
-// if that is not one of ours; ErrNotFound for a log without leaves; ErrNoSigner without a key.
+// if that is not one of ours; ErrOtherKey if the log was handed over to another key; ErrNotFound for a log without leaves; ErrNoSigner without a key.
 func (n Tenant) Checkpoint(ctx context.Context) (signed []byte, size int64, err error) {
 	if n.s.signer == nil || len(n.s.verifiers) == 0 {
 		return nil, 0, fmt.Errorf("store: checkpoint of organisation %d: %w", n.org, ErrNoSigner)
@@ -219,36 +219,55 @@ func (n Tenant) checkpoint(t *txn) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	now := ledger.Checkpoint{Origin: h.origin, Size: h.size, Root: h.root}
-	var newest []byte
-	var size int64
-	switch err := t.row(selectNewestCheckpoint, []any{n.org}, &newest, &size); {
-	case errors.Is(err, sql.ErrNoRows):
-		// The head must at least be the root of what is stored.
-		root, err := ledger.Root(h.size, hashesIn(t, n.org))
-		if err != nil || root != h.root {
-			return nil, 0, fmt.Errorf("%w: the head is not the root of %d leaves", ErrFork, h.size)
-		}
-	case err != nil:
-		return nil, 0, err
-	default:
-		old, err := ledger.ParseCheckpoint(newest, h.origin, n.s.verifiers...)
-		if err != nil {
-			return nil, 0, fmt.Errorf("%w: %w", ErrFork, err)
-		}
-		if _, err := now.Extends(old, hashesIn(t, n.org)); err != nil {
-			return nil, 0, fmt.Errorf("%w: %w", ErrFork, err)
-		}
-		if old.Size == now.Size {
-			return bytes.Clone(newest), old.Size, nil
-		}
-	}
-	signed, err := now.Sign(n.s.signer)
+	terms, err := loadTerms(t, n.org)
 	if err != nil {
 		return nil, 0, err
 	}
-	_, err = t.exec(insertCheckpoint, n.org, now.Size, signed, micros(n.s.now()))
-	return signed, now.Size, err
+	m, err := n.s.current(h, terms)
+	if err != nil {
+		return nil, 0, err
+	}
+	newest, err := n.newestCheckpoint(t, h, terms)
+	if err != nil {
+		return nil, 0, err
+	}
+	if newest.size == h.size {
+		return newest.signed, h.size, nil
+	}
+	signed, err := ledger.Checkpoint{Origin: m.origin, Size: h.size, Root: h.root}.Sign(n.s.signer)
+	if err != nil {
+		return nil, 0, err
+	}
+	_, err = t.exec(insertCheckpoint, n.org, h.size, signed, micros(n.s.now()))
+	return signed, h.size, err
+}
+
+// newestCheckpoint returns the newest checkpoint, of size 0 if there is none, after it saw that the
+// log extends it. ErrFork if it does not, or if the checkpoint is not one of ours.
+func (n Tenant) newestCheckpoint(t *txn, h logHead, terms []term) (storedCheckpoint, error) {
+	var newest storedCheckpoint
+	err := t.row(selectNewestCheckpoint, []any{n.org}, &newest.signed, &newest.size)
+	if errors.Is(err, sql.ErrNoRows) {
+		// The head must at least be the root of what is stored.
+		root, err := ledger.Root(h.size, hashesIn(t, n.org))
+		if err != nil || root != h.root {
+			return storedCheckpoint{}, fmt.Errorf("%w: the head is not the root of %d leaves", ErrFork, h.size)
+		}
+		return storedCheckpoint{}, nil
+	}
+	if err != nil {
+		return storedCheckpoint{}, err
+	}
+	newest.signed = bytes.Clone(newest.signed)
+	old, err := n.s.openCheckpoint(newest.signed, newest.size, h.origin, terms)
+	if err == nil {
+		_, err = ledger.Consistency(old.Size, old.Root, h.size, h.root, hashesIn(t, n.org))
+	}
+	if err != nil {
+		return storedCheckpoint{}, fmt.Errorf("%w: %w", ErrFork, err)
+	}
+	newest.size = old.Size
+	return newest, nil
 }
 
 // NewestCheckpoint is the newest checkpoint that was signed, as the exact bytes that were stored, and the

@@ -28,10 +28,10 @@ type Options struct {
 	// URL is "sqlite:" and the path of the database file, which is made, readable by its
 	// owner only, if it is missing. Its folder must exist.
 	URL string
-	// Signer signs checkpoints; nil: Checkpoint returns ErrNoSigner. A *ledger.Key.
-	Signer note.Signer
+	// Signer signs checkpoints; nil: Checkpoint returns ErrNoSigner.
+	Signer *ledger.Key
 	// Verifiers check stored checkpoints: the public keys that have ever signed. The
-	// verifier of Signer is added by itself if Signer is a *ledger.Key.
+	// verifier of Signer is added by itself.
 	Verifiers []note.Verifier
 	// Origin begins the name of every log: organisation 7 has the log Origin/7. Empty: the
 	// name of the signer, or "countersign". A log keeps the name that it began with.
@@ -50,7 +50,7 @@ type Options struct {
 type Store struct {
 	writer    *writer
 	read      *sql.DB // cannot write
-	signer    note.Signer
+	signer    *ledger.Key
 	verifiers []note.Verifier
 	origin    string
 	now       func() time.Time
@@ -131,8 +131,8 @@ func newStore(o Options) *Store {
 		signer: o.Signer, verifiers: o.Verifiers, origin: o.Origin, now: o.Now,
 		noisy: o.NoisyInterval, attempts: o.MaxAttempts, wake: make(chan struct{}, 1),
 	}
-	if k, ok := o.Signer.(*ledger.Key); ok {
-		s.verifiers = append([]note.Verifier{k.Verifier()}, s.verifiers...)
+	if s.signer != nil {
+		s.verifiers = append([]note.Verifier{s.signer.Verifier()}, s.verifiers...)
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -103,6 +103,9 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, err
 	}
+	if err := continueLogs(ctx, st, cfg, log); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w\n  hint: set COUNTERSIGN_LISTEN to an address that is free", err), st.Close())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/ledger"
+	"github.com/countersign/countersign/store"
 )
 
 // signingKey reads the key that signs checkpoints. The first start makes one: there is
@@ -24,18 +26,60 @@ func signingKey(cfg *config.Config, log zerolog.Logger) (*ledger.Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w\n  hint: COUNTERSIGN_SIGNING_KEY_FILE names the file; the account that runs countersign must be able to read it", err)
 	}
+	return parseSigningKey(cfg.SigningKeyFile, secret)
+}
+
+func parseSigningKey(file string, secret []byte) (*ledger.Key, error) {
 	key, err := ledger.ParseKey(string(secret))
 	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w\n  hint: restore the file from its backup; a log is continued by the key that began it", cfg.SigningKeyFile, err)
+		return nil, fmt.Errorf("signing key %s: %w\n  hint: restore the file from its backup; a log is continued by the key that began it, or that it was handed over to", file, err)
 	}
 	return key, nil
 }
 
+// oldSigningKey is the key that hands the logs over; nil when the settings name none.
+func oldSigningKey(cfg *config.Config) (*ledger.Key, error) {
+	if cfg.OldSigningKeyFile == "" {
+		return nil, nil
+	}
+	secret, err := os.ReadFile(cfg.OldSigningKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("old signing key: %w\n  hint: COUNTERSIGN_OLD_SIGNING_KEY_FILE names it; leave that out when the logs were handed over", err)
+	}
+	return parseSigningKey(cfg.OldSigningKeyFile, secret)
+}
+
+// continueLogs hands the logs over from the old key, and refuses a key that does not continue them:
+// no check run could be published with it. A log that is broken is no reason not to serve the others.
+func continueLogs(ctx context.Context, st *store.Store, cfg *config.Config, log zerolog.Logger) error {
+	old, err := oldSigningKey(cfg)
+	if err != nil {
+		return err
+	}
+	orgs, err := st.Orgs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, org := range orgs {
+		handedOver, err := st.Tenant(org.ID).ContinueLog(ctx, old)
+		switch {
+		case errors.Is(err, store.ErrOtherKey):
+			return fmt.Errorf("the log of %s: %w\n  hint: restore the key that signed last as COUNTERSIGN_SIGNING_KEY_FILE, or name it in COUNTERSIGN_OLD_SIGNING_KEY_FILE to hand the logs over to a new one", org.Login, err)
+		case err != nil:
+			log.Error().Err(err).Str("organisation", org.Login).Msg("the log is not continued; countersign ledger check says what does not hold")
+		case handedOver:
+			log.Warn().Str("organisation", org.Login).Msg("the log was handed over to the new signing key: give its public key to your auditor and to the witnesses")
+		}
+	}
+	return nil
+}
+
 // makeSigningKey writes a new key, unless there is a database already: its log was
-// signed by a key that is now missing, and a new one would look like a forgery.
+// signed by a key that is now missing, and a new one would look like a forgery. It is none when the
+// settings name the old key, which hands the log over.
 func makeSigningKey(cfg *config.Config, log zerolog.Logger) ([]byte, error) {
 	database := strings.TrimPrefix(cfg.DatabaseURL, "sqlite:")
-	if _, err := os.Stat(database); err == nil {
+	if _, err := os.Stat(database); err == nil && cfg.OldSigningKeyFile == "" {
 		return nil, fmt.Errorf("%s is missing but the database %s exists: its log was signed by the missing key. Restore the key from its backup", cfg.SigningKeyFile, database)
 	}
 	secret, public, err := ledger.GenerateKey(rand.Reader, cfg.LogOrigin())

@@ -1,0 +1,262 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/countersign/countersign/ledger"
+)
+
+// LeafKeyRotation is the kind of the leaves that hand a log over to another key.
+const LeafKeyRotation = "key-rotation"
+
+// keyRotationBody is the body of its leaf. Both keys signed the handover, so whoever trusts one of
+// them learns the other.
+//
+// Field names and order are part of the evidence format; add, never change.
+type keyRotationBody struct {
+	V        int    `json:"v"`
+	Handover string `json:"handover"` // ledger.SignHandover, exact text
+}
+
+const keyRotationBodyVersion = 1
+
+// term is a part of a log whose checkpoints have one name and one key.
+type term struct {
+	leaf           int64 // that began it; -1: the first
+	origin, public string
+}
+
+const (
+	selectTerms = `SELECT leaf_index, origin, public FROM log_terms WHERE org_id = $1 ORDER BY leaf_index`
+	insertTerm  = `INSERT INTO log_terms (org_id, leaf_index, origin, public) VALUES ($1, $2, $3, $4)`
+)
+
+func scanTerm(out *[]term) func(scan func(...any) error) error {
+	return func(scan func(...any) error) error {
+		var m term
+		err := scan(&m.leaf, &m.origin, &m.public)
+		*out = append(*out, m)
+		return err
+	}
+}
+
+func loadTerms(t *txn, org int64) (out []term, err error) {
+	err = t.rows(selectTerms, []any{org}, scanTerm(&out))
+	return out, err
+}
+
+// termOf is the term of a checkpoint of size leaves. There must be terms.
+func termOf(terms []term, size int64) term {
+	out := terms[0]
+	for _, m := range terms {
+		if m.leaf < size {
+			out = m
+		}
+	}
+	return out
+}
+
+// openCheckpoint reads a stored checkpoint of size leaves by the key of its term; in a log that
+// has no terms, by any key of the store.
+func (s *Store) openCheckpoint(signed []byte, size int64, origin string, terms []term) (ledger.Checkpoint, error) {
+	if len(terms) == 0 {
+		return ledger.ParseCheckpoint(signed, origin, s.verifiers...)
+	}
+	m := termOf(terms, size)
+	verifier, err := ledger.ParseVerifier(m.public)
+	if err != nil {
+		return ledger.Checkpoint{}, err
+	}
+	return ledger.ParseCheckpoint(signed, m.origin, verifier)
+}
+
+// current is the term that the next checkpoint belongs to; ErrOtherKey if the store's key is not
+// the one that signs it.
+func (s *Store) current(h logHead, terms []term) (term, error) {
+	if len(terms) == 0 {
+		return term{leaf: -1, origin: h.origin, public: s.signer.Public()}, nil
+	}
+	m := terms[len(terms)-1]
+	if m.public != s.signer.Public() {
+		return term{}, fmt.Errorf("%w: %s", ErrOtherKey, m.public)
+	}
+	return m, nil
+}
+
+// ContinueLog says whether the store's key continues the log, and hands the log over to it from
+// old, which may be nil, if that is what signed last: with a leaf that both keys signed. It returns
+// whether that happened. ErrOtherKey if another key continues the log, and ErrFork if the log does
+// not extend its newest checkpoint.
+func (n Tenant) ContinueLog(ctx context.Context, old *ledger.Key) (handedOver bool, err error) {
+	if n.s.signer == nil {
+		return false, fmt.Errorf("store: continue log of organisation %d: %w", n.org, ErrNoSigner)
+	}
+	err = n.s.write(ctx, "continue log of organisation "+strconv.FormatInt(n.org, 10), func(t *txn) error {
+		h, err := loadLogHead(t, n.org)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		terms, err := loadTerms(t, n.org)
+		if err != nil {
+			return err
+		}
+		if len(terms) > 0 && terms[len(terms)-1].public == n.s.signer.Public() {
+			return nil
+		}
+		var newest []byte
+		var size int64
+		err = t.row(selectNewestCheckpoint, []any{n.org}, &newest, &size)
+		if errors.Is(err, sql.ErrNoRows) && len(terms) == 0 {
+			return nil // no key has signed anything
+		}
+		if err != nil {
+			return err
+		}
+		if len(terms) == 0 && ledger.SignedBy(newest, n.s.signer.Verifier()) {
+			return nil
+		}
+		if old == nil || !ledger.SignedBy(newest, old.Verifier()) || len(terms) > 0 && terms[len(terms)-1].public != old.Public() {
+			return ErrOtherKey
+		}
+		handedOver = true
+		return n.handOver(t, h, terms, old)
+	})
+	return handedOver && err == nil, err
+}
+
+// handOver appends the leaf that hands a log over from old, after a last look that the log is the
+// one that old signed.
+func (n Tenant) handOver(t *txn, h logHead, terms []term, old *ledger.Key) error {
+	if len(terms) == 0 {
+		terms = []term{{leaf: -1, origin: h.origin, public: old.Public()}}
+		if _, err := t.exec(insertTerm, n.org, terms[0].leaf, terms[0].origin, terms[0].public); err != nil {
+			return err
+		}
+	}
+	if _, err := n.newestCheckpoint(t, h, terms); err != nil {
+		return err
+	}
+	next := term{leaf: h.size, origin: terms[len(terms)-1].origin, public: n.s.signer.Public()}
+	handover, err := ledger.SignHandover(next.origin, h.size, old, n.s.signer)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(keyRotationBody{keyRotationBodyVersion, string(handover)})
+	if err != nil {
+		return err
+	}
+	if _, err := n.appendRecord(t, LeafKeyRotation, n.s.now().UTC().Truncate(time.Microsecond), body); err != nil {
+		return err
+	}
+	_, err = t.exec(insertTerm, n.org, next.leaf, next.origin, next.public)
+	return err
+}
+
+// LogKey is a key that signs a log's checkpoints.
+type LogKey struct {
+	From   int64  // the smallest number of leaves of a checkpoint that it signs
+	Origin string // first line of these checkpoints
+	Public string
+}
+
+// LogKeys returns the keys that ever signed the log's checkpoints, oldest first, and what the log was
+// called then. ErrNotFound if there is no log.
+func (n Tenant) LogKeys(ctx context.Context) ([]LogKey, error) {
+	h, err := n.head(ctx)
+	var terms []term
+	if err == nil {
+		err = n.s.query(ctx, selectTerms, []any{n.org}, scanTerm(&terms))
+	}
+	if err == nil && n.s.signer == nil {
+		err = ErrNoSigner
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: keys of organisation %d: %w", n.org, err)
+	}
+	if len(terms) == 0 {
+		return []LogKey{{0, h.origin, n.s.signer.Public()}}, nil
+	}
+	var out []LogKey
+	for _, m := range terms {
+		out = append(out, LogKey{m.leaf + 1, m.origin, m.public})
+	}
+	return out, nil
+}
+
+// turn takes in a leaf that begins a term: it must be the next one on record, and signed by its
+// key and by the one before.
+func (c *checker) turn(leaf ledger.Leaf, body []byte) error {
+	if leaf.Kind != LeafKeyRotation {
+		return nil
+	}
+	if c.term+1 >= len(c.terms) || c.terms[c.term+1].leaf != leaf.Seq {
+		return bad(leaf.Seq, "leaf %d: what it begins is not on record", leaf.Seq)
+	}
+	was, is := c.terms[c.term], c.terms[c.term+1]
+	c.term++
+	var b keyRotationBody
+	err := json.Unmarshal(body, &b)
+	var h ledger.Handover
+	if err == nil {
+		h, err = ledger.ParseHandover([]byte(b.Handover))
+	}
+	if want := (ledger.Handover{Origin: was.origin, Size: leaf.Seq, Old: was.public, New: is.public}); err != nil || h != want || is.origin != was.origin {
+		return bad(leaf.Seq, "leaf %d: it does not hand the log over as is on record: %v", leaf.Seq, err)
+	}
+	c.trusted = c.trusted || ledger.SignedBy([]byte(b.Handover), c.n.s.verifiers...)
+	return nil
+}
+
+// checkTerms says what is wrong with the terms when all leaves were seen. A log that was handed over
+// is believed if one of its keys is to be believed, since both keys signed every handover.
+func (c *checker) checkTerms() error {
+	if len(c.terms) > 0 && c.term+1 < len(c.terms) {
+		return bad(c.head.size, "a term of the log is said to begin with leaf %d, which does not begin one", c.terms[c.term+1].leaf)
+	}
+	if c.handedOver() && !c.trusted {
+		return bad(c.head.size, "none of the keys that the log was handed over to and from is the one that is to be believed")
+	}
+	return nil
+}
+
+// handedOver says whether the log had more than one key. If it had one, what is on record of it is
+// not taken for it: checkpoints are held to the keys that are to be believed.
+func (c *checker) handedOver() bool {
+	return slices.ContainsFunc(c.terms, func(m term) bool { return m.public != c.terms[0].public })
+}
+
+func (c *checker) openCheckpoint(p storedCheckpoint) (ledger.Checkpoint, error) {
+	if c.handedOver() {
+		return c.n.s.openCheckpoint(p.signed, p.size, c.head.origin, c.terms)
+	}
+	origin := c.head.origin
+	if len(c.terms) > 0 {
+		origin = termOf(c.terms, p.size).origin
+	}
+	return ledger.ParseCheckpoint(p.signed, origin, c.n.s.verifiers...)
+}
+
+// readTerms reads the terms that the log had when its head was read.
+func (c *checker) readTerms(ctx context.Context) error {
+	err := c.n.s.query(ctx, selectTerms, []any{c.n.org}, scanTerm(&c.terms))
+	for i, m := range c.terms {
+		if m.leaf >= c.head.size {
+			c.terms = c.terms[:i]
+			break
+		}
+	}
+	if err == nil && len(c.terms) > 0 && (c.terms[0].leaf != -1 || c.terms[0].origin != c.head.origin) {
+		return bad(0, "the first term of the log is missing or was changed")
+	}
+	return err
+}
