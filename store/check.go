@@ -18,6 +18,8 @@ type LedgerReport struct {
 	Kinds       map[string]int64 // leaves that hold, by kind
 	// Cosignatures are those of witnesses that hold, by the key that each was kept with.
 	Cosignatures int
+	// Generations are those that the log began after its first.
+	Generations []Generation
 	// FirstBad is the first record that does not hold; nil: everything holds. What comes
 	// after it was not looked at.
 	FirstBad *BadRecord

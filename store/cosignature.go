@@ -17,13 +17,13 @@ type Uncosigned struct {
 }
 
 const selectUncosigned = `SELECT org_id, MAX(size), COALESCE((SELECT MAX(size) FROM cosignatures s WHERE s.org_id = c.org_id AND s.witness = $1), 0) AS before
-FROM checkpoints c GROUP BY org_id HAVING MAX(size) > before ORDER BY org_id`
+FROM checkpoints c GROUP BY org_id HAVING MAX(size) > before OR $2 = 1 ORDER BY org_id`
 
 // Uncosigned returns the logs that a witness, by its public key, has to be asked about, by
-// organisation.
-func (s *Store) Uncosigned(ctx context.Context, witness string) ([]Uncosigned, error) {
+// organisation. With all set, it returns those as well whose newest checkpoint it has cosigned.
+func (s *Store) Uncosigned(ctx context.Context, witness string, all bool) ([]Uncosigned, error) {
 	var out []Uncosigned
-	err := s.query(ctx, selectUncosigned, []any{witness}, func(scan func(...any) error) error {
+	err := s.query(ctx, selectUncosigned, []any{witness, bit(all)}, func(scan func(...any) error) error {
 		var u Uncosigned
 		err := scan(&u.OrgID, &u.Size, &u.Before)
 		out = append(out, u)
@@ -60,7 +60,8 @@ func (n Tenant) Extension(ctx context.Context, old, size int64) (signed []byte, 
 const insertCosignature = `INSERT INTO cosignatures (org_id, witness, size, lines, cosigned_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (org_id, witness, size) DO UPDATE SET lines = excluded.lines, cosigned_at = excluded.cosigned_at`
 
-// Cosign keeps the cosignatures of a witness, by its public key, beside the checkpoint of a size.
+// Cosign keeps the cosignatures of a witness, by its public key, beside the checkpoint of a size. What
+// the witness said against the log is settled by them.
 // ledger.ErrCheckpoint, and nothing is written, if they are not those of that checkpoint.
 func (n Tenant) Cosign(ctx context.Context, size int64, witness string, lines []byte) error {
 	what := "keep cosignature of organisation " + strconv.FormatInt(n.org, 10)
@@ -77,7 +78,14 @@ func (n Tenant) Cosign(ctx context.Context, size int64, witness string, lines []
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(insertCosignature, n.org, witness, size, lines, micros(n.s.now()))
+		if _, err := t.exec(insertCosignature, n.org, witness, size, lines, micros(n.s.now())); err != nil {
+			return err
+		}
+		origin, _, err := n.originOf(t, size)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(deleteContradiction, n.org, origin, witness)
 		return err
 	})
 }

@@ -195,8 +195,8 @@ const (
 // Checkpoint returns a signed checkpoint of the log as it is now, as the exact bytes that
 // were stored, and its size. It signs only if the newest checkpoint is of a smaller log.
 //
-// It returns ErrFork, and signs nothing, if the log does not extend the newest checkpoint or
-// if that is not one of ours; ErrOtherKey if the log was handed over to another key; ErrNotFound for a log without leaves; ErrNoSigner without a key.
+// It returns ErrFork, and signs nothing, if the log does not extend the newest checkpoint, if that
+// is not one of ours or if a witness knows another log; ErrOtherKey if the log was handed over to another key; ErrNotFound for a log without leaves; ErrNoSigner without a key.
 func (n Tenant) Checkpoint(ctx context.Context) (signed []byte, size int64, err error) {
 	if n.s.signer == nil || len(n.s.verifiers) == 0 {
 		return nil, 0, fmt.Errorf("store: checkpoint of organisation %d: %w", n.org, ErrNoSigner)
@@ -225,6 +225,9 @@ func (n Tenant) checkpoint(t *txn) ([]byte, int64, error) {
 	}
 	m, err := n.s.current(h, terms)
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := n.contradicted(t, m.origin); err != nil {
 		return nil, 0, err
 	}
 	newest, err := n.newestCheckpoint(t, h, terms)

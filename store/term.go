@@ -69,7 +69,11 @@ func (s *Store) openCheckpoint(signed []byte, size int64, origin string, terms [
 	if len(terms) == 0 {
 		return ledger.ParseCheckpoint(signed, origin, s.verifiers...)
 	}
-	m := termOf(terms, size)
+	return termOf(terms, size).open(signed)
+}
+
+// open reads a checkpoint by the name and the key of the term.
+func (m term) open(signed []byte) (ledger.Checkpoint, error) {
 	verifier, err := ledger.ParseVerifier(m.public)
 	if err != nil {
 		return ledger.Checkpoint{}, err
@@ -193,10 +197,9 @@ func (n Tenant) LogKeys(ctx context.Context) ([]LogKey, error) {
 	return out, nil
 }
 
-// turn takes in a leaf that begins a term: it must be the next one on record, and signed by its
-// key and by the one before.
+// turn takes in a leaf that begins a term, which must be the next one on record.
 func (c *checker) turn(leaf ledger.Leaf, body []byte) error {
-	if leaf.Kind != LeafKeyRotation {
+	if leaf.Kind != LeafKeyRotation && leaf.Kind != LeafGeneration {
 		return nil
 	}
 	if c.term+1 >= len(c.terms) || c.terms[c.term+1].leaf != leaf.Seq {
@@ -204,6 +207,14 @@ func (c *checker) turn(leaf ledger.Leaf, body []byte) error {
 	}
 	was, is := c.terms[c.term], c.terms[c.term+1]
 	c.term++
+	if leaf.Kind == LeafGeneration {
+		return c.checkGeneration(leaf, body, was, is)
+	}
+	return c.checkHandover(leaf, body, was, is)
+}
+
+// checkHandover checks the leaf with which a log is handed over.
+func (c *checker) checkHandover(leaf ledger.Leaf, body []byte, was, is term) error {
 	var b keyRotationBody
 	err := json.Unmarshal(body, &b)
 	var h ledger.Handover
@@ -236,14 +247,19 @@ func (c *checker) handedOver() bool {
 }
 
 func (c *checker) openCheckpoint(p storedCheckpoint) (ledger.Checkpoint, error) {
-	if c.handedOver() {
-		return c.n.s.openCheckpoint(p.signed, p.size, c.head.origin, c.terms)
-	}
-	origin := c.head.origin
+	m := term{origin: c.head.origin}
 	if len(c.terms) > 0 {
-		origin = termOf(c.terms, p.size).origin
+		m = termOf(c.terms, p.size)
 	}
-	return ledger.ParseCheckpoint(p.signed, origin, c.n.s.verifiers...)
+	return c.openBy(m, p.signed)
+}
+
+// openBy reads a checkpoint of a term.
+func (c *checker) openBy(m term, signed []byte) (ledger.Checkpoint, error) {
+	if !c.handedOver() {
+		return ledger.ParseCheckpoint(signed, m.origin, c.n.s.verifiers...)
+	}
+	return m.open(signed)
 }
 
 // readTerms reads the terms that the log had when its head was read.

@@ -94,11 +94,14 @@ func (w *Witness) Cosign(ctx context.Context, old int64, proof []ledger.Hash, si
 	return nil, fmt.Errorf("witness %s answered %d: %.200q", w.Name(), resp.StatusCode, answer)
 }
 
-// conflict reads what a witness says with "409 Conflict": the size that it knows. That it is the
-// size that was asked from, or none, means that it knows another root of that size.
+// conflict reads what a witness says with "409 Conflict": the size that it knows. If that is the size
+// that was asked from, it knows another root of it.
 func conflict(answer []byte, old int64) error {
 	size, err := strconv.ParseInt(strings.TrimSuffix(string(answer), "\n"), 10, 64)
-	if err != nil || size < 0 || size == old {
+	switch {
+	case err != nil || size < 0:
+		return fmt.Errorf("it answered 409 and no size: %.200q", answer)
+	case size == old:
 		return ErrInconsistent
 	}
 	return &SizeError{size}

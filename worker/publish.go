@@ -70,6 +70,11 @@ func (w *Worker) compose(ctx context.Context, tenant store.Tenant, pub store.Pub
 	if err := json.Unmarshal(pub.Wanted.Decision, &d); err != nil {
 		return gh.CheckRunWrite{}, "", fmt.Errorf("decode decision %s: %w", pub.Wanted.RecordID, err)
 	}
+	select {
+	case <-w.heard:
+	case <-ctx.Done():
+		return gh.CheckRunWrite{}, "", ctx.Err()
+	}
 	checkpoint, _, err := tenant.Checkpoint(ctx)
 	if err != nil {
 		return gh.CheckRunWrite{}, "", err

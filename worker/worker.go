@@ -37,6 +37,9 @@ type Settings struct {
 	Notify *notify.Sender
 	// Witnesses cosign checkpoints. Default: nobody does.
 	Witnesses []*witness.Witness
+	// AskEvery is how often a witness is asked about new checkpoints. However many there were in
+	// between, the newest is cosigned. Default 5 s.
+	AskEvery time.Duration
 	// WebURL is GitHub's address for people, for links; without a trailing slash.
 	WebURL string
 	// Now is the clock. Default time.Now.
@@ -56,6 +59,9 @@ const (
 type Worker struct {
 	Settings
 	askers []*asker
+	// heard is closed when the witnesses have said what they know, or were waited for in vain.
+	heard       chan struct{}
+	stopWaiting func()
 }
 
 // New makes a worker.
@@ -66,10 +72,14 @@ func New(s Settings) *Worker {
 	if s.Poll == 0 {
 		s.Poll = time.Second
 	}
+	if s.AskEvery == 0 {
+		s.AskEvery = 5 * time.Second
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
-	w := &Worker{Settings: s}
+	w := &Worker{Settings: s, heard: make(chan struct{})}
+	w.stopWaiting = sync.OnceFunc(func() { close(w.heard) })
 	for _, one := range s.Witnesses {
 		w.askers = append(w.askers, &asker{Witness: one, failed: map[int64]failedAsk{}})
 	}
@@ -82,9 +92,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { w.sealObservations(ctx) })
-	for _, a := range w.askers {
-		running.Go(func() { w.cosign(ctx, a) })
-	}
+	running.Go(func() { w.hearWitnesses(ctx) })
 	slots := make(chan struct{}, w.Parallel)
 	for ctx.Err() == nil {
 		free := w.Parallel - len(slots)

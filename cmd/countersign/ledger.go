@@ -19,7 +19,8 @@ import (
 
 const ledgerHelp = `countersign ledger is about the decision log: docs/ledger.md.
 
-  countersign ledger check   re-hash all of it, and name the first record that does not hold
+  countersign ledger check            re-hash all of it, and name the first record that does not hold
+  countersign ledger new-generation   let a log go on after an old copy of the database was restored
 
 example: countersign ledger check --database sqlite:countersign.db --key countersign.key`
 
@@ -35,7 +36,9 @@ example:
 var errLedger = errors.New("the log does not hold")
 
 func runLedger(ctx context.Context, args []string, env environment) error {
-	return runBelow(ctx, "ledger", ledgerHelp, map[string]func(context.Context, []string, environment) error{"check": runLedgerCheck}, args, env)
+	return runBelow(ctx, "ledger", ledgerHelp, map[string]func(context.Context, []string, environment) error{
+		"check": runLedgerCheck, "new-generation": runNewGeneration,
+	}, args, env)
 }
 
 func runLedgerCheck(ctx context.Context, args []string, env environment) error {
@@ -127,6 +130,9 @@ func printReport(w io.Writer, org string, r store.LedgerReport) {
 		return
 	}
 	fmt.Fprintf(w, "%s: ok, %d leaves, root %s, %d signed checkpoints\n", org, r.Size, r.Root, r.Checkpoints)
+	for _, g := range r.Generations {
+		fmt.Fprintf(w, "  %s\n", describeGeneration(g))
+	}
 	kinds := make([]string, 0, len(r.Kinds))
 	for kind := range r.Kinds {
 		kinds = append(kinds, kind)

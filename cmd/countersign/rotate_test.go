@@ -72,5 +72,5 @@ func TestSigningKeyIsRotated(t *testing.T) {
 		t.Errorf("with the old key again: %v", err)
 	}
 	mustDo(t, os.Rename(file+".new", file))
-	mustDo(t, w.startServer(t.Context()))
+	w.startAgain(t)
 }

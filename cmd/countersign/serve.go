@@ -74,6 +74,8 @@ type pace struct {
 	noisy time.Duration
 	// poll is how often the queue is looked at when nothing pokes; zero: the worker's default.
 	poll time.Duration
+	// ask is how often witnesses are asked; zero: the worker's default.
+	ask time.Duration
 }
 
 // newServer opens everything that the App needs and listens; nothing is served yet.
@@ -116,7 +118,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		store:  st,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
-			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
+			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
 		}),
 		http: &http.Server{
 			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,

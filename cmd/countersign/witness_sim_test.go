@@ -33,6 +33,7 @@ type simWitness struct {
 	requests int
 	spoil    func(lines string) string // what the witness makes of its own answer
 	status   int                       // what it answers with instead; 0: nothing
+	held     chan struct{}             // until when it does not answer; nil: it does
 }
 
 // simLog is the newest checkpoint that a witness cosigned.
@@ -49,6 +50,12 @@ func startWitness(t *testing.T, name string) *simWitness {
 		if err != nil || r.Method != http.MethodPost || r.URL.Path != "/submit/add-checkpoint" {
 			http.Error(rw, "nothing here", http.StatusNotFound)
 			return
+		}
+		w.mu.Lock()
+		held := w.held
+		w.mu.Unlock()
+		if held != nil {
+			<-held
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()

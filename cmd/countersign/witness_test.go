@@ -84,7 +84,7 @@ func TestWitnessesCosign(t *testing.T) {
 	_, err = db.Exec(`DELETE FROM cosignatures`)
 	mustDo(t, err)
 	mustDo(t, db.Close())
-	mustDo(t, w.startServer(t.Context()))
+	w.startAgain(t)
 	w.wantCosigned(t, first, second)
 	report, err := w.server.store.Tenant(w.org.ID()).CheckLedger(t.Context(), nil)
 	if err != nil || report.Cosignatures != 2 {

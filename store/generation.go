@@ -1,0 +1,153 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/countersign/countersign/ledger"
+)
+
+// LeafGeneration is the kind of the leaf with which a log goes on under another name, after an old
+// copy of the database was restored.
+const LeafGeneration = "generation"
+
+// generationBody is the body of its leaf.
+//
+// Field names and order are part of the evidence format; add, never change.
+type generationBody struct {
+	V      int    `json:"v"`
+	Origin string `json:"origin"` // the log's name from this leaf on
+	Before string `json:"before"` // and before
+	// LastCheckpoint is the newest checkpoint under the name before that is known, exact text: the
+	// log does not extend it.
+	LastCheckpoint string `json:"last_checkpoint"`
+	LastSize       int64  `json:"last_size"` // its number of leaves
+	Size           int64  `json:"size"`      // number of leaves of the copy, all of which are kept
+	// LostFrom and LostTo are the interval of which the log may miss leaves: from the newest leaf of
+	// the copy until this one.
+	LostFrom time.Time `json:"lost_from"`
+	LostTo   time.Time `json:"lost_to"`
+}
+
+const generationBodyVersion = 1
+
+// Generation is a log that goes on under another name.
+type Generation struct {
+	Leaf             int64 // that began it
+	Origin           string
+	LastSize, Size   int64     // leaves that were known of the log before, and that are left
+	LostFrom, LostTo time.Time // what was recorded in between may be missing
+}
+
+// BeginGeneration lets a log go on under another name: last is the newest checkpoint that anybody
+// has of it, and the log does not extend it, because the database is an old copy. The leaves of the
+// copy stay, and the next one says what is known of those that are lost. Nothing is ever signed
+// under the old name again.
+//
+// ErrInvalid if last is no checkpoint of the log under its present name, or if the log extends it:
+// then nothing is lost. ErrFork if the log does not extend its own newest checkpoint: then the
+// database was changed, and a new name must not hide it. ErrNotFound if there is no log.
+func (n Tenant) BeginGeneration(ctx context.Context, last []byte) (g Generation, err error) {
+	if n.s.signer == nil {
+		return Generation{}, fmt.Errorf("store: begin generation of organisation %d: %w", n.org, ErrNoSigner)
+	}
+	err = n.s.write(ctx, "begin generation of organisation "+strconv.FormatInt(n.org, 10), func(t *txn) error {
+		h, err := loadLogHead(t, n.org)
+		if err != nil {
+			return err
+		}
+		terms, err := loadTerms(t, n.org)
+		if err != nil {
+			return err
+		}
+		was, err := n.s.current(h, terms)
+		if err != nil {
+			return err
+		}
+		if _, err := n.newestCheckpoint(t, h, terms); err != nil {
+			return err
+		}
+		checkpoint, err := ledger.ParseCheckpoint(last, was.origin, n.s.verifiers...)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		_, err = ledger.Consistency(checkpoint.Size, checkpoint.Root, h.size, h.root, hashesIn(t, n.org))
+		if err == nil {
+			return fmt.Errorf("%w: the log of %d leaves extends that checkpoint of %d, so nothing is lost", ErrInvalid, h.size, checkpoint.Size)
+		}
+		if !errors.Is(err, ledger.ErrProof) {
+			return err
+		}
+		g, err = n.beginGeneration(t, h, terms, was, checkpoint, last)
+		return err
+	})
+	return g, err
+}
+
+// What could not be published meanwhile is tried again at once, also what was given up.
+const publishAgain = `UPDATE jobs SET attempts = 0, dead = 0, run_at = $2, hold_until = 0
+WHERE org_id = $1 AND kind = 'publish' AND wanted_gen > done_gen AND lease = ''`
+
+func (n Tenant) beginGeneration(t *txn, h logHead, terms []term, was term, known ledger.Checkpoint, last []byte) (Generation, error) {
+	var newest []byte
+	if err := t.row(selectLeaf, []any{n.org, h.size - 1}, &newest); err != nil {
+		return Generation{}, err
+	}
+	leaf, err := ledger.DecodeLeaf(newest)
+	if err != nil {
+		return Generation{}, err
+	}
+	if len(terms) == 0 {
+		terms = []term{was}
+		if _, err := t.exec(insertTerm, n.org, was.leaf, was.origin, was.public); err != nil {
+			return Generation{}, err
+		}
+	}
+	at := n.s.now().UTC().Truncate(time.Microsecond)
+	is := term{leaf: h.size, origin: nextOrigin(h.origin, terms), public: was.public}
+	body, err := json.Marshal(generationBody{
+		V: generationBodyVersion, Origin: is.origin, Before: was.origin, LastCheckpoint: string(last), LastSize: known.Size,
+		Size: h.size, LostFrom: leaf.RecordedAt, LostTo: at,
+	})
+	if err != nil {
+		return Generation{}, err
+	}
+	if _, err := n.appendRecord(t, LeafGeneration, at, body); err != nil {
+		return Generation{}, err
+	}
+	if _, err := t.exec(insertTerm, n.org, is.leaf, is.origin, is.public); err != nil {
+		return Generation{}, err
+	}
+	if _, err := t.exec(publishAgain, n.org, micros(at)); err != nil {
+		return Generation{}, err
+	}
+	t.woken = true
+	return Generation{is.leaf, is.origin, known.Size, h.size, leaf.RecordedAt, at}, nil
+}
+
+// nextOrigin is the first name of the log with the number of the generation behind it.
+func nextOrigin(first string, terms []term) string {
+	names := map[string]bool{}
+	for _, m := range terms {
+		names[m.origin] = true
+	}
+	return first + "/" + strconv.Itoa(len(names)+1)
+}
+
+// checkGeneration checks the leaf with which a log goes on under another name.
+func (c *checker) checkGeneration(leaf ledger.Leaf, body []byte, was, is term) error {
+	var b generationBody
+	if err := json.Unmarshal(body, &b); err != nil || b.Before != was.origin || b.Origin != is.origin || was.public != is.public || b.Size != leaf.Seq {
+		return bad(leaf.Seq, "leaf %d: the log does not go on under another name as is on record", leaf.Seq)
+	}
+	known, err := c.openBy(was, []byte(b.LastCheckpoint))
+	if err != nil || known.Size != b.LastSize {
+		return bad(leaf.Seq, "leaf %d: the last checkpoint before it, of %d leaves, does not hold: %v", leaf.Seq, b.LastSize, err)
+	}
+	c.report.Generations = append(c.report.Generations, Generation{leaf.Seq, b.Origin, b.LastSize, b.Size, b.LostFrom, b.LostTo})
+	return nil
+}
