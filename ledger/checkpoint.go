@@ -12,6 +12,10 @@ import (
 // ErrCheckpoint says that bytes are not a checkpoint of this log, signed by a known key.
 var ErrCheckpoint = errors.New("not a valid checkpoint")
 
+// ErrUnknownSigner says that none of the keys that are known signed a checkpoint. It comes with
+// ErrCheckpoint.
+var ErrUnknownSigner = errors.New("signed by no known key")
+
 // maxCheckpoint bounds the size of a signed checkpoint in bytes. Ours have about 250; the
 // rest is room for the cosignatures of witnesses.
 const maxCheckpoint = 64 << 10
@@ -42,13 +46,16 @@ func (c Checkpoint) Sign(signer note.Signer) ([]byte, error) {
 }
 
 // ParseCheckpoint reads a signed checkpoint of the log named origin. At least one of the
-// verifiers must have signed it; signatures by keys that are not among them are passed over.
-// Everything else gives ErrCheckpoint, extension lines included, which we never write.
+// verifiers must have signed it, else it is ErrUnknownSigner; signatures by keys that are not among
+// them are passed over. Everything else gives ErrCheckpoint, extension lines included, which we never write.
 func ParseCheckpoint(signed []byte, origin string, verifiers ...note.Verifier) (Checkpoint, error) {
 	if len(signed) > maxCheckpoint {
 		return Checkpoint{}, fmt.Errorf("%w: %d bytes", ErrCheckpoint, len(signed))
 	}
 	n, err := note.Open(signed, note.VerifierList(verifiers...))
+	if unknown := (*note.UnverifiedNoteError)(nil); errors.As(err, &unknown) {
+		return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, ErrUnknownSigner)
+	}
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("%w: %v", ErrCheckpoint, err)
 	}

@@ -71,7 +71,7 @@ func (n Tenant) BeginGeneration(ctx context.Context, last []byte) (g Generation,
 		if _, err := n.newestCheckpoint(t, h, terms); err != nil {
 			return err
 		}
-		checkpoint, err := ledger.ParseCheckpoint(last, was.origin, n.s.verifiers...)
+		checkpoint, err := openLast(last, append(terms, was), was.origin)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
@@ -129,6 +129,21 @@ func (n Tenant) beginGeneration(t *txn, h logHead, terms []term, was term, known
 	return Generation{is.leaf, is.origin, known.Size, h.size, leaf.RecordedAt, at}, nil
 }
 
+// openLast reads the newest checkpoint that is known under a name, by any key that ever signed under
+// it: when the copy was made, another key may have signed than does now.
+func openLast(signed []byte, terms []term, origin string) (checkpoint ledger.Checkpoint, err error) {
+	err = ledger.ErrCheckpoint
+	for _, m := range terms {
+		if m.origin != origin {
+			continue
+		}
+		if checkpoint, err = m.open(signed); err == nil {
+			break
+		}
+	}
+	return checkpoint, err
+}
+
 // nextOrigin is the first name of the log with the number of the generation behind it.
 func nextOrigin(first string, terms []term) string {
 	names := map[string]bool{}
@@ -144,7 +159,10 @@ func (c *checker) checkGeneration(leaf ledger.Leaf, body []byte, was, is term) e
 	if err := json.Unmarshal(body, &b); err != nil || b.Before != was.origin || b.Origin != is.origin || was.public != is.public || b.Size != leaf.Seq {
 		return bad(leaf.Seq, "leaf %d: the log does not go on under another name as is on record", leaf.Seq)
 	}
-	known, err := c.openBy(was, []byte(b.LastCheckpoint))
+	known, err := openLast([]byte(b.LastCheckpoint), c.terms[:c.term], was.origin)
+	if err == nil && !c.handedOver() {
+		_, err = c.openBy(was, []byte(b.LastCheckpoint))
+	}
 	if err != nil || known.Size != b.LastSize {
 		return bad(leaf.Seq, "leaf %d: the last checkpoint before it, of %d leaves, does not hold: %v", leaf.Seq, b.LastSize, err)
 	}

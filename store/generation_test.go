@@ -164,6 +164,21 @@ func TestGenerationsAndKeys(t *testing.T) {
 	}
 }
 
+// The log was handed over after the copy was restored: the last checkpoint is the old key's.
+func TestAGenerationAfterAHandover(t *testing.T) {
+	path, last := restored(t, newClock())
+	s := must(Open(t.Context(), Options{URL: "sqlite:" + path, Signer: keyOf(t, 7)}))
+	defer s.Close()
+	n := s.Tenant(acme)
+	_, err := n.ContinueLog(t.Context(), testKey(t))
+	ok(t, err)
+	_, err = n.BeginGeneration(t.Context(), last)
+	ok(t, err)
+	_, _, err = n.Checkpoint(t.Context())
+	ok(t, err)
+	verifyLog(t, s)
+}
+
 // A database that was changed does not get another name to hide it.
 func TestAChangedLogGetsNoGeneration(t *testing.T) {
 	path, last := restored(t, newClock())

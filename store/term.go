@@ -114,28 +114,43 @@ func (n Tenant) ContinueLog(ctx context.Context, old *ledger.Key) (handedOver bo
 		if err != nil {
 			return err
 		}
-		if len(terms) > 0 && terms[len(terms)-1].public == n.s.signer.Public() {
-			return nil
-		}
-		var newest []byte
-		var size int64
-		err = t.row(selectNewestCheckpoint, []any{n.org}, &newest, &size)
-		if errors.Is(err, sql.ErrNoRows) && len(terms) == 0 {
-			return nil // no key has signed anything
-		}
-		if err != nil {
+		last, err := n.lastKey(t, h, terms, old)
+		if err != nil || last {
 			return err
-		}
-		if len(terms) == 0 && ledger.SignedBy(newest, n.s.signer.Verifier()) {
-			return nil
-		}
-		if old == nil || !ledger.SignedBy(newest, old.Verifier()) || len(terms) > 0 && terms[len(terms)-1].public != old.Public() {
-			return ErrOtherKey
 		}
 		handedOver = true
 		return n.handOver(t, h, terms, old)
 	})
 	return handedOver && err == nil, err
+}
+
+// lastKey says whether the store's own key signed last, or none did; ErrOtherKey if old did not either.
+func (n Tenant) lastKey(t *txn, h logHead, terms []term, old *ledger.Key) (bool, error) {
+	if len(terms) > 0 {
+		last := terms[len(terms)-1].public
+		if last != n.s.signer.Public() && (old == nil || last != old.Public()) {
+			return false, fmt.Errorf("%w: %s", ErrOtherKey, last)
+		}
+		return last == n.s.signer.Public(), nil
+	}
+	var newest []byte
+	var size int64
+	err := t.row(selectNewestCheckpoint, []any{n.org}, &newest, &size)
+	if errors.Is(err, sql.ErrNoRows) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	switch _, err := ledger.ParseCheckpoint(newest, h.origin, n.s.signer.Verifier()); {
+	case err == nil:
+		return true, nil
+	case !errors.Is(err, ledger.ErrUnknownSigner):
+		return false, fmt.Errorf("%w: %w", ErrFork, err)
+	case old == nil || !ledger.SignedBy(newest, old.Verifier()):
+		return false, ErrOtherKey
+	}
+	return false, nil
 }
 
 // handOver appends the leaf that hands a log over from old, after a last look that the log is the
@@ -254,10 +269,13 @@ func (c *checker) openCheckpoint(p storedCheckpoint) (ledger.Checkpoint, error) 
 	return c.openBy(m, p.signed)
 }
 
-// openBy reads a checkpoint of a term.
+// openBy reads a checkpoint of a term. What is on record of its key must hold as well.
 func (c *checker) openBy(m term, signed []byte) (ledger.Checkpoint, error) {
 	if !c.handedOver() {
-		return ledger.ParseCheckpoint(signed, m.origin, c.n.s.verifiers...)
+		checkpoint, err := ledger.ParseCheckpoint(signed, m.origin, c.n.s.verifiers...)
+		if err != nil || m.public == "" {
+			return checkpoint, err
+		}
 	}
 	return m.open(signed)
 }

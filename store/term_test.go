@@ -99,6 +99,10 @@ func TestAKeyOnRecordIsNotBelieved(t *testing.T) {
 	if r := checkBy(t, forged, keyOf(t, 1).Verifier(), q); r.FirstBad == nil {
 		t.Error("a log of another key holds")
 	}
+	other := strings.Replace(q, keyOf(t, 4).Public(), keyOf(t, 5).Public(), 1)
+	if r := checkBy(t, forged, keyOf(t, 4).Verifier(), other); r.FirstBad == nil {
+		t.Error("a key that signed nothing is on record, and the log holds")
+	}
 	if r := checkBy(t, forged, keyOf(t, 4).Verifier(), q); r.FirstBad != nil {
 		t.Errorf("by its own key: got %+v", r.FirstBad)
 	}
@@ -126,10 +130,28 @@ func TestWhoContinuesALog(t *testing.T) {
 			t.Errorf("%s signs: got %v, want ErrOtherKey", what, err)
 		}
 	}
+	// It is handed over twice, and the key in between signed nothing.
+	ok(t, os.WriteFile(path+".twice", rotated(t, 1, 2), 0o600))
+	for _, seed := range []byte{3, 4} {
+		s := must(Open(t.Context(), Options{URL: "sqlite:" + path + ".twice", Signer: keyOf(t, seed)}))
+		if got, err := s.Tenant(acme).ContinueLog(t.Context(), keyOf(t, seed-1)); err != nil || !got {
+			t.Errorf("to key %d: got %v, %v", seed, got, err)
+		}
+		verifyLog(t, s)
+		ok(t, s.Close())
+	}
 	n := open(2)
 	if keys := must(n.LogKeys(t.Context())); len(keys) != 2 || keys[0] != (LogKey{0, "log.example/1001", keyOf(t, 1).Public()}) || keys[1] != (LogKey{3, "log.example/1001", keyOf(t, 2).Public()}) {
 		t.Errorf("got keys %+v", keys)
 	}
+	// A checkpoint that was changed is no other key: the other logs are served.
+	ok(t, os.WriteFile(path+".changed", rotated(t, 1), 0o600))
+	exec(t, raw(t, path+".changed"), `UPDATE checkpoints SET signed = CAST(replace(CAST(signed AS TEXT), 'log.example/', 'log.Example/') AS BLOB)`)
+	changed := must(Open(t.Context(), Options{URL: "sqlite:" + path + ".changed", Signer: keyOf(t, 1)}))
+	if _, err := changed.Tenant(acme).ContinueLog(t.Context(), nil); !errors.Is(err, ErrFork) || errors.Is(err, ErrOtherKey) {
+		t.Errorf("a changed checkpoint: got %v, want ErrFork", err)
+	}
+	ok(t, changed.Close())
 	// A log that does not extend what was signed of it is not handed over.
 	exec(t, raw(t, path), `UPDATE log_heads SET root = zeroblob(32)`)
 	if got, err := open(3).ContinueLog(t.Context(), keyOf(t, 2)); got || !errors.Is(err, ErrFork) {
