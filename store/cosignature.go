@@ -16,8 +16,10 @@ type Uncosigned struct {
 	Before int64 // of the newest that the witness cosigned; 0: none
 }
 
-const selectUncosigned = `SELECT org_id, MAX(size), COALESCE((SELECT MAX(size) FROM cosignatures s WHERE s.org_id = c.org_id AND s.witness = $1), 0) AS before
-FROM checkpoints c GROUP BY org_id HAVING MAX(size) > before OR $2 = 1 ORDER BY org_id`
+const selectUncosigned = `SELECT org_id, size, cosigned FROM (SELECT c.org_id, MAX(c.size) AS size,
+    COALESCE((SELECT MAX(s.size) FROM cosignatures s WHERE s.org_id = c.org_id AND s.witness = $1), 0) AS cosigned
+  FROM checkpoints c GROUP BY c.org_id) AS newest
+WHERE size > cosigned OR $2 = 1 ORDER BY org_id`
 
 // Uncosigned returns the logs that a witness, by its public key, has to be asked about, by
 // organisation. With all set, it returns those as well whose newest checkpoint it has cosigned.
