@@ -294,15 +294,6 @@ func (n Tenant) CheckpointAt(ctx context.Context, size int64) (signed []byte, er
 	return signed, nil
 }
 
-// Origin is the name of the organisation's log; ErrNotFound if there is none.
-func (n Tenant) Origin(ctx context.Context) (string, error) {
-	h, err := n.head(ctx)
-	if err != nil {
-		return "", fmt.Errorf("store: log of organisation %d: %w", n.org, err)
-	}
-	return h.origin, nil
-}
-
 // Tile returns a tile of the log that the newest signed checkpoint is of. ErrNotFound if there is
 // no checkpoint, or the log does not have the tile yet.
 func (n Tenant) Tile(ctx context.Context, tile ledger.Tile) ([]byte, error) {

@@ -183,7 +183,7 @@ func (y *year) merge(b *testing.B, at store.Tenant, j store.Job, f policy.Facts,
 func (y *year) export(b *testing.B, sample *evidence.SampleQuery) (file string, took time.Duration, peak uint64) {
 	b.Helper()
 	at := y.st.Tenant(yearOrg)
-	origin, err := at.Origin(b.Context())
+	origin, err := exportOrder{}.originOf(b.Context(), at, y.key)
 	must(b, err)
 	out, err := os.Create(filepath.Join(b.TempDir(), "year.zip"))
 	must(b, err)

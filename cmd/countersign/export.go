@@ -59,9 +59,9 @@ func runExport(ctx context.Context, args []string, env environment) error {
 			return err
 		}
 		tenant := st.Tenant(org.ID)
-		origin, err := tenant.Origin(ctx)
+		origin, err := o.originOf(ctx, tenant, key)
 		if err != nil {
-			return fmt.Errorf("the organisation %s has no log yet: %w", org.Login, err)
+			return fmt.Errorf("the log of %s: %w", org.Login, err)
 		}
 		return o.write(env, func(w io.Writer) (evidence.Manifest, error) {
 			return evidence.Export(ctx, exportedLog{tenant}, evidence.Options{
@@ -70,6 +70,24 @@ func runExport(ctx context.Context, args []string, env environment) error {
 			}, w)
 		})
 	})
+}
+
+// originOf is what the log is called at the size that is exported, when it is signed with the key.
+func (o exportOrder) originOf(ctx context.Context, tenant store.Tenant, key *ledger.Key) (string, error) {
+	keys, err := tenant.LogKeys(ctx)
+	if err != nil {
+		return "", err
+	}
+	held := keys[0]
+	for _, k := range keys {
+		if o.size == 0 || k.From <= o.size {
+			held = k
+		}
+	}
+	if held.Public != key.Public() {
+		return "", fmt.Errorf("it was signed with another key then: %s\n  hint: --key names the key that signed it", held.Public)
+	}
+	return held.Origin, nil
 }
 
 func parseExport(args []string, env environment) (o exportOrder, err error) {
