@@ -34,6 +34,8 @@ func TestBodiesGolden(t *testing.T) {
 		"key-rotation.golden": keyRotationBody{V: keyRotationBodyVersion, Handover: "countersign key rotation/v1\nlog.example/7\n…"},
 		"generation.golden": generationBody{V: generationBodyVersion, Origin: "log.example/7/2", Before: "log.example/7", LastCheckpoint: "log.example/7\n9\n…",
 			LastSize: 9, Size: 5, LostFrom: time.Unix(1763899200, 0).UTC(), LostTo: time.Unix(1763899300, 0).UTC()},
+		"access.golden": Access{V: accessVersion, What: AccessExport, By: Who{User: "root", Host: "h", AccountID: 5, Login: "carol"}, Query: json.RawMessage(`{"from":"x"}`), LogSize: 9,
+			ManifestSHA256: digest("a"), DrawLeaf: new(int64), At: time.Unix(1763899200, 0).UTC()},
 		"exception.golden": Exception{V: exceptionVersion, ID: "00000000-0000-4000-8000-000000000000", Kind: "direct-push", Subject: "main h2",
 			RepoID: repo, Repository: "acme/app", Number: 1, Ref: "main", SHA: "h2", RecordID: "r1", Severity: "high", State: ExceptionClosed,
 			Reason: "why", Owner: "alice", Remediation: "reverted", OpenedAt: time.Unix(1763899200, 0).UTC(), DueAt: time.Unix(1763899300, 0).UTC(),

@@ -25,6 +25,10 @@ is recorded in the log and listed in the bundle. An item of the sample that cann
 reason that is none of its own is replaced by the next one (--replace), which is recorded as well;
 one whose evidence is missing is a deviation, and is not replaced.
 
+Each export is on record in the log itself: countersign access list prints who took what. So the
+log is longer after it, and the same export again is of a longer log. For the same bytes again,
+give --log-size with the number of leaves that the first one printed.
+
 usage: countersign export --org LOGIN --from DATE --to DATE [flags]
 
 example:
@@ -63,7 +67,8 @@ func runExport(ctx context.Context, args []string, env environment) error {
 		if err != nil {
 			return fmt.Errorf("the log of %s: %w", org.Login, err)
 		}
-		return o.write(env, func(w io.Writer) (evidence.Manifest, error) {
+		record := func(m evidence.Manifest, bundle string) error { return recordExport(ctx, tenant, m, bundle) }
+		return o.write(env, record, func(w io.Writer) (evidence.Manifest, error) {
 			return evidence.Export(ctx, exportedLog{tenant}, evidence.Options{
 				Organisation: org.Login, GitHub: strings.TrimSuffix(cmp.Or(env.getenv("GITHUB_WEB_URL"), "https://github.com"), "/"), Origin: origin, Generator: "countersign " + version, Size: o.size, Key: key.Public(), Signer: key,
 				Query: o.query, Progress: progress(env.stderr, org.Login),
@@ -137,8 +142,8 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	return o, err
 }
 
-// write makes the bundle beside where it goes, and puts it there when it is whole.
-func (o exportOrder) write(env environment, fill func(io.Writer) (evidence.Manifest, error)) error {
+// write makes the bundle beside where it goes, and puts it there when it is whole and on record.
+func (o exportOrder) write(env environment, record func(m evidence.Manifest, bundle string) error, fill func(io.Writer) (evidence.Manifest, error)) error {
 	part, err := os.CreateTemp(filepath.Dir(o.out), filepath.Base(o.out)+".*.partial")
 	if err != nil {
 		return fmt.Errorf("write the bundle: %w", err)
@@ -147,6 +152,9 @@ func (o exportOrder) write(env environment, fill func(io.Writer) (evidence.Manif
 	m, err := fill(part)
 	if err = errors.Join(err, part.Sync(), part.Close()); err != nil {
 		return err
+	}
+	if err := record(m, part.Name()); err != nil {
+		return fmt.Errorf("put the export on record: %w", err)
 	}
 	if err := os.Rename(part.Name(), o.out); err != nil {
 		return fmt.Errorf("write the bundle: %w", err)

@@ -49,6 +49,7 @@ func commands() []command {
 		{"export", "write the evidence of an audit period into one file", runExport},
 		{"verify", "check such a file, offline", runVerify},
 		{"corroborate", "ask GitHub again what such a file says, with your own token", runCorroborate},
+		{"access", "say who exported evidence", runAccess},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
 		{"version", "print the version", runVersion},
 	}
