@@ -22,6 +22,8 @@ func (f *findings) documents() []document {
 		{"protection.csv", func() ([]byte, error) { return protectionTable(f.protections, f.query).csv() }},
 		{"bypass-attestations.csv", func() ([]byte, error) { return attestedTable(f.attested, f.query).csv() }},
 		{"validation-stack.md", f.validationStack},
+		{"controls.json", f.controlsJSON},
+		{"controls.html", f.controlsPage},
 	}
 	out = append(out, f.changePages()...)
 	out = append(out, f.statements()...)
