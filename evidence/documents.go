@@ -24,6 +24,8 @@ func (f *findings) documents() []document {
 		{"validation-stack.md", f.validationStack},
 		{"controls.json", f.controlsJSON},
 		{"controls.html", f.controlsPage},
+		{fileOSCALPlan, f.oscalPlan},
+		{fileOSCALResults, f.oscalResults},
 	}
 	out = append(out, f.changePages()...)
 	out = append(out, f.statements()...)

@@ -86,7 +86,7 @@ func aboutFile(name string) string {
 		"exceptions.csv": "every exception that was open in the period", "protection.csv": "how each branch was protected, from when to when",
 		"bypass-attestations.csv": "what owners showed of who may bypass rulesets", "validation-stack.md": "which tests and checks the policies asked for",
 		"controls.html": "criteria, what was tested for each, and the results", "controls.json": "the same for programs",
-		"oscal-assessment-plan.json": "NIST OSCAL: what was to be assessed", "oscal-assessment-results.json": "NIST OSCAL: what was found",
+		fileOSCALPlan: "NIST OSCAL: what was to be assessed", fileOSCALResults: "NIST OSCAL: what was found",
 		"changes/": "one change, readable", "attestations/": "in-toto statement, signed (DSSE)",
 		fileManifest: "digest of every file, query and counts", fileSignature: "the manifest's signature by the log's key", fileCheckpoint: "the log's size and root, signed",
 		fileKey: "the log's public key, by the bundle's own word", fileLeaves: "every leaf of the log, one a line", fileRecords: "the records of the period, with their salts",
