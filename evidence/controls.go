@@ -3,6 +3,7 @@ package evidence
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -77,7 +78,11 @@ func controlNotes() []string {
 
 func (f *findings) controls() (c controls, err error) {
 	c = controls{V: 1, Organisation: f.organisation, From: f.query.From, To: f.query.To, Notes: controlNotes()}
-	for _, m := range matrix {
+	criteria, err := f.criteria()
+	if err != nil {
+		return c, err
+	}
+	for _, m := range criteria {
 		m.Tests = []testResult{}
 		for _, t := range m.tests {
 			r := testResult{ID: t.id, Asks: t.asks, Mapping: t.mapping}
@@ -95,6 +100,59 @@ func (f *findings) controls() (c controls, err error) {
 		c.Criteria = append(c.Criteria, m)
 	}
 	return c, nil
+}
+
+// criteria are those of the matrix, and the organisation's own rules under the criteria that these
+// name.
+func (f *findings) criteria() ([]criterion, error) {
+	out := slices.Clone(matrix)
+	known := map[string]bool{}
+	for _, m := range out {
+		for _, t := range m.tests {
+			known[t.id] = true
+		}
+	}
+	own := map[string]string{} // their criteria
+	for _, c := range f.changes {
+		if !f.ruledHere(c) {
+			continue
+		}
+		rules, err := f.rulesOf(c.deciding())
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules {
+			if !known[r.Rule] {
+				own[r.Rule] = r.Control
+			}
+		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(own)) {
+		i := slices.IndexFunc(out, func(m criterion) bool { return m.ID == own[rule] })
+		if i < 0 {
+			i = len(out)
+			out = append(out, criterion{ID: own[rule], Title: "What the organisation's own rules name it for"})
+		}
+		none := []string{}
+		test := controlTest{rule, "The organisation's own rule " + rule + " held", mapping{none, none, none, none, none, none}, ofRule(rule)}
+		out[i].tests = append(slices.Clone(out[i].tests), test)
+	}
+	return out, nil
+}
+
+// deciding is the leaf of the decision that let the change in: that of its merge group, if it came
+// with one; -1: there is none.
+func (c change) deciding() int64 {
+	if c.update.group >= 0 {
+		return c.update.group
+	}
+	return c.decision
+}
+
+// ruledHere says whether rules are tested by the change: it has a decision and is in the sample,
+// if there is one.
+func (f *findings) ruledHere(c change) bool {
+	return c.deciding() >= 0 && (f.draw == nil || f.picked[c.id()])
 }
 
 func (f *findings) controlsJSON() ([]byte, error) {
@@ -182,17 +240,18 @@ func ofRule(rule string) func(*findings) (tested, error) {
 			t.Of = "changes of the sample with a decision"
 		}
 		for _, c := range f.changes {
-			if f.draw != nil && !f.picked[c.id()] {
+			if !f.ruledHere(c) {
 				continue
 			}
-			r, ok, err := f.ruled(c, rule)
+			rules, err := f.rulesOf(c.deciding())
 			if err != nil {
 				return t, err
 			}
-			if !ok || r.Outcome == policy.OutcomeNotApplicable {
+			i := slices.IndexFunc(rules, func(r policy.RuleResult) bool { return r.Rule == rule })
+			if i < 0 || rules[i].Outcome == policy.OutcomeNotApplicable {
 				continue
 			}
-			switch t.Tested++; r.Outcome {
+			switch t.Tested++; rules[i].Outcome {
 			case policy.OutcomePass:
 			case policy.OutcomeExempt:
 				t.Exempt++
@@ -202,27 +261,6 @@ func ofRule(rule string) func(*findings) (tested, error) {
 		}
 		return t, nil
 	}
-}
-
-// ruled is what a rule gave in the decision that let the change in: that of its merge group, if it
-// came with one.
-func (f *findings) ruled(c change, rule string) (r policy.RuleResult, ok bool, err error) {
-	leaf := c.decision
-	if c.update.group >= 0 {
-		leaf = c.update.group
-	}
-	if leaf < 0 {
-		return r, false, nil
-	}
-	rules, err := f.rulesOf(leaf)
-	if err != nil {
-		return r, false, err
-	}
-	i := slices.IndexFunc(rules, func(r policy.RuleResult) bool { return r.Rule == rule })
-	if i < 0 {
-		return r, false, nil
-	}
-	return rules[i], true, nil
 }
 
 // rulesOf reads the results of a decision's rules. They are asked for rule by rule, and read once.

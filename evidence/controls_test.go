@@ -59,6 +59,36 @@ func TestResultsOfThePopulation(t *testing.T) {
 	}
 }
 
+// A rule of the organisation's own is tested for the criterion that it names, which need not be one
+// of ours.
+func TestOwnRulesAreInTheMatrix(t *testing.T) {
+	f := judgedBy(policy.OutcomePass, policy.OutcomePass)
+	f.rules[0] = append(f.rules[0], policy.RuleResult{Rule: "custom/no-crypto", Control: "CC9.1", Outcome: policy.OutcomePass}, policy.RuleResult{Rule: "custom/ours", Control: "1 of ours", Outcome: policy.OutcomeFail})
+	got, err := f.controls()
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := map[string]testResult{}
+	for _, c := range got.Criteria {
+		for _, x := range c.Tests {
+			results[c.ID+" "+x.ID] = x
+		}
+	}
+	if x := results["CC9.1 custom/no-crypto"]; x.Tested != 1 || x.Deviations != 0 {
+		t.Errorf("custom/no-crypto: got %+v", x.tested)
+	}
+	if x := results["1 of ours custom/ours"]; x.Tested != 1 || x.Deviations != 1 {
+		t.Errorf("custom/ours: got %+v", x.tested)
+	}
+	again, err := judgedBy(policy.OutcomePass).controls()
+	if err != nil || len(again.Criteria) != len(matrix) {
+		t.Errorf("the matrix has %d criteria after that, %d before: %v", len(again.Criteria), len(matrix), err)
+	}
+	if got, want := token("1 of ours")+" "+token("custom/ours"), "_1_of_ours custom_ours"; got != want {
+		t.Errorf("as OSCAL takes them: got %s, want %s", got, want)
+	}
+}
+
 // Every rule that is built in is tested for some criterion, the one that it names.
 func TestMatrixHasEveryRule(t *testing.T) {
 	rules := []string{policy.RuleHumanReview, policy.RuleFreshReview, policy.RuleBranchProtection, policy.RulePolicyIntegrity, policy.RuleValidated,

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The documents in NIST's OSCAL. https://pages.nist.gov/OSCAL/resources/concepts/layer/assessment/
@@ -151,6 +154,20 @@ func (f *findings) uuid(name string) (string, error) {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]), nil
 }
 
+// token is a name as OSCAL takes one: those of the organisation's own rules are more than that.
+func token(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) || strings.ContainsRune("._-", r) {
+			return r
+		}
+		return '_'
+	}, s)
+	if first, _ := utf8.DecodeRuneInString(s); !unicode.IsLetter(first) {
+		s = "_" + s
+	}
+	return s
+}
+
 func (f *findings) oscalMetadata(title string) oscalMetadata {
 	return oscalMetadata{
 		Title: title, LastModified: f.log.AsOf.UTC(), Version: fmt.Sprintf("log-size-%d", f.log.Size), OSCALVersion: oscalVersion,
@@ -167,7 +184,7 @@ func (f *findings) assessed() (list []criterion, reviewed oscalReviewed, err err
 	list = slices.DeleteFunc(c.Criteria, func(c criterion) bool { return len(c.Tests) == 0 })
 	s := oscalSelection{Description: "Criteria for which the records of the log are tested."}
 	for _, c := range list {
-		s.Include = append(s.Include, oscalControl{c.ID})
+		s.Include = append(s.Include, oscalControl{token(c.ID)})
 	}
 	return list, oscalReviewed{[]oscalSelection{s}}, nil
 }
@@ -189,9 +206,9 @@ func (f *findings) oscalPlan() ([]byte, error) {
 	none.Title, none.Description = "System security plan", "None is in this bundle: it is the organisation's."
 	p.ImportSSP.Href, p.BackMatter.Resources = "#"+none.UUID, []oscalResource{none}
 	for _, c := range list {
-		o := oscalObjective{ControlID: c.ID}
+		o := oscalObjective{ControlID: token(c.ID)}
 		for _, t := range c.Tests {
-			o.Parts = append(o.Parts, oscalPart{t.ID, "objective", t.Asks + "."})
+			o.Parts = append(o.Parts, oscalPart{token(t.ID), "objective", t.Asks + "."})
 		}
 		p.Local.Objectives = append(p.Local.Objectives, o)
 	}
@@ -245,7 +262,7 @@ func (r *oscalResult) add(f *findings, t testResult) error {
 	for _, item := range t.Items {
 		o.Evidence = append(o.Evidence, oscalEvidence{item.Evidence, "Deviation: " + item.Title})
 	}
-	finding := oscalFinding{Title: t.Asks, Description: o.Description, Target: oscalTarget{Type: "objective-id", ID: t.ID, Status: oscalStatus{"satisfied", "pass", "No item that was tested deviated. This is no opinion on the control."}}}
+	finding := oscalFinding{Title: t.Asks, Description: o.Description, Target: oscalTarget{Type: "objective-id", ID: token(t.ID), Status: oscalStatus{"satisfied", "pass", "No item that was tested deviated. This is no opinion on the control."}}}
 	if t.Deviations > 0 {
 		finding.Target.Status = oscalStatus{"not-satisfied", "fail", "Items that were tested deviated. What that means for the control is for the auditor to conclude."}
 	}
