@@ -2,8 +2,6 @@ package evidence
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -191,10 +189,4 @@ func (l *branchLine) add(leaf int64, u update, renaming bool) {
 	}
 }
 
-func (c completeness) json() ([]byte, error) {
-	b, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode completeness: %w", err)
-	}
-	return append(b, '\n'), nil
-}
+func (c completeness) json() ([]byte, error) { return indented(c) }

@@ -32,6 +32,10 @@ func (f *findings) documents() []document {
 		{"protection.csv", func() ([]byte, error) { return protectionTable(f.protections, f.query).csv() }},
 		{"bypass-attestations.csv", func() ([]byte, error) { return attestedTable(f.attested, f.query).csv() }},
 		{"validation-stack.md", f.validationStack},
+		{"controls.json", f.controlsJSON},
+		{"controls.html", f.controlsPage},
+		{fileOSCALPlan, f.oscalPlan},
+		{fileOSCALResults, f.oscalResults},
 	}
 	out = append(out, f.charts()...)
 	out = append(out, f.changePages()...)

@@ -20,6 +20,8 @@ func protectedLog(t *testing.T) *findings {
 		{leafProtection, `{"v":1,"repository_id":7,"repository":"acme/shop","ref":"main","holds":"no","why":"Force pushes are allowed.","since":"2026-03-02T13:00:00Z","settings":{"ref":"main","a":1}}`},
 		{leafProtection, `{"v":1,"repository_id":7,"repository":"acme/shop","ref":"main","holds":"yes","since":"2026-03-02T14:00:00Z","settings":{"ref":"main"}}`},
 		{leafProtection, `{"v":1,"repository_id":8,"repository":"acme/other","ref":"main","holds":"unknown","since":"2026-03-02T12:00:00Z","settings":{"ref":"main"}}`},
+		{leafProtection, `{"v":1,"repository_id":10,"repository":"acme/old","ref":"main","holds":"no","since":"2026-03-02T11:00:00Z","settings":{}}`},
+		{leafProtection, `{"v":1,"repository_id":10,"repository":"acme/old","ref":"main","holds":"yes","since":"2026-03-02T12:30:00Z","settings":{}}`},
 		{leafAttest, `{"v":1,"ruleset_id":5,"ruleset":"=guard","source":"Organization acme","at":"2026-03-02T12:10:00Z","actors":[{"type":"Team","id":3,"mode":"always"}],"by_id":2,"by_login":"olga"}`},
 		{leafAttest, `{"v":1,"ruleset_id":6,"ruleset":"late","source":"Organization acme","at":"2026-03-02T15:10:00Z","actors":[],"by_id":2,"by_login":"olga"}`},
 	} {
@@ -40,7 +42,7 @@ func TestProtectionOfThePeriod(t *testing.T) {
 	for _, row := range protectionTable(f.protections, f.query).rows {
 		got = append(got, strings.Join([]string{row[3], row[5], row[6], row[7]}, " "))
 	}
-	want := "acme/shop 2026-03-02T12:00:00Z 2026-03-02T13:00:00Z yes, acme/shop 2026-03-02T13:00:00Z 2026-03-02T14:00:00Z no, acme/other 2026-03-02T12:00:00Z  unknown"
+	want := "acme/shop 2026-03-02T12:00:00Z 2026-03-02T13:00:00Z yes, acme/shop 2026-03-02T13:00:00Z 2026-03-02T14:00:00Z no, acme/other 2026-03-02T12:00:00Z  unknown, acme/old 2026-03-02T12:30:00Z  yes"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("protection of the period:\ngot  %s\nwant %s", strings.Join(got, ", "), want)
 	}

@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 )
@@ -245,13 +243,4 @@ func (f *findings) resultsJSON() ([]byte, error) {
 		return nil, err
 	}
 	return indented(r)
-}
-
-// indented is JSON for people to read.
-func indented(v any) ([]byte, error) {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode %T: %w", v, err)
-	}
-	return append(b, '\n'), nil
 }

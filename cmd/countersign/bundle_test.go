@@ -101,6 +101,8 @@ func TestStoryBundle(t *testing.T) {
 	t.Run("first page", b.testIndex)
 	t.Run("stack and protection", b.testStackAndProtection)
 	t.Run("statements", b.testStatements)
+	t.Run("controls", b.testControls)
+	t.Run("OSCAL", b.testOSCAL)
 	t.Run("pages stand alone", b.testPagesStandAlone)
 }
 

@@ -13,7 +13,7 @@ func (b bundle) testIndex(t *testing.T) {
 	says, at := b.text(t, "index.html"), 0
 	for _, want := range []string{
 		"What this is about", "acme", "6 changes in 6 updates; 4 branches were enrolled", "6 of 6 changes (all: 6)", "given by the auditor",
-		"What is missing", "Nothing that is known of.", "0 times at which a branch could not be seen", "What this does not prove", "is not observable without the permission",
+		"What is missing", "Nothing that is known of.", "0 (times at which a branch could not be seen", "What this does not prove", "is not observable without the permission",
 		"Population", "Changes: 6. Of pull requests: 5; updates without one: 1", "With deviations: 2", "no agent indicator found 1 0",
 		"Sample", "1. ", "Exceptions", "merged-while-failing high", "remediated", "Files", "population.csv",
 	} {

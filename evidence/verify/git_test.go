@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,7 +115,19 @@ func TestHistoryAgrees(t *testing.T) {
 	}
 }
 
+// copied is the same repository in another folder: git takes a while to make one.
+func (r *repository) copied(t *testing.T) *repository {
+	t.Helper()
+	again := &repository{t: t, path: t.TempDir(), line: r.line}
+	again.line.Updates = slices.Clone(r.line.Updates)
+	if err := os.CopyFS(again.path, os.DirFS(r.path)); err != nil {
+		t.Fatal(err)
+	}
+	return again
+}
+
 func TestHistoryDiffers(t *testing.T) {
+	made := allWays(t)
 	for what, tt := range map[string]struct {
 		alter func(r *repository)
 		want  string
@@ -152,7 +165,7 @@ func TestHistoryDiffers(t *testing.T) {
 		"another branch":           {func(r *repository) { r.line.Branch = "release" }, "the clone has no such branch"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			r := allWays(t)
+			r := made.copied(t)
 			r.git("checkout", "-q", "--detach", "main")
 			tt.alter(r)
 			got, err := r.compare()

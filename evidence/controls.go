@@ -1,0 +1,320 @@
+package evidence
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/policy"
+)
+
+// criterion is one criterion with what was tested for it.
+type criterion struct {
+	ID    string `json:"id"`
+	Title string `json:"title"` // in our words
+	Note  string `json:"note,omitempty"`
+	// Tests is empty for what this bundle does not test.
+	Tests []testResult `json:"tests"`
+	tests []controlTest
+}
+
+// controlTest is a test of a control. Without words it is that of a rule.
+type controlTest struct {
+	id, asks string
+	mapping  mapping
+	run      func(*findings) (tested, error)
+}
+
+// testResult is what a test gave. It says what was tested and what deviated, and no more.
+//
+// Field names and order are part of the evidence format; add, never change.
+type testResult struct {
+	ID   string `json:"id"`
+	Asks string `json:"asks"`
+	tested
+	Mapping mapping `json:"mapping"`
+}
+
+// tested are the figures of a test.
+type tested struct {
+	// Of says what the items are.
+	Of         string `json:"of"`
+	Tested     int    `json:"tested"`
+	Deviations int    `json:"deviations"`
+	// Exempt are items that did not have to pass, because an emergency had been declared.
+	Exempt int `json:"exempt,omitempty"`
+	// Items are the deviations, each with where its evidence is.
+	Items    []deviatingItem `json:"items"`
+	Evidence []string        `json:"evidence"` // files
+}
+
+type deviatingItem struct {
+	ID       string `json:"id"`
+	Title    string `json:"title"`
+	Evidence string `json:"evidence"` // file
+}
+
+// controls is the matrix with its results.
+type controls struct {
+	V            int         `json:"v"`
+	Organisation string      `json:"organisation"`
+	From         time.Time   `json:"from"`
+	To           time.Time   `json:"to"`
+	Notes        []string    `json:"notes"`
+	Criteria     []criterion `json:"criteria"`
+}
+
+// controlNotes are what must be known to read the results.
+func controlNotes() []string {
+	return []string{
+		"These are results of tests, not an opinion. Whether a control is effective is for the auditor to conclude.",
+		"A fact that could not be read counts as a deviation. A review that came after the merge does not undo one.",
+		"Ids of frameworks say where a test may be of use. The mapping is ours; the frameworks' texts are not repeated.",
+		"Results about decisions are of the sample, or of all changes where no sample was drawn; deviations that were found outside of a sample are not extrapolated.",
+	}
+}
+
+func (f *findings) controls() (c controls, err error) {
+	c = controls{V: 1, Organisation: f.organisation, From: f.query.From, To: f.query.To, Notes: controlNotes()}
+	criteria, err := f.criteria()
+	if err != nil {
+		return c, err
+	}
+	for _, m := range criteria {
+		m.Tests = []testResult{}
+		for _, t := range m.tests {
+			r := testResult{ID: t.id, Asks: t.asks, Mapping: t.mapping}
+			if r.Asks == "" {
+				r.Asks = policy.RuleInWords(t.id)
+			}
+			if r.tested, err = t.run(f); err != nil {
+				return c, err
+			}
+			if r.Items == nil {
+				r.Items = []deviatingItem{}
+			}
+			m.Tests = append(m.Tests, r)
+		}
+		c.Criteria = append(c.Criteria, m)
+	}
+	return c, nil
+}
+
+// criteria are those of the matrix, and the organisation's own rules under the criteria that these
+// name.
+func (f *findings) criteria() ([]criterion, error) {
+	out := slices.Clone(matrix)
+	known := map[string]bool{}
+	for _, m := range out {
+		for _, t := range m.tests {
+			known[t.id] = true
+		}
+	}
+	own := map[string]string{} // their criteria
+	for _, c := range f.changes {
+		if !f.ruledHere(c) {
+			continue
+		}
+		rules, err := f.rulesOf(c.deciding())
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules {
+			if !known[r.Rule] {
+				own[r.Rule] = r.Control
+			}
+		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(own)) {
+		i := slices.IndexFunc(out, func(m criterion) bool { return m.ID == own[rule] })
+		if i < 0 {
+			i = len(out)
+			out = append(out, criterion{ID: own[rule], Title: "What the organisation's own rules name it for"})
+		}
+		none := []string{}
+		test := controlTest{rule, "The organisation's own rule " + rule + " held", mapping{none, none, none, none, none, none}, ofRule(rule)}
+		out[i].tests = append(slices.Clone(out[i].tests), test)
+	}
+	return out, nil
+}
+
+// deciding is the leaf of the decision that let the change in: that of its merge group, if it came
+// with one; -1: there is none.
+func (c change) deciding() int64 {
+	if c.update.group >= 0 {
+		return c.update.group
+	}
+	return c.decision
+}
+
+// ruledHere says whether rules are tested by the change: it has a decision and is in the sample,
+// if there is one.
+func (f *findings) ruledHere(c change) bool {
+	return c.deciding() >= 0 && (f.draw == nil || f.picked[c.id()])
+}
+
+func (f *findings) controlsJSON() ([]byte, error) {
+	c, err := f.controls()
+	if err != nil {
+		return nil, err
+	}
+	return indented(c)
+}
+
+func (f *findings) controlsPage() ([]byte, error) {
+	c, err := f.controls()
+	if err != nil {
+		return nil, err
+	}
+	return page("controls.html", struct {
+		controls
+		Log signedLog
+	}{c, f.log})
+}
+
+// Frameworks are the ids of a mapping with the frameworks' names.
+func (m mapping) Frameworks() []struct {
+	Name string
+	IDs  []string
+} {
+	return []struct {
+		Name string
+		IDs  []string
+	}{{"SOC 2", m.SOC2}, {"ISO/IEC 27001:2022", m.ISO}, {"PCI DSS 4.0.1", m.PCI}, {"NIST SP 800-53r5", m.NIST}, {"NIST SSDF 1.1", m.SSDF}, {"DORA", m.DORA}}
+}
+
+// deviation notes a change that deviated.
+func (t *tested) deviation(f *findings, c change) {
+	t.Deviations++
+	where := "population.csv"
+	if f.shown(c) {
+		where = c.pageName()
+	}
+	t.Items = append(t.Items, deviatingItem{c.id(), c.title(), where})
+}
+
+func isPull(c change) bool { return c.number != 0 }
+
+func moves(c change) bool { return c.update.moves() }
+
+// foundAny says whether something of these kinds was found about a change.
+func foundAny(kinds ...string) func(change) bool {
+	return func(c change) bool {
+		return slices.ContainsFunc(kinds, func(k string) bool { return slices.Contains(c.kinds, k) }) ||
+			slices.Contains(kinds, policy.FindingWithoutDecision) && c.undecided() || slices.Contains(kinds, policy.FindingDirectPush) && c.number == 0 && moves(c)
+	}
+}
+
+// ofPopulation tests every change of the population to which the test applies.
+func ofPopulation(applies, deviates func(change) bool) func(*findings) (tested, error) {
+	return func(f *findings) (tested, error) {
+		t := tested{Of: "changes of the population", Evidence: []string{"population.csv"}}
+		for _, c := range f.changes {
+			if !applies(c) {
+				continue
+			}
+			if t.Tested++; deviates(c) {
+				t.deviation(f, c)
+			}
+		}
+		return t, nil
+	}
+}
+
+// ofRule tests how a rule was held to, in the decisions that the changes rest on.
+func ofRule(rule string) func(*findings) (tested, error) {
+	return func(f *findings) (tested, error) {
+		t := tested{Of: "changes with a decision", Evidence: []string{fileDecisions}}
+		if f.draw != nil {
+			t.Of = "changes of the sample with a decision"
+		}
+		for _, c := range f.changes {
+			if !f.ruledHere(c) {
+				continue
+			}
+			rules, err := f.rulesOf(c.deciding())
+			if err != nil {
+				return t, err
+			}
+			i := slices.IndexFunc(rules, func(r policy.RuleResult) bool { return r.Rule == rule })
+			if i < 0 || rules[i].Outcome == policy.OutcomeNotApplicable {
+				continue
+			}
+			switch t.Tested++; rules[i].Outcome {
+			case policy.OutcomePass:
+			case policy.OutcomeExempt:
+				t.Exempt++
+			default:
+				t.deviation(f, c)
+			}
+		}
+		return t, nil
+	}
+}
+
+// rulesOf reads the results of a decision's rules. They are asked for rule by rule, and read once.
+func (f *findings) rulesOf(leaf int64) ([]policy.RuleResult, error) {
+	if rules, ok := f.rules[leaf]; ok {
+		return rules, nil
+	}
+	j, err := f.judged(leaf)
+	if err != nil {
+		return nil, err
+	}
+	if f.rules == nil {
+		f.rules = map[int64][]policy.RuleResult{}
+	}
+	f.rules[leaf] = j.decision.Rules
+	return j.decision.Rules, nil
+}
+
+// ofProtection tests how the branches of the population were protected at any time of the period.
+func ofProtection(f *findings) (tested, error) {
+	t := tested{Of: "states of protection in the period", Evidence: []string{"protection.csv", "bypass-attestations.csv"}}
+	enrolled := map[string]bool{}
+	for _, b := range f.completeness.Branches {
+		enrolled[fmt.Sprintf("%d/%s", b.RepositoryID, b.Branch)] = true
+	}
+	for i, p := range f.protections {
+		end := until(f.protections, i)
+		if !enrolled[fmt.Sprintf("%d/%s", p.RepositoryID, p.Ref)] || !p.Since.Before(f.query.To) || !end.IsZero() && !end.After(f.query.From) {
+			continue
+		}
+		if t.Tested++; p.Holds != "yes" {
+			t.Deviations++
+			t.Items = append(t.Items, deviatingItem{fmt.Sprintf("leaf %d", p.leaf), fmt.Sprintf("%s: branch %s since %s", p.Repository, p.Ref, moment(p.Since)), "protection.csv"})
+		}
+	}
+	return t, nil
+}
+
+// ofExceptions tests whether exceptions were settled in time; an empty kind is every kind.
+func ofExceptions(kind string) func(*findings) (tested, error) {
+	return func(f *findings) (tested, error) {
+		t := tested{Of: "exceptions that were open in the period", Evidence: []string{"exceptions.csv"}}
+		for _, e := range f.exceptions {
+			x := e.newest()
+			if kind != "" && x.Kind != kind {
+				continue
+			}
+			if t.Tested++; !x.OverdueAt.IsZero() {
+				t.Deviations++
+				t.Items = append(t.Items, deviatingItem{x.ID, fmt.Sprintf("%s: %s", x.Repository, x.Kind), "exceptions.csv"})
+			}
+		}
+		return t, nil
+	}
+}
+
+// ofCompleteness tests whether the updates of each branch follow each other, and could be seen.
+func ofCompleteness(f *findings) (tested, error) {
+	t := tested{Of: "enrolled branches that were updated in the period", Evidence: []string{"completeness.json"}}
+	for _, b := range f.completeness.Branches {
+		if t.Tested++; len(b.Gaps)+len(b.Blind) > 0 {
+			t.Deviations++
+			t.Items = append(t.Items, deviatingItem{fmt.Sprintf("%d/%s", b.RepositoryID, b.Branch), b.Repository + ": branch " + b.Branch, "completeness.json"})
+		}
+	}
+	return t, nil
+}
