@@ -280,20 +280,30 @@ func (f *findings) rulesOf(leaf int64) ([]policy.RuleResult, error) {
 }
 
 // ofProtection tests how the branches of the population were protected at any time of the period.
+// A branch that was updated before anything was known of it has a state that is not known.
 func ofProtection(f *findings) (tested, error) {
 	t := tested{Of: "states of protection in the period", Evidence: []string{"protection.csv", "bypass-attestations.csv"}}
-	enrolled := map[string]bool{}
-	for _, b := range f.completeness.Branches {
-		enrolled[fmt.Sprintf("%d/%s", b.RepositoryID, b.Branch)] = true
+	deviates := func(id, title string) {
+		t.Deviations++
+		t.Items = append(t.Items, deviatingItem{id, title, "protection.csv"})
 	}
-	for i, p := range f.protections {
-		end := until(f.protections, i)
-		if !enrolled[fmt.Sprintf("%d/%s", p.RepositoryID, p.Ref)] || !p.Since.Before(f.query.To) || !end.IsZero() && !end.After(f.query.From) {
-			continue
+	for _, b := range f.completeness.Branches {
+		known := false
+		for i, p := range f.protections {
+			if p.RepositoryID != b.RepositoryID || p.Ref != b.Branch {
+				continue
+			}
+			known = known || !p.Since.After(b.FirstUpdateAt)
+			if !inPeriod(f.protections, i, f.query) {
+				continue
+			}
+			if t.Tested++; p.Holds != "yes" {
+				deviates(fmt.Sprintf("leaf %d", p.leaf), fmt.Sprintf("%s: branch %s since %s", p.Repository, p.Ref, moment(p.Since)))
+			}
 		}
-		if t.Tested++; p.Holds != "yes" {
-			t.Deviations++
-			t.Items = append(t.Items, deviatingItem{fmt.Sprintf("leaf %d", p.leaf), fmt.Sprintf("%s: branch %s since %s", p.Repository, p.Ref, moment(p.Since)), "protection.csv"})
+		if !known {
+			t.Tested++
+			deviates(fmt.Sprintf("%d/%s", b.RepositoryID, b.Branch), fmt.Sprintf("%s: branch %s, not known when it was updated at %s", b.Repository, b.Branch, moment(b.FirstUpdateAt)))
 		}
 	}
 	return t, nil

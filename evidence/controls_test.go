@@ -3,6 +3,7 @@ package evidence
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/policy"
 )
@@ -55,6 +56,28 @@ func TestResultsOfThePopulation(t *testing.T) {
 	for id, want := range map[string][2]int{"decided-before": {3, 2}, "no-direct-push": {4, 1}, "merged-as-decided": {3, 0}, "history-kept": {4, 0}} {
 		if results[id] != want {
 			t.Errorf("%s: got %v tested and deviating, want %v", id, results[id], want)
+		}
+	}
+}
+
+// What is not known of a branch's protection is a deviation, also where nothing at all is.
+func TestResultsOfProtection(t *testing.T) {
+	f := protectedLog(t)
+	for _, x := range []struct {
+		name               string
+		repo               int64
+		first              time.Duration
+		tested, deviations int
+	}{
+		{"protected, then not", 7, 40 * time.Minute, 2, 1},
+		{"updated before it was known", 7, -time.Minute, 3, 2},
+		{"seen, and not known whether", 8, 40 * time.Minute, 1, 1},
+		{"never seen", 99, 40 * time.Minute, 1, 1},
+	} {
+		f.completeness.Branches = []branchLine{{RepositoryID: x.repo, Repository: "acme/x", Branch: "main", FirstUpdateAt: noon.Add(x.first)}}
+		got, err := ofProtection(f)
+		if err != nil || got.Tested != x.tested || got.Deviations != x.deviations || len(got.Items) != x.deviations {
+			t.Errorf("%s: got %+v, %v; want %d tested, %d deviations", x.name, got, err, x.tested, x.deviations)
 		}
 	}
 }
