@@ -112,26 +112,19 @@ func (f *findings) criteria() ([]criterion, error) {
 			known[t.id] = true
 		}
 	}
-	own := map[string]string{} // their criteria
-	for _, c := range f.changes {
-		if !f.ruledHere(c) {
+	tallies, err := f.ruleTallies()
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range slices.Sorted(maps.Keys(tallies)) {
+		if known[rule] {
 			continue
 		}
-		rules, err := f.rulesOf(c.deciding())
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rules {
-			if !known[r.Rule] {
-				own[r.Rule] = r.Control
-			}
-		}
-	}
-	for _, rule := range slices.Sorted(maps.Keys(own)) {
-		i := slices.IndexFunc(out, func(m criterion) bool { return m.ID == own[rule] })
+		control := tallies[rule].control
+		i := slices.IndexFunc(out, func(m criterion) bool { return m.ID == control })
 		if i < 0 {
 			i = len(out)
-			out = append(out, criterion{ID: own[rule], Title: "What the organisation's own rules name it for"})
+			out = append(out, criterion{ID: control, Title: "What the organisation's own rules name it for"})
 		}
 		none := []string{}
 		test := controlTest{rule, "The organisation's own rule " + rule + " held", mapping{none, none, none, none, none, none}, ofRule(rule)}
@@ -232,51 +225,88 @@ func ofPopulation(applies, deviates func(change) bool) func(*findings) (tested, 
 	}
 }
 
-// ofRule tests how a rule was held to, in the decisions that the changes rest on.
+// ruleTally is how a rule was held to, in the decisions that the changes rest on.
+type ruleTally struct {
+	control string // that the rule names
+	tested
+}
+
+// ofRule tests how a rule was held to.
 func ofRule(rule string) func(*findings) (tested, error) {
 	return func(f *findings) (tested, error) {
-		t := tested{Of: "changes with a decision", Evidence: []string{fileDecisions}}
-		if f.draw != nil {
-			t.Of = "changes of the sample with a decision"
+		tallies, err := f.ruleTallies()
+		if err != nil {
+			return tested{}, err
 		}
-		for _, c := range f.changes {
-			if !f.ruledHere(c) {
-				continue
-			}
-			rules, err := f.rulesOf(c.deciding())
-			if err != nil {
-				return t, err
-			}
-			i := slices.IndexFunc(rules, func(r policy.RuleResult) bool { return r.Rule == rule })
-			if i < 0 || rules[i].Outcome == policy.OutcomeNotApplicable {
-				continue
-			}
-			switch t.Tested++; rules[i].Outcome {
-			case policy.OutcomePass:
-			case policy.OutcomeExempt:
-				t.Exempt++
-			default:
-				t.deviation(f, c)
-			}
+		t := tallies[rule]
+		if t == nil {
+			t = &ruleTally{}
 		}
-		return t, nil
+		return t.of(f), nil
 	}
 }
 
-// rulesOf reads the results of a decision's rules. They are asked for rule by rule, and read once.
+// of are the figures of a tally, with what they are of.
+func (t *ruleTally) of(f *findings) tested {
+	out := t.tested
+	out.Of, out.Evidence = "changes with a decision", []string{fileDecisions}
+	if f.draw != nil {
+		out.Of = "changes of the sample with a decision"
+	}
+	return out
+}
+
+// ruleTallies are the tallies of all rules. Decisions may be many, so they are read once.
+func (f *findings) ruleTallies() (map[string]*ruleTally, error) {
+	if f.tallies != nil {
+		return f.tallies, nil
+	}
+	out := map[string]*ruleTally{}
+	for _, c := range f.changes {
+		if !f.ruledHere(c) {
+			continue
+		}
+		rules, err := f.rulesOf(c.deciding())
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules {
+			if out[r.Rule] == nil {
+				out[r.Rule] = &ruleTally{control: r.Control}
+			}
+			out[r.Rule].add(f, c, r.Outcome)
+		}
+	}
+	f.tallies = out
+	return out, nil
+}
+
+func (t *ruleTally) add(f *findings, c change, outcome policy.Outcome) {
+	if outcome == policy.OutcomeNotApplicable {
+		return
+	}
+	switch t.Tested++; outcome {
+	case policy.OutcomePass:
+	case policy.OutcomeExempt:
+		t.Exempt++
+	default:
+		t.deviation(f, c)
+	}
+}
+
+// rulesOf reads the results of a decision's rules.
 func (f *findings) rulesOf(leaf int64) ([]policy.RuleResult, error) {
-	if rules, ok := f.rules[leaf]; ok {
-		return rules, nil
-	}
-	j, err := f.judged(leaf)
+	r, err := f.recorded(leaf)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
 	}
-	if f.rules == nil {
-		f.rules = map[int64][]policy.RuleResult{}
+	var d struct {
+		Rules []policy.RuleResult `json:"rules"`
 	}
-	f.rules[leaf] = j.decision.Rules
-	return j.decision.Rules, nil
+	if err := json.Unmarshal(r.Decision, &d); err != nil {
+		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
+	}
+	return d.Rules, nil
 }
 
 // ofProtection tests how the branches of the population were protected at any time of the period.
