@@ -15,7 +15,7 @@ type changePage struct {
 	Log       signedLog
 	Title     string
 	Ground    []fact // what reached the branch
-	Good      bool
+	Tone      string // of the outcome: good, open or bad
 	Outcome   string // in whole sentences
 	Found     []policy.Finding
 	Decisions []shownDecision
@@ -91,7 +91,7 @@ func updateInWords(kind string) string {
 }
 
 func (f *findings) changePage(c change) (p changePage, err error) {
-	p = changePage{Log: f.log, Title: c.title(), Good: !c.deviates(), Outcome: c.outcome(), Found: c.found, Ground: f.ground(c), Undecided: c.undecided()}
+	p = changePage{Log: f.log, Title: c.title(), Tone: c.tone(), Outcome: c.outcome(), Found: c.found, Ground: f.ground(c), Undecided: c.undecided()}
 	update, err := f.log.prove(c.leaf)
 	if err != nil {
 		return p, err
@@ -124,10 +124,21 @@ func (c change) outcome() string {
 		return "Deviation. What reached the branch is not what a decision had let in, or did not get there as it should: see what was found."
 	case c.number == 0:
 		return "No deviation was found. The branch was made or deleted; no commits were added to it."
-	case c.verdict != policy.VerdictPass && c.update.group < 0:
-		return fmt.Sprintf("No deviation was found, but the newest decision before the merge was %q: the branch was in audit mode, in which nothing is held.", string(c.verdict))
+	case c.update.mode != policy.ModeEnforce:
+		return "No deviation was found. The branch was in audit mode, in which nothing is held: the decision below says what would have been."
 	}
 	return "No deviation was found. A decision let the change in; it had been recorded before the merge, and what was merged is what had been decided on."
+}
+
+// tone is how the outcome is shown. What nothing would have held is no success.
+func (c change) tone() string {
+	switch {
+	case c.deviates():
+		return "bad"
+	case c.update.mode != policy.ModeEnforce:
+		return "open"
+	}
+	return "good"
 }
 
 // ground is what reached the branch, when, and by whom.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/ledger"
-	"github.com/countersign/countersign/policy"
 )
 
 // The kinds of leaves that are read here.
@@ -153,9 +152,9 @@ type findings struct {
 	log          signedLog
 	protections  []protectionState
 	attested     []attestedBypass
-	rewritten    map[string]bool               // branches
-	together     map[int64]int                 // changes, by the leaf of the update that brought them
-	rules        map[int64][]policy.RuleResult // of decisions that were read for the matrix, by leaf
+	rewritten    map[string]bool       // branches
+	together     map[int64]int         // changes, by the leaf of the update that brought them
+	tallies      map[string]*ruleTally // by rule; nil: not counted yet
 	// recorded reads a decision that is in the bundle.
 	recorded func(leaf int64) (RecordedDecision, error)
 }

@@ -111,26 +111,19 @@ func (f *findings) criteria() ([]criterion, error) {
 			known[t.id] = true
 		}
 	}
-	own := map[string]string{} // their criteria
-	for _, c := range f.changes {
-		if !f.ruledHere(c) {
+	tallies, err := f.ruleTallies()
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range slices.Sorted(maps.Keys(tallies)) {
+		if known[rule] {
 			continue
 		}
-		rules, err := f.rulesOf(c.deciding())
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rules {
-			if !known[r.Rule] {
-				own[r.Rule] = r.Control
-			}
-		}
-	}
-	for _, rule := range slices.Sorted(maps.Keys(own)) {
-		i := slices.IndexFunc(out, func(m criterion) bool { return m.ID == own[rule] })
+		control := tallies[rule].control
+		i := slices.IndexFunc(out, func(m criterion) bool { return m.ID == control })
 		if i < 0 {
 			i = len(out)
-			out = append(out, criterion{ID: own[rule], Title: "What the organisation's own rules name it for"})
+			out = append(out, criterion{ID: control, Title: "What the organisation's own rules name it for"})
 		}
 		none := []string{}
 		test := controlTest{rule, "The organisation's own rule " + rule + " held", mapping{none, none, none, none, none, none}, ofRule(rule)}
@@ -222,68 +215,115 @@ func ofPopulation(applies, deviates func(change) bool) func(*findings) (tested, 
 	}
 }
 
-// ofRule tests how a rule was held to, in the decisions that the changes rest on.
+// ruleTally is how a rule was held to, in the decisions that the changes rest on.
+type ruleTally struct {
+	control string // that the rule names
+	tested
+}
+
+// ofRule tests how a rule was held to.
 func ofRule(rule string) func(*findings) (tested, error) {
 	return func(f *findings) (tested, error) {
-		t := tested{Of: "changes with a decision", Evidence: []string{fileDecisions}}
-		if f.draw != nil {
-			t.Of = "changes of the sample with a decision"
+		tallies, err := f.ruleTallies()
+		if err != nil {
+			return tested{}, err
 		}
-		for _, c := range f.changes {
-			if !f.ruledHere(c) {
-				continue
-			}
-			rules, err := f.rulesOf(c.deciding())
-			if err != nil {
-				return t, err
-			}
-			i := slices.IndexFunc(rules, func(r policy.RuleResult) bool { return r.Rule == rule })
-			if i < 0 || rules[i].Outcome == policy.OutcomeNotApplicable {
-				continue
-			}
-			switch t.Tested++; rules[i].Outcome {
-			case policy.OutcomePass:
-			case policy.OutcomeExempt:
-				t.Exempt++
-			default:
-				t.deviation(f, c)
-			}
+		t := tallies[rule]
+		if t == nil {
+			t = &ruleTally{}
 		}
-		return t, nil
+		return t.of(f), nil
 	}
 }
 
-// rulesOf reads the results of a decision's rules. They are asked for rule by rule, and read once.
+// of are the figures of a tally, with what they are of.
+func (t *ruleTally) of(f *findings) tested {
+	out := t.tested
+	out.Of, out.Evidence = "changes with a decision", []string{fileDecisions}
+	if f.draw != nil {
+		out.Of = "changes of the sample with a decision"
+	}
+	return out
+}
+
+// ruleTallies are the tallies of all rules. Decisions may be many, so they are read once.
+func (f *findings) ruleTallies() (map[string]*ruleTally, error) {
+	if f.tallies != nil {
+		return f.tallies, nil
+	}
+	out := map[string]*ruleTally{}
+	for _, c := range f.changes {
+		if !f.ruledHere(c) {
+			continue
+		}
+		rules, err := f.rulesOf(c.deciding())
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules {
+			if out[r.Rule] == nil {
+				out[r.Rule] = &ruleTally{control: r.Control}
+			}
+			out[r.Rule].add(f, c, r.Outcome)
+		}
+	}
+	f.tallies = out
+	return out, nil
+}
+
+func (t *ruleTally) add(f *findings, c change, outcome policy.Outcome) {
+	if outcome == policy.OutcomeNotApplicable {
+		return
+	}
+	switch t.Tested++; outcome {
+	case policy.OutcomePass:
+	case policy.OutcomeExempt:
+		t.Exempt++
+	default:
+		t.deviation(f, c)
+	}
+}
+
+// rulesOf reads the results of a decision's rules.
 func (f *findings) rulesOf(leaf int64) ([]policy.RuleResult, error) {
-	if rules, ok := f.rules[leaf]; ok {
-		return rules, nil
-	}
-	j, err := f.judged(leaf)
+	r, err := f.recorded(leaf)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
 	}
-	if f.rules == nil {
-		f.rules = map[int64][]policy.RuleResult{}
+	var d struct {
+		Rules []policy.RuleResult `json:"rules"`
 	}
-	f.rules[leaf] = j.decision.Rules
-	return j.decision.Rules, nil
+	if err := json.Unmarshal(r.Decision, &d); err != nil {
+		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
+	}
+	return d.Rules, nil
 }
 
 // ofProtection tests how the branches of the population were protected at any time of the period.
+// A branch that was updated before anything was known of it has a state that is not known.
 func ofProtection(f *findings) (tested, error) {
 	t := tested{Of: "states of protection in the period", Evidence: []string{"protection.csv", "bypass-attestations.csv"}}
-	enrolled := map[string]bool{}
-	for _, b := range f.completeness.Branches {
-		enrolled[fmt.Sprintf("%d/%s", b.RepositoryID, b.Branch)] = true
+	deviates := func(id, title string) {
+		t.Deviations++
+		t.Items = append(t.Items, deviatingItem{id, title, "protection.csv"})
 	}
-	for i, p := range f.protections {
-		end := until(f.protections, i)
-		if !enrolled[fmt.Sprintf("%d/%s", p.RepositoryID, p.Ref)] || !p.Since.Before(f.query.To) || !end.IsZero() && !end.After(f.query.From) {
-			continue
+	for _, b := range f.completeness.Branches {
+		known := false
+		for i, p := range f.protections {
+			if p.RepositoryID != b.RepositoryID || p.Ref != b.Branch {
+				continue
+			}
+			known = known || !p.Since.After(b.FirstUpdateAt)
+			if !inPeriod(f.protections, i, f.query) {
+				continue
+			}
+			if t.Tested++; p.Holds != "yes" {
+				deviates(fmt.Sprintf("leaf %d", p.leaf), fmt.Sprintf("%s: branch %s since %s", p.Repository, p.Ref, moment(p.Since)))
+			}
 		}
-		if t.Tested++; p.Holds != "yes" {
-			t.Deviations++
-			t.Items = append(t.Items, deviatingItem{fmt.Sprintf("leaf %d", p.leaf), fmt.Sprintf("%s: branch %s since %s", p.Repository, p.Ref, moment(p.Since)), "protection.csv"})
+		if !known {
+			t.Tested++
+			deviates(fmt.Sprintf("%d/%s", b.RepositoryID, b.Branch), fmt.Sprintf("%s: branch %s, not known when it was updated at %s", b.Repository, b.Branch, moment(b.FirstUpdateAt)))
 		}
 	}
 	return t, nil

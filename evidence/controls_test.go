@@ -1,39 +1,46 @@
 package evidence
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/policy"
 )
 
 // judgedBy are findings about changes whose decisions gave these outcomes of human-review, each
 // with its own leaf. An unknown outcome is a change without a decision.
-func judgedBy(outcomes ...policy.Outcome) *findings {
-	f := &findings{rules: map[int64][]policy.RuleResult{}, picked: map[string]bool{}}
+func judgedBy(t *testing.T, outcomes ...policy.Outcome) (f *findings, rules map[int64][]policy.RuleResult) {
+	t.Helper()
+	rules = map[int64][]policy.RuleResult{}
+	f = &findings{picked: map[string]bool{}, recorded: func(leaf int64) (RecordedDecision, error) {
+		decision, err := json.Marshal(policy.Decision{Rules: rules[leaf]})
+		return RecordedDecision{Decision: decision}, err
+	}}
 	for i, o := range outcomes {
 		c := change{leaf: int64(100 + i), number: i + 1, decision: int64(i), update: update{id: int64(i), kind: policy.UpdateMerge, group: -1}}
-		if f.rules[int64(i)] = []policy.RuleResult{{Rule: policy.RuleHumanReview, Outcome: o}}; o == "" {
+		if rules[int64(i)] = []policy.RuleResult{{Rule: policy.RuleHumanReview, Outcome: o}}; o == "" {
 			c.decision = -1
 		}
 		f.changes = append(f.changes, c)
 	}
-	return f
+	return f, rules
 }
 
 func TestResultsOfARule(t *testing.T) {
-	f := judgedBy(policy.OutcomePass, policy.OutcomeFail, policy.OutcomePending, policy.OutcomeExempt, policy.OutcomeNotApplicable, "")
+	f, _ := judgedBy(t, policy.OutcomePass, policy.OutcomeFail, policy.OutcomePending, policy.OutcomeExempt, policy.OutcomeNotApplicable, "")
 	got, err := ofRule(policy.RuleHumanReview)(f)
 	if err != nil || got.Tested != 4 || got.Deviations != 2 || got.Exempt != 1 || len(got.Items) != 2 || got.Items[0].ID != "0/1/2" {
 		t.Errorf("of all: got %+v, %v", got, err)
 	}
-	f.draw, f.picked = &DrawRecord{}, map[string]bool{"0/0/1": true, "0/3/4": true}
+	f.draw, f.tallies, f.picked = &DrawRecord{}, nil, map[string]bool{"0/0/1": true, "0/3/4": true}
 	if got, err = ofRule(policy.RuleHumanReview)(f); err != nil || got.Tested != 2 || got.Deviations != 0 || got.Exempt != 1 {
 		t.Errorf("of the sample: got %+v, %v", got, err)
 	}
-	f = judgedBy(policy.OutcomePass)
+	f, rules := judgedBy(t, policy.OutcomePass)
 	f.changes[0].update.group = 7
-	f.rules[7] = []policy.RuleResult{{Rule: policy.RuleHumanReview, Outcome: policy.OutcomeFail}}
+	rules[7] = []policy.RuleResult{{Rule: policy.RuleHumanReview, Outcome: policy.OutcomeFail}}
 	if got, err = ofRule(policy.RuleHumanReview)(f); err != nil || got.Deviations != 1 {
 		t.Errorf("of a merge group: got %+v, %v; its own decision let it in", got, err)
 	}
@@ -59,11 +66,33 @@ func TestResultsOfThePopulation(t *testing.T) {
 	}
 }
 
+// What is not known of a branch's protection is a deviation, also where nothing at all is.
+func TestResultsOfProtection(t *testing.T) {
+	f := protectedLog(t)
+	for _, x := range []struct {
+		name               string
+		repo               int64
+		first              time.Duration
+		tested, deviations int
+	}{
+		{"protected, then not", 7, 40 * time.Minute, 2, 1},
+		{"updated before it was known", 7, -time.Minute, 3, 2},
+		{"seen, and not known whether", 8, 40 * time.Minute, 1, 1},
+		{"never seen", 99, 40 * time.Minute, 1, 1},
+	} {
+		f.completeness.Branches = []branchLine{{RepositoryID: x.repo, Repository: "acme/x", Branch: "main", FirstUpdateAt: noon.Add(x.first)}}
+		got, err := ofProtection(f)
+		if err != nil || got.Tested != x.tested || got.Deviations != x.deviations || len(got.Items) != x.deviations {
+			t.Errorf("%s: got %+v, %v; want %d tested, %d deviations", x.name, got, err, x.tested, x.deviations)
+		}
+	}
+}
+
 // A rule of the organisation's own is tested for the criterion that it names, which need not be one
 // of ours.
 func TestOwnRulesAreInTheMatrix(t *testing.T) {
-	f := judgedBy(policy.OutcomePass, policy.OutcomePass)
-	f.rules[0] = append(f.rules[0], policy.RuleResult{Rule: "custom/no-crypto", Control: "CC9.1", Outcome: policy.OutcomePass}, policy.RuleResult{Rule: "custom/ours", Control: "1 of ours", Outcome: policy.OutcomeFail})
+	f, rules := judgedBy(t, policy.OutcomePass, policy.OutcomePass)
+	rules[0] = append(rules[0], policy.RuleResult{Rule: "custom/no-crypto", Control: "CC9.1", Outcome: policy.OutcomePass}, policy.RuleResult{Rule: "custom/ours", Control: "1 of ours", Outcome: policy.OutcomeFail})
 	got, err := f.controls()
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +109,8 @@ func TestOwnRulesAreInTheMatrix(t *testing.T) {
 	if x := results["1 of ours custom/ours"]; x.Tested != 1 || x.Deviations != 1 {
 		t.Errorf("custom/ours: got %+v", x.tested)
 	}
-	again, err := judgedBy(policy.OutcomePass).controls()
+	f, _ = judgedBy(t, policy.OutcomePass)
+	again, err := f.controls()
 	if err != nil || len(again.Criteria) != len(matrix) {
 		t.Errorf("the matrix has %d criteria after that, %d before: %v", len(again.Criteria), len(matrix), err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/ledger"
+	"github.com/countersign/countersign/policy"
 )
 
 // brokenLog is a log of a period in which a push is missing between two others, the branch could
@@ -100,6 +101,33 @@ func TestNamesOfPages(t *testing.T) {
 		got := change{number: x.number, update: update{repository: x.repository, id: 3}}.pageName()
 		if got != x.want || !isDocument(got) {
 			t.Errorf("%q: got %s, want %s", x.repository, got, x.want)
+		}
+	}
+}
+
+// What is shown as good was let in by a decision that could have held it.
+func TestOutcomeOfAChange(t *testing.T) {
+	in := change{number: 1, decision: 0, verdict: policy.VerdictPass, update: update{kind: policy.UpdateMerge, mode: policy.ModeEnforce, group: -1}}
+	audit, undecided, found, push, queue := in, in, in, in, in
+	audit.update.mode, audit.verdict = policy.ModeAudit, policy.VerdictFail
+	undecided.decision = -1
+	found.kinds = []string{policy.FindingWhileFailing}
+	push.number, push.update.kind = 0, policy.UpdatePush
+	queue.decision, queue.update.group = -1, 4
+	for _, x := range []struct {
+		name       string
+		c          change
+		tone, says string
+	}{
+		{"let in", in, "good", "A decision let the change in"},
+		{"let in by the queue", queue, "good", "A decision let the change in"},
+		{"audit", audit, "open", "nothing is held"},
+		{"undecided", undecided, "bad", "no decision about it had been recorded"},
+		{"with a finding", found, "bad", "see what was found"},
+		{"a push", push, "bad", "without a pull request"},
+	} {
+		if x.c.tone() != x.tone || !strings.Contains(x.c.outcome(), x.says) {
+			t.Errorf("%s: got %s, %q; want %s, %q", x.name, x.c.tone(), x.c.outcome(), x.tone, x.says)
 		}
 	}
 }

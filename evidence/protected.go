@@ -68,14 +68,20 @@ func until(list []protectionState, i int) time.Time {
 	return time.Time{}
 }
 
+// inPeriod says whether the state of a place in the list held at any time of the period.
+func inPeriod(list []protectionState, i int, q Query) bool {
+	end := until(list, i)
+	return list[i].Since.Before(q.To) && (end.IsZero() || end.After(q.From))
+}
+
 // protectionTable lists how branches were protected at any time of the period.
 func protectionTable(list []protectionState, q Query) table {
 	t := table{name: "protection", title: "Protection", columns: []string{"leaf", "recorded_at", "repository_id", "repository", "branch", "since", "until", "holds", "why", "settings_sha256", "settings"}}
 	for i, p := range list {
-		end := until(list, i)
-		if !p.Since.Before(q.To) || !end.IsZero() && !end.After(q.From) {
+		if !inPeriod(list, i, q) {
 			continue
 		}
+		end := until(list, i)
 		t.rows = append(t.rows, []string{number64(p.leaf), moment(p.recordedAt), number64(p.RepositoryID), p.Repository, p.Ref, moment(p.Since), moment(end), p.Holds, p.Why, digestOf(p.Settings), string(p.Settings)})
 	}
 	return t
