@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -313,7 +315,7 @@ func ofProtection(f *findings) (tested, error) {
 			if p.RepositoryID != b.RepositoryID || p.Ref != b.Branch {
 				continue
 			}
-			known = known || !p.Since.After(b.FirstUpdateAt)
+			known = known || b.Updates == 0 || !p.Since.After(b.FirstUpdateAt)
 			if !inPeriod(f.protections, i, f.query) {
 				continue
 			}
@@ -323,7 +325,7 @@ func ofProtection(f *findings) (tested, error) {
 		}
 		if !known {
 			t.Tested++
-			deviates(fmt.Sprintf("%d/%s", b.RepositoryID, b.Branch), fmt.Sprintf("%s: branch %s, not known when it was updated at %s", b.Repository, b.Branch, moment(b.FirstUpdateAt)))
+			deviates(fmt.Sprintf("%d/%s", b.RepositoryID, b.Branch), fmt.Sprintf("%s: branch %s, not known when it was updated first (%s)", b.Repository, b.Branch, cmp.Or(moment(b.FirstUpdateAt), "it was not")))
 		}
 	}
 	return t, nil
@@ -349,7 +351,7 @@ func ofExceptions(kind string) func(*findings) (tested, error) {
 
 // ofCompleteness tests whether the updates of each branch follow each other, and could be seen.
 func ofCompleteness(f *findings) (tested, error) {
-	t := tested{Of: "enrolled branches that were updated in the period", Evidence: []string{"completeness.json"}}
+	t := tested{Of: "branches that were enrolled in the period", Evidence: []string{"completeness.json"}}
 	for _, b := range f.completeness.Branches {
 		if t.Tested++; len(b.Gaps)+len(b.Blind) > 0 {
 			t.Deviations++

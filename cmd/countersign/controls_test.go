@@ -50,7 +50,7 @@ func (b bundle) testControls(t *testing.T) {
 	}
 	for id, want := range map[string][2]int{
 		"decided-before": {5, 1}, "no-direct-push": {6, 1}, "merged-as-decided": {5, 0}, "human-review": {5, 0}, "branch-protection": {5, 1}, "validated": {5, 0}, "agent-identity": {2, 0},
-		"protected": {2, 1}, "complete": {2, 0}, "settled-in-time": {2, 0},
+		"protected": {4, 2}, "complete": {4, 0}, "settled-in-time": {2, 0},
 	} {
 		if results[id] != want {
 			t.Errorf("%s: got %v tested and deviating, want %v", id, results[id], want)

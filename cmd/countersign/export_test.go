@@ -152,8 +152,8 @@ func TestExportAgain(t *testing.T) {
 	mustDo(t, w.greenPull(t, "once").Merge(w.bob, "squash"))
 	w.mustSettle(t)
 	first, _ := w.exported(t, "--sample", "1", "--seed", auditorsSeed)
-	second, _ := w.exported(t, "--sample", "1", "--seed", auditorsSeed)
 	size := w.verified(t, first).Report.Manifest.LogSize
+	second, _ := w.exported(t, "--sample", "1", "--seed", auditorsSeed, "--log-size", number(size))
 	w.greenPull(t, "later")
 	third, _ := w.exported(t, "--sample", "1", "--seed", auditorsSeed, "--log-size", number(size))
 	for _, again := range []string{second, third} {
