@@ -80,7 +80,7 @@ func TestResultsOfProtection(t *testing.T) {
 		{"seen, and not known whether", 8, 40 * time.Minute, 1, 1},
 		{"never seen", 99, 40 * time.Minute, 1, 1},
 	} {
-		f.completeness.Branches = []branchLine{{RepositoryID: x.repo, Repository: "acme/x", Branch: "main", FirstUpdateAt: noon.Add(x.first)}}
+		f.completeness.Branches = []branchLine{{Updates: 1, RepositoryID: x.repo, Repository: "acme/x", Branch: "main", FirstUpdateAt: noon.Add(x.first)}}
 		got, err := ofProtection(f)
 		if err != nil || got.Tested != x.tested || got.Deviations != x.deviations || len(got.Items) != x.deviations {
 			t.Errorf("%s: got %+v, %v; want %d tested, %d deviations", x.name, got, err, x.tested, x.deviations)
