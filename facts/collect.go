@@ -194,7 +194,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 		return Collected{}, err
 	}
 	f.Change.OtherBases = otherBases(proposals, f.Change.BaseRef)
-	if f.Stack, err = readStack(ctx, client, req, first, &f.Change, proposals); err != nil {
+	if f.Stack, err = readStack(ctx, client, req, &f, proposals); err != nil {
 		return Collected{}, err
 	}
 	var firstPermissions map[int64]string

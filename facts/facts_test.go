@@ -242,8 +242,8 @@ func TestStackedPullRequest(t *testing.T) {
 	}
 }
 
-// How the branches of a stack moved is read where a run tests the merge with the lower one, and
-// nowhere else.
+// How the branches of a stack moved is read where something may have tested the merge with the
+// lower one, and nowhere else.
 func TestMovesBelowAStackedPullRequest(t *testing.T) {
 	w := newWorld(t)
 	bottom := w.open()
@@ -316,6 +316,36 @@ func TestMovesBelowAStackedPullRequest(t *testing.T) {
 	w.sim.Faults.Add(ghsim.Fault{Route: "GET /repos/{owner}/{repo}/activity", Status: 403})
 	if got := read(top, "pull_request"); got == nil || got.Base.Complete || got.Base.Why == "" {
 		t.Errorf("not readable: got %+v", got)
+	}
+}
+
+// What an App, another system or GitHub itself tested, nobody says, so the moves are read for it too.
+func TestMovesBelowWhatOthersTested(t *testing.T) {
+	for name, test := range map[string]func(w *world, sha string){
+		"an App":   func(w *world, sha string) { w.repo.PostCheckRun(w.agent, sha, "scan", "success") },
+		"a status": func(w *world, sha string) { w.repo.PostStatus(w.alice, sha, "ci/jenkins", "success") },
+		"GitHub itself": func(w *world, sha string) {
+			w.repo.RunWorkflow(sha, "dynamic/scan", "dynamic", ghsim.Job{Name: "scan", Conclusion: "success"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			bottom := w.open()
+			top := w.repo.OpenPullRequest(ghsim.PullSpec{Title: "On top", Head: "copilot/top", Base: "copilot/work", Author: w.agent,
+				Commits: []ghsim.Commit{{Message: "top", Files: map[string]string{"top.go": "package shop\n"}}}})
+			w.repo.Stack(bottom, top)
+			if got := w.collect(t, top).Stack; got != nil {
+				t.Errorf("before anything ran: %+v", got)
+			}
+			test(w, top.HeadSHA())
+			if got := w.collect(t, top).Stack; got == nil || !got.Base.Complete {
+				t.Errorf("got %+v, want the moves of the branch below", got)
+			}
+			test(w, bottom.HeadSHA())
+			if got := w.collect(t, bottom).Stack; got != nil {
+				t.Errorf("of a pull request that is not stacked: %+v", got)
+			}
+		})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/policy"
@@ -15,9 +14,10 @@ import (
 const maxBelow = 100
 
 // readStack reads how the branches of a stacked pull request moved since its head was pushed; nil
-// where it is not stacked, or no run tests the merge with the branch that it goes to.
-func readStack(ctx context.Context, client *gh.Client, req Request, first *firstReading, c *policy.Change, proposals []Proposal) (*policy.Stack, error) {
-	if c.BaseRef == c.GoverningRef || !slices.ContainsFunc(first.runs, testsMerge) {
+// where it is not stacked, or nothing may have tested the merge with the branch that it goes to.
+func readStack(ctx context.Context, client *gh.Client, req Request, f *policy.Facts, proposals []Proposal) (*policy.Stack, error) {
+	c := &f.Change
+	if c.BaseRef == c.GoverningRef || !slices.ContainsFunc(f.Validations.Items, func(v policy.Validation) bool { return policy.MayTestMerge(&v) }) {
 		return nil, nil
 	}
 	stack := &policy.Stack{OtherPulls: otherPulls(proposals, c.Number)}
@@ -68,11 +68,6 @@ func notListed(ctx context.Context, req Request, c *policy.Change, below []polic
 		}
 	}
 	return why, nil
-}
-
-// testsMerge reports whether a run tests the merge of a head with the branch that it goes to.
-func testsMerge(run gh.WorkflowRun) bool {
-	return strings.HasPrefix(run.Event, "pull_request")
 }
 
 // otherPulls are the pull requests beside this one that had the head, sorted.

@@ -13,9 +13,10 @@ import (
 // that is the branch of the pull request below, which nobody reviewed yet and whoever can push moves:
 // to tests that test nothing while they run, and back. A merge with a commit that the head contains
 // is the head. So each commit that the branch was at since the head was pushed must be in the head.
+// What an App or another system tested, it does not say: see MayTestMerge.
 func (j *judgement) testedWithLower(r RuleResult) (ruled ruling, held bool) {
 	c := &j.f.Change
-	if c.BaseRef == c.GoverningRef {
+	if j.tested.group || c.BaseRef == c.GoverningRef {
 		return ruling{}, false
 	}
 	below := shorten(c.BaseRef, 100)
@@ -27,16 +28,39 @@ func (j *judgement) testedWithLower(r RuleResult) (ruled ruling, held bool) {
 		r.Remedy = "Let it run on pull_request or push. Or " + after
 		return ruling{RuleResult: r, title: "Its tests may have run by the workflow of " + below}, true
 	}
-	if len(j.countedOn("pull_request")) == 0 {
+	merging := j.mayTestMerge()
+	if len(merging) == 0 {
 		return ruling{}, false
 	}
 	why := j.otherThanHead()
 	if why == "" {
 		return ruling{}, false
 	}
-	r.Reason = "The tests ran on the merge with " + below + ", and it is not known that this was the newest commit alone: " + why + "."
+	r.Reason = "The tests ran on the merge with " + below
+	if len(j.countedOn("pull_request")) == 0 {
+		r.Reason = "What was tested may be the merge with " + below + " (" + listed(merging, 5) + ")"
+	}
+	r.Reason += ", and it is not known that this was the newest commit alone: " + why + "."
 	r.Remedy = "Put the branch on the newest commit of " + below + ", push, and leave " + below + " as it is while the tests run. Or " + after
 	return ruling{RuleResult: r, title: "Update the branch: its tests may have run with something else of " + below}, true
+}
+
+// MayTestMerge reports whether a validation may have tested the merge of the head with the branch
+// that the pull request goes to. Only a run on push merges nothing. Other runs of GitHub Actions
+// may be of the merge, or check it out, and an App or the account of a commit status tests what
+// it likes.
+func MayTestMerge(v *Validation) bool { return v.Job == nil || v.Job.Event != "push" }
+
+// mayTestMerge are the counted validations that may have tested a merge, in plain words, each once.
+func (j *judgement) mayTestMerge() (out []string) {
+	for _, c := range j.checks {
+		for _, v := range c.counted {
+			if MayTestMerge(v) {
+				out = append(out, j.describe(v))
+			}
+		}
+	}
+	return unique(out)
 }
 
 // otherThanHead says why the merge that was tested may be something else than the head, "" when

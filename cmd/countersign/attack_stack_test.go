@@ -116,6 +116,17 @@ func attacksOnStacks() []attempt {
 				upper.Approve(w.bob)
 				return upper
 			}, "dave/fix"},
+		{"stack-tested-by-an-app", "An App tests the upper pull request while the lower branch is weakened, and does not say what it merged.",
+			"version: 1\nmode: enforce\nbranches: [main]\nvalidation:\n  required:\n    - {id: scan, app: acme-scan, check: scan}\n",
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				_, upper := w.stackOf(t, repo, code)
+				honest := repo.Head("dave/fix")
+				repo.Push("dave/fix", w.dave, weak)
+				repo.PostCheckRun(w.sim.App(ghsim.AppSpec{Slug: "acme-scan"}), upper.HeadSHA(), "scan", "success")
+				repo.ForcePush("dave/fix", honest, w.dave)
+				upper.Approve(w.bob)
+				return upper
+			}, "dave/fix"},
 		{"stack-not-on-the-lower-branch", "The upper branch does not contain the lower one: what is tested is a merge that nobody has looked at.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				lower := w.davesPull(repo, code)
