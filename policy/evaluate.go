@@ -122,6 +122,8 @@ type ruling struct {
 	title string
 	// owner is true when it waits for the approval of an owner.
 	owner bool
+	// unread is true when it fails only because something could not be read.
+	unread bool
 	// causes are why nothing could be decided.
 	causes []string
 }

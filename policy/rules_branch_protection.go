@@ -56,13 +56,21 @@ const (
 	leakOpen
 )
 
-// JudgeProtection applies that rule alone to a branch that is enrolled, for when no pull request
-// asks. now is when it is judged.
-func JudgeProtection(p *Policy, app App, protection Protection, now time.Time) RuleResult {
+// Protected applies that rule alone to a branch that is enrolled, whether or not a pull request
+// asks: whether it holds, and why it does not. Unknown: nothing that could be read is wrong, and
+// something could not be read, as a bypass list whose attestation is void. now is when it is judged.
+func Protected(p *Policy, app App, protection Protection, now time.Time) (holds Answer, why string) {
 	f := &Facts{App: app, Protection: protection, Change: Change{GoverningRef: protection.Ref}, EvaluatedAt: now}
 	lane, _ := p.Lane(protection.Ref)
 	j := &judgement{p: p, f: f, lane: lane}
-	return j.branchProtection().RuleResult
+	switch r := j.branchProtection(); {
+	case r.Outcome == OutcomePass:
+		return Yes, ""
+	case r.Unknown || r.unread:
+		return Unknown, r.Reason
+	default:
+		return No, r.Reason
+	}
 }
 
 func (j *judgement) branchProtection() ruling {
@@ -108,7 +116,7 @@ func (j *judgement) branchProtection() ruling {
 		r.Outcome = OutcomeFail
 		r.Reason = j.otherWays(missing, unreadable)
 		r.Remedy = "An administrator of the repository changes this. " + strings.Join(remedies, " ")
-		return ruling{RuleResult: r, title: more(title[0], len(unique(title))-1)}
+		return ruling{RuleResult: r, title: more(title[0], len(unique(title))-1), unread: len(missing) == 0}
 	}
 	r.Outcome = OutcomePass
 	r.Reason = fmt.Sprintf("The branch %s can only be changed by a pull request that passes this check.", j.f.Change.GoverningRef)

@@ -3,25 +3,20 @@ package worker
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/countersign/countersign/facts"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
-// decidedProtection is how an evaluation found the branch protected; nil when its decision was
-// about something else, before the branch was looked at.
+// decidedProtection is how an evaluation found the branch protected; nil when it could not read
+// of which branch.
 func (w *Worker) decidedProtection(d policy.Decision, p *policy.Policy, f *policy.Facts) (*store.ProtectionSeen, error) {
 	if f.Protection.Ref == "" {
 		return nil, nil
 	}
-	var found policy.RuleResult
-	for _, r := range d.Rules {
-		if r.Rule == policy.RuleBranchProtection {
-			found = r
-		}
-	}
-	seen, err := w.protectionSeen(f.Protection, found, p)
+	seen, err := w.protectionSeen(f.Protection, p, f.EvaluatedAt)
 	seen.At, seen.Enforced = f.CollectedAt, d.Mode == policy.ModeEnforce
 	return &seen, err
 }
@@ -44,7 +39,7 @@ func (j *branchJob) protect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seen, err := j.protectionSeen(protection, policy.JudgeProtection(j.policy, j.App, protection, now), j.policy)
+	seen, err := j.protectionSeen(protection, j.policy, now)
 	if err != nil {
 		return err
 	}
@@ -53,20 +48,14 @@ func (j *branchJob) protect(ctx context.Context) error {
 }
 
 // protectionSeen is what is recorded of a branch's protection and what the rule says of it.
-func (w *Worker) protectionSeen(protection policy.Protection, found policy.RuleResult, p *policy.Policy) (store.ProtectionSeen, error) {
+func (w *Worker) protectionSeen(protection policy.Protection, p *policy.Policy, at time.Time) (store.ProtectionSeen, error) {
 	settings, err := protection.Settings()
 	if err != nil {
 		return store.ProtectionSeen{}, fmt.Errorf("encode protection: %w", err)
 	}
-	seen := store.ProtectionSeen{
-		Ref: protection.Ref, Settings: settings, Holds: "unknown",
+	holds, why := policy.Protected(p, w.App, protection, at)
+	return store.ProtectionSeen{
+		Ref: protection.Ref, Settings: settings, Holds: string(holds), Why: why,
 		Drift: follow(store.Exception{Severity: policy.SeverityHigh}, p.Followed(), w.Now()),
-	}
-	switch {
-	case found.Outcome == policy.OutcomePass:
-		seen.Holds = "yes"
-	case found.Outcome == policy.OutcomeFail && !found.Unknown:
-		seen.Holds, seen.Why = "no", found.Reason
-	}
-	return seen, nil
+	}, nil
 }

@@ -75,6 +75,19 @@ func TestAttestation(t *testing.T) {
 	_, err = w.attestAs(t, token, "acme/attested")
 	mustDo(t, err)
 	w.wantCheck(t, pr, released)
+	// It is saved again as it is: nobody can see that, so it must be attested again.
+	later(time.Minute)
+	rs.Bypass(w.carol)
+	if got := w.wantCheck(t, pr, "failure"); !strings.Contains(got.Summary, "is void") || !strings.Contains(got.Summary, "countersign protect attest") {
+		t.Errorf("summary:\n%s", got.Summary)
+	}
+	if list := w.exceptions(t, repo, store.ProtectionDrift); len(list) != 0 {
+		t.Errorf("a ruleset that was saved again as it is: %+v", list)
+	}
+	later(time.Minute)
+	_, err = w.attestAs(t, token, "acme/attested")
+	mustDo(t, err)
+	w.wantCheck(t, pr, released)
 	// Somebody is let through, and the App hears only that the ruleset was edited.
 	later(time.Minute)
 	rs.Bypass(w.carol, ghsim.Bypass{Type: "OrganizationAdmin", Mode: "always"})
