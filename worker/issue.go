@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -241,8 +242,8 @@ func (j *exceptionJob) closedByHand(ctx context.Context, issue gh.Issue) error {
 	return j.step(ctx, "closing refused", func(*store.Exception) {})
 }
 
-// closing is who closed the issue, and what they said in it shortly before, and since they were
-// last told that it does not close the exception.
+// closing is who closed the issue and through what, and what they said in it shortly before, since
+// the newest step that it tells of and since it was last opened again.
 func (j *exceptionJob) closing(ctx context.Context, issue gh.Issue) (c store.Closing, err error) {
 	by := issue.ClosedBy
 	c.By, c.ByID, c.IsPerson = by.Login, by.ID, by.Type == "User"
@@ -254,12 +255,21 @@ func (j *exceptionJob) closing(ctx context.Context, issue gh.Issue) (c store.Clo
 		return c, err
 	}
 	c.CanWrite = role.CanWrite(by.ID)
+	closed, err := j.client.Closing(ctx, j.at, issue.Number)
+	if err == nil && closed.At.Before(issue.ClosedAt) {
+		err = fmt.Errorf("issue %d was closed at %s, and GitHub shows how it was closed at %s: %w", issue.Number, issue.ClosedAt, closed.At, gh.ErrUnavailable)
+	}
+	if err != nil {
+		return c, err
+	}
+	c.Through = closed.Through
 	comments, err := j.client.IssueComments(ctx, j.at, issue.Number, issue.CreatedAt)
 	for _, said := range comments {
 		switch {
-		case j.ours(said.Author, said.AppID) && strings.Contains(said.Body, policy.StaysOpen):
-			c.Remediation = ""
-		case said.Author.ID == by.ID && said.AppID == 0 && !said.CreatedAt.Before(issue.ClosedAt.Add(-saidWithin)):
+		case j.ours(said.Author, said.AppID):
+			c.Remediation = "" // it was said before the newest step that the issue tells of
+		case said.Author.ID == by.ID && said.AppID == 0 && !said.CreatedAt.Before(closed.ReopenedAt) &&
+			!said.CreatedAt.Before(issue.ClosedAt.Add(-saidWithin)):
 			c.Remediation = cmp.Or(strings.TrimSpace(said.Body), c.Remediation)
 		}
 	}
