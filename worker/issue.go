@@ -38,6 +38,7 @@ type exceptionJob struct {
 	tenant store.Tenant
 	at     gh.Repo
 	e      store.Exception
+	unsaid bool // a conversation was locked, so that something could not be said there
 }
 
 // onGitHub keeps an exception as an issue and escalates it, where its policy says so.
@@ -71,8 +72,11 @@ func keptAsIssue(e store.Exception) bool {
 // untoldOverdue says whether GitHub is to show that an exception is overdue and does not, or the
 // other way round.
 func untoldOverdue(e store.Exception) bool {
-	overdue := e.State == store.ExceptionOpen && !e.OverdueAt.IsZero()
-	return e.Escalate && (e.Number > 0 || e.Issue > 0) && overdue != e.Escalated
+	return e.Escalate && (e.Number > 0 || e.Issue > 0) && isOverdue(e) != e.Escalated
+}
+
+func isOverdue(e store.Exception) bool {
+	return e.State == store.ExceptionOpen && !e.OverdueAt.IsZero()
 }
 
 // reach finds the repository under the name that it has now.
@@ -97,6 +101,9 @@ func (j *exceptionJob) step(ctx context.Context, step string, change func(e *sto
 	return j.tenant.StepException(ctx, j.e.ID, func(e *store.Exception) bool {
 		change(e)
 		e.Step, e.By = step, stepByUs
+		if j.unsaid {
+			e.Step += ", without a word: its conversation is locked"
+		}
 		j.e = *e
 		return true
 	})
@@ -180,7 +187,8 @@ func (j *exceptionJob) ours(author gh.Account, app int64) bool {
 	return author.Type == "Bot" && app == j.App.ID
 }
 
-// say comments once: what has our mark already is not said again.
+// say comments once: what has our mark already is not said again. Where the conversation is locked
+// everything else is done without a word, and the step says so.
 func (j *exceptionJob) say(ctx context.Context, number int, event, text string) error {
 	comments, err := j.client.IssueComments(ctx, j.at, number, j.e.OpenedAt.Add(-time.Hour))
 	if err != nil {
@@ -190,7 +198,16 @@ func (j *exceptionJob) say(ctx context.Context, number int, event, text string) 
 	if slices.ContainsFunc(comments, func(c gh.IssueComment) bool { return j.ours(c.Author, c.AppID) && strings.Contains(c.Body, mark) }) {
 		return nil
 	}
-	return j.client.Comment(ctx, j.at, number, text)
+	err = j.client.Comment(ctx, j.at, number, text)
+	if !errors.Is(err, gh.ErrForbidden) {
+		return err
+	}
+	if issue, failed := j.client.Issue(ctx, j.at, number); failed != nil || !issue.Locked {
+		return err // the permission is missing, or that cannot be told
+	}
+	j.unsaid = true
+	j.log.Warn().Str("exception", j.e.ID).Int("number", number).Msg("the conversation is locked, so what becomes of an exception is not told there: unlock it, or look at the exception in the log")
+	return nil
 }
 
 // assign assigns the owner; somebody who cannot be assigned is not.
@@ -284,7 +301,11 @@ func (j *exceptionJob) escalate(ctx context.Context) error {
 		number = j.e.Issue
 	}
 	if j.e.Escalated {
-		if err := j.client.RemoveLabel(ctx, j.at, number, labelOverdue); err != nil {
+		others, err := j.othersOverdue(ctx)
+		if err == nil && !others {
+			err = j.client.RemoveLabel(ctx, j.at, number, labelOverdue)
+		}
+		if err != nil {
 			return err
 		}
 		return j.step(ctx, "no longer overdue", func(e *store.Exception) { e.Escalated = false })
@@ -299,4 +320,13 @@ func (j *exceptionJob) escalate(ctx context.Context) error {
 		return err
 	}
 	return j.step(ctx, "escalated", func(e *store.Exception) { e.Escalated = true })
+}
+
+// othersOverdue says whether the pull request keeps the label because of another exception.
+func (j *exceptionJob) othersOverdue(ctx context.Context) (bool, error) {
+	if j.e.Number == 0 {
+		return false, nil // the issue is this one's alone
+	}
+	list, err := j.tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: j.e.RepoID, Number: j.e.Number, Open: true})
+	return slices.ContainsFunc(list, func(e store.LeafIndexed) bool { return e.ID != j.e.ID && e.Escalate && isOverdue(e.Exception) }), err
 }
