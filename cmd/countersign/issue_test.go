@@ -220,6 +220,26 @@ func TestALockedIssue(t *testing.T) {
 	}
 }
 
+// An App that is installed anew goes on with the exceptions from before.
+func TestExceptionsAfterAnotherInstallation(t *testing.T) {
+	w, later := startWithIssues(t)
+	repo, e := w.pushedDirectly(t, "installed anew", issuesPolicy)
+	w.app.Install(w.org).Remove()
+	w.mustSettle(t)
+	later(7 * time.Hour)
+	w.mustSettle(t)
+	w.app.Install(w.org).Grant("issues", "write")
+	w.mustSettle(t)
+	out, err := w.exceptionsAs(t, w.bob.Token(), "close", "--server", "http://"+w.server.listener.Addr().String(), "--repo", repo.FullName(), "--done", "reverted", e.ID)
+	if err != nil {
+		t.Fatal(out)
+	}
+	w.mustSettle(t)
+	if got := repo.Issues()[0].State(); got != "closed" {
+		t.Errorf("the exception is closed, its issue is %s", got)
+	}
+}
+
 // The label of a pull request stays until nothing about it is overdue any more.
 func TestTwoOverdueExceptionsShareALabel(t *testing.T) {
 	w, later := startWithIssues(t)
