@@ -255,31 +255,34 @@ func (j *branchJob) enrolled(ctx context.Context, followed bool) error {
 // first finds where to begin on a branch that was never looked at: with the oldest update that a
 // delivery told of while the branch was enrolled already. What enrolled it is not judged, and
 // what happened before the App was there is not either. Deliveries told of that; those of pushes
-// up to there are left aside.
+// up to there are left aside. A branch that was enforced stays so: who takes it out of the policy
+// and puts it back before anybody looked hides nothing by that.
 func (j *branchJob) first(ctx context.Context, updates []gh.RefUpdate) ([]gh.RefUpdate, error) {
 	n := 0 // updates to judge
+	enrolled, gap := true, false
 	for i, u := range updates[:min(len(updates), maxLookedBack)] {
 		heard, err := j.heard(ctx, u)
 		if err != nil {
 			return nil, err
 		}
 		told := heard.seq > 0
-		if !told && j.Now().Sub(u.At) < branchPatience {
+		if !told && !gap && j.Now().Sub(u.At) < branchPatience {
 			return nil, fmt.Errorf("%w: no delivery has told of update %d yet", facts.ErrBehind, u.ID)
 		}
-		before, err := j.enrolledBefore(ctx, u)
+		before, enforced, err := j.enrolledBefore(ctx, u)
 		if err != nil {
 			return nil, err
+		}
+		if gap {
+			before = enforced
 		}
 		switch {
 		case told && before:
 			n = i + 1
-		case told:
+		case told && enrolled:
 			n = i // what enrolled it
 		}
-		if !before {
-			break
-		}
+		enrolled, gap = before, gap || !before
 	}
 	if n < len(updates) {
 		last := updates[n]
@@ -297,17 +300,17 @@ func (j *branchJob) first(ctx context.Context, updates []gh.RefUpdate) ([]gh.Ref
 	return updates[:n], nil
 }
 
-// enrolledBefore says whether the branch was enrolled before an update.
-func (j *branchJob) enrolledBefore(ctx context.Context, u gh.RefUpdate) (bool, error) {
+// enrolledBefore says whether the branch was enrolled before an update, and whether it was enforced.
+func (j *branchJob) enrolledBefore(ctx context.Context, u gh.RefUpdate) (enrolled, enforced bool, err error) {
 	at := u.Before
 	if at == noCommit {
 		at = u.After
 		if j.job.Ref == j.repo.DefaultBranch {
-			return false, nil // the repository begins here
+			return false, false, nil // the repository begins here
 		}
 	}
 	b, err := j.policyAt(ctx, at)
-	return b.Enrolled || b.Broken, err
+	return b.Enrolled || b.Broken, b.Enrolled && b.Lane.Mode == policy.ModeEnforce, err
 }
 
 // policyAt is the policy of the branch at a commit or full ref.

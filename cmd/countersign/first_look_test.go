@@ -47,12 +47,52 @@ func TestWhereABranchBegins(t *testing.T) {
 			hooks.Drop(nil)
 			hooks.Release()
 		}, []string{"direct-push high", "direct-push high"}},
+		{"taken out and put back before the first look", func(t *testing.T, w *acme, repo *ghsim.Repo) {
+			hooks := w.app.Hooks()
+			hooks.Hold()
+			repo.Push("main", w.carol, enrol)
+			repo.Push("main", w.carol, direct)
+			repo.Push("main", w.carol, ghsim.Commit{Message: "out", Delete: []string{".github/countersign.yml"}})
+			repo.Push("main", w.carol, enrol)
+			hooks.Release()
+		}, []string{"direct-push high", "direct-push high", "direct-push high"}},
+		{"reported on before, and taken out", func(t *testing.T, w *acme, repo *ghsim.Repo) {
+			hooks := w.app.Hooks()
+			hooks.Hold()
+			repo.Push("main", w.carol, ghsim.Commit{Message: "audit", Files: map[string]string{".github/countersign.yml": strings.Replace(shopPolicy, "mode: enforce", "mode: audit", 1)}})
+			repo.Push("main", w.carol, ghsim.Commit{Message: "out", Delete: []string{".github/countersign.yml"}})
+			repo.Push("main", w.carol, direct)
+			repo.Push("main", w.carol, enrol)
+			repo.Push("main", w.carol, ghsim.Commit{Message: "quick too", Files: map[string]string{"quick.txt": "y\n"}})
+			hooks.Release()
+		}, []string{"direct-push high"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := startAcme(t, fast)
 			repo := w.org.Repo(slug(c.name), ghsim.RepoSpec{By: w.carol, Files: map[string]string{"README.md": "x\n"}})
 			c.do(t, w, repo)
 			w.wantFound(t, repo, c.want...)
+		})
+	}
+}
+
+// A branch that is the only enrolled one is made again: where it was, or at what nobody decided on.
+// Of the first time nobody can say where it was made from.
+func TestTheOnlyBranchIsMadeAgain(t *testing.T) {
+	w := startAcme(t, fast)
+	for name, want := range map[string][]string{"at the same commit": {"direct-push low"}, "at another commit": {"direct-push high", "direct-push low"}} {
+		t.Run(name, func(t *testing.T) {
+			repo := w.guardedRepo("only "+name, strings.Replace(shopPolicy, "[main]", `["release/*"]`, 1))
+			tip := repo.Push("release/1", w.carol)
+			w.mustSettle(t)
+			mustDo(t, repo.DeleteBranch("release/1", w.dave))
+			w.mustSettle(t)
+			if len(want) == 1 {
+				mustDo(t, repo.PushTo("release/1", tip, w.dave))
+			} else {
+				repo.Push("release/1", w.dave, evil)
+			}
+			w.wantFound(t, repo, want...)
 		})
 	}
 }
