@@ -242,7 +242,7 @@ func TestALostEnqueuedDelivery(t *testing.T) {
 		{name: "squashed from a fork", method: "SQUASH", fork: true, says: "with which head it was queued is not known"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := startAcme(t, fast)
+			w := startInStep(t)
 			repo := w.guardedRepo("queue lost head", "")
 			repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{ghsim.RuleMergeQueueOf("ALLGREEN", c.method)}})
 			spec := ghsim.PullSpec{Title: "Change", Head: "one", Author: w.dave, Commits: []ghsim.Commit{{Message: "one", Files: map[string]string{"one.go": "package x\n"}}}}
