@@ -99,7 +99,7 @@ func (j *branchJob) look(ctx context.Context) error {
 		return err
 	}
 	was := j.branch
-	updates, told, err := j.read(ctx, followed)
+	updates, told, open, err := j.read(ctx, followed)
 	ended := followed && errors.Is(err, errNotFollowed)
 	switch {
 	case ended:
@@ -118,7 +118,6 @@ func (j *branchJob) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var open []store.Exception
 	for _, u := range ready {
 		if gap := j.gap(u); gap != nil {
 			open = append(open, *gap)
@@ -139,12 +138,12 @@ func (j *branchJob) look(ctx context.Context) error {
 		return err
 	}
 	if ended && len(ready) == len(updates) {
-		return j.forget(ctx, late)
+		return j.forget(ctx, append(open, late...))
 	}
 	if err := j.protect(ctx); err != nil {
 		return err
 	}
-	return j.tenant.SettleBranch(ctx, j.job, j.branch, late, again)
+	return j.tenant.SettleBranch(ctx, j.job, j.branch, append(open, late...), again)
 }
 
 // ready are the updates before the first one that a delivery may tell of yet, and when to look
@@ -175,33 +174,39 @@ func unseen(err error) bool {
 	return errors.Is(err, gh.ErrForbidden) || errors.Is(err, gh.ErrNotFound) || errors.Is(err, gh.ErrTruncated)
 }
 
-// read are the updates to judge, oldest first, and what deliveries told of. With errNotFollowed,
-// they are all since the last look at a branch that was followed until then.
-func (j *branchJob) read(ctx context.Context, followed bool) (updates []gh.RefUpdate, t toldPushes, err error) {
+// read are the updates to judge, oldest first, what deliveries told of, and the exception when
+// there are too many to judge. With errNotFollowed, they are all since the last look at a branch
+// that was followed until then.
+func (j *branchJob) read(ctx context.Context, followed bool) (updates []gh.RefUpdate, t toldPushes, open []store.Exception, err error) {
 	if err := j.place(ctx); err != nil {
-		return nil, t, err
+		return nil, t, nil, err
 	}
 	enrolled := j.enrolled(ctx, followed)
 	if enrolled != nil && !(followed && errors.Is(enrolled, errNotFollowed)) {
-		return nil, t, enrolled
+		return nil, t, nil, enrolled
 	}
 	// Read before the activity, which must show all of them then.
 	if t, err = j.told(ctx); err != nil {
-		return nil, t, err
+		return nil, t, nil, err
 	}
 	updates, found, err := j.client.RefActivity(ctx, j.at, j.job.Ref, j.branch.ActivityID)
-	if err != nil {
-		return nil, t, err
-	}
-	if !followed {
-		if updates, err = j.first(ctx, updates); err != nil {
-			return nil, t, err
+	switch {
+	case errors.Is(err, gh.ErrTruncated):
+		if open, err = j.skip(ctx, t); err == nil {
+			err = enrolled
 		}
-	} else if !found {
+		return nil, t, open, err
+	case err != nil:
+		return nil, t, nil, err
+	case !followed:
+		if updates, err = j.first(ctx, updates); err != nil {
+			return nil, t, nil, err
+		}
+	case !found:
 		updates = slices.DeleteFunc(updates, func(u gh.RefUpdate) bool { return u.ID <= j.branch.ActivityID })
 	}
 	slices.Reverse(updates)
-	return updates, t, enrolled
+	return updates, t, nil, enrolled
 }
 
 // place reads where the branch is and the organisation's policy.

@@ -97,6 +97,32 @@ func TestTheOnlyBranchIsMadeAgain(t *testing.T) {
 	}
 }
 
+// More updates came than can be read, and in the end the branch is where it was: that is a blind
+// interval, from which update to which, and what comes afterwards is compared.
+func TestMoreUpdatesThanCanBeRead(t *testing.T) {
+	w := startAcme(t, fast)
+	repo, _ := w.merged(t, "many", "squash")
+	repo.Unprotect("main", w.carol)
+	w.wantFound(t, repo)
+	tip, first, other := repo.Head("main"), repo.Push("first", w.dave, ghsim.Commit{Message: "first"}), repo.Push("topic", w.dave, evil)
+	hooks := w.app.Hooks()
+	hooks.Hold() // the first is told of, and is too old to be listed
+	mustDo(t, repo.PushTo("main", first, w.dave))
+	hooks.Drop(func(event, _ string) bool { return event == "push" })
+	for range 1100 {
+		mustDo(t, repo.PushTo("main", other, w.dave))
+		mustDo(t, repo.PushTo("main", tip, w.dave))
+	}
+	hooks.Drop(nil)
+	hooks.Release()
+	w.wantFound(t, repo, "blind-interval high")
+	if got := w.exceptions(t, repo, "blind-interval")[0]; got.State != store.ExceptionOpen || strings.Count(got.Reason, tip[:12]) != 2 {
+		t.Errorf("got %+v, want it open, from %.12s to %.12s", got, tip, tip)
+	}
+	repo.Push("main", w.carol, evil)
+	w.wantFound(t, repo, "blind-interval high", "direct-push high")
+}
+
 // While a branch cannot be seen that is one exception, remedied when it was caught up with; the
 // next time is another one.
 func TestABranchThatCannotBeSeen(t *testing.T) {
