@@ -179,7 +179,7 @@ func TestAttestationEndpointIsStrict(t *testing.T) {
 		status                     int
 	}{
 		{"get", "GET", "", "", 405},
-		{"too large", "POST", `{"repository":"` + strings.Repeat("x", 5000) + `"}`, "", 400},
+		{"too large", "POST", `{"repository":"` + strings.Repeat("x", 5000) + `"}`, "", 413},
 		{"unknown key", "POST", `{"repository":"acme/shop","force":true}`, "", 400},
 		{"not a repository", "POST", `{"repository":"acme"}`, "", 400},
 		{"two documents", "POST", `{"repository":"acme/shop"}{}`, "", 400},
