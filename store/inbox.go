@@ -40,6 +40,8 @@ type Arrival struct {
 	MarkBranches []BranchMark
 	// MarkIssues asks for a look at the exceptions that are kept as these issues.
 	MarkIssues []IssueMark
+	// Uninstalled says that the installation is gone.
+	Uninstalled bool
 	// ChangedRulesets are rulesets that the event says were changed or deleted: what was
 	// attested of them before is void.
 	ChangedRulesets []RulesetChange
@@ -55,6 +57,8 @@ type Observation struct {
 	Number                    int    // pull request or issue; 0: none
 	HeadSHA                   string // empty: none
 	Body                      []byte // gh.Event as JSON, exact bytes
+	// Disposed says that the body is gone. Set when it is read.
+	Disposed bool
 }
 
 // ChangeSeen is a pull request as an event or GitHub's API shows it.
@@ -163,7 +167,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (delivery_id) 
 LEFT JOIN observations o ON o.org_id = d.org_id AND o.delivery_id = d.delivery_id WHERE d.delivery_id = $1`
 	// The bytes that could be decoded take the place of those that could not.
 	updateDelivery = `UPDATE deliveries SET event = $2, action = $3, installation_id = $4, org_id = $5, repo_id = $6,
-  payload = $7, payload_sha256 = $8, secret_index = $9, received_at = $10, undecodable = $11
+  payload = $7, payload_sha256 = $8, secret_index = $9, received_at = $10, undecodable = $11, disposed = 0
 WHERE delivery_id = $1`
 )
 
@@ -200,6 +204,9 @@ func (s *Store) process(t *txn, a Arrival, digest string, out Received) (Receive
 		return out, nil
 	}
 	if err := s.seeOrgs(t, a); err != nil {
+		return Received{}, err
+	}
+	if err := a.seeInstallation(t); err != nil {
 		return Received{}, err
 	}
 	if a.Observation != nil {

@@ -48,13 +48,9 @@ func runExport(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	secret, err := os.ReadFile(o.keyFile)
+	key, err := readSigningKey(o.keyFile)
 	if err != nil {
-		return fmt.Errorf("signing key: %w\n  hint: --key names the key that serve signs the log with", err)
-	}
-	key, err := ledger.ParseKey(string(secret))
-	if err != nil {
-		return fmt.Errorf("signing key %s: %w", o.keyFile, err)
+		return err
 	}
 	options := store.Options{URL: o.database, Signer: key}
 	return withDatabase(ctx, options, func(st *store.Store) error {
@@ -100,7 +96,7 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	database := databaseFlag(flags, env)
 	flags.StringVar(&o.org, "org", "", "the organisation, by `login`")
 	flags.StringVar(&o.out, "o", "", "the `file` to write")
-	flags.StringVar(&o.keyFile, "key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the key that signs the log")
+	keyFile := keyFlag(flags, env)
 	from := flags.String("from", "", "first `date` of the period, YYYY-MM-DD, UTC")
 	to := flags.String("to", "", "last `date` of the period")
 	flags.Int64Var(&o.size, "log-size", 0, "make the bundle again as it was when the log had this `number` of leaves")
@@ -120,7 +116,7 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	if err := parseFlags(flags, args); err != nil {
 		return o, err
 	}
-	o.database = *database
+	o.database, o.keyFile = *database, *keyFile
 	if plan != (evidence.Plan{}) {
 		s.Plan = &plan
 	}

@@ -50,6 +50,7 @@ func commands() []command {
 		{"verify", "check such a file, offline", runVerify},
 		{"corroborate", "ask GitHub again what such a file says, with your own token", runCorroborate},
 		{"access", "say who exported evidence", runAccess},
+		{"retention", "say what was disposed of, and place legal holds", runRetention},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
 		{"version", "print the version", runVersion},
 	}
