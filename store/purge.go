@@ -58,7 +58,7 @@ func (n Tenant) Purge(ctx context.Context, p Purge) (Purged, error) {
 		if step.before.IsZero() {
 			continue
 		}
-		run.certificate.Before = step.before.UTC()
+		run.certificate.Before = step.before.UTC().Truncate(time.Microsecond)
 		if err := step.do(ctx); err != nil {
 			return run.Purged, fmt.Errorf("store: dispose of what organisation %d keeps no longer: %w", n.org, err)
 		}
