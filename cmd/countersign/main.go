@@ -52,6 +52,7 @@ func commands() []command {
 		{"agents", "say what agents did", runAgents},
 		{"access", "say who exported evidence", runAccess},
 		{"retention", "say what was disposed of, and place legal holds", runRetention},
+		{"person", "export or erase what is held about one account", runPerson},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
 		{"version", "print the version", runVersion},
 	}
