@@ -190,7 +190,14 @@ func (n Tenant) ErasePerson(ctx context.Context, id int64, by Who, why string) (
 	}
 	var seqs, merges, records []int64
 	var payloads []string
+	exceptions := map[string]bool{}
 	err := n.Person(ctx, id, func(i PersonItem) error {
+		if i.Kind == LeafException {
+			var e Exception
+			err := json.Unmarshal(i.Body, &e)
+			exceptions[e.ID] = true
+			return err
+		}
 		switch {
 		case i.What == "observation":
 			seqs = append(seqs, i.Seq)
@@ -212,7 +219,13 @@ func (n Tenant) ErasePerson(ctx context.Context, id int64, by Who, why string) (
 			merges = append(merges, index)
 		}
 	})
+	if err == nil {
+		var steps []int64
+		steps, err = n.stepsOf(ctx, exceptions)
+		records = append(records, steps...)
+	}
 	slices.Sort(merges)
+	slices.Sort(records)
 	run := n.newPurge(Purge{Reason: ReasonPerson, Why: why, By: by})
 	for _, step := range []func() error{
 		func() error {
@@ -237,6 +250,21 @@ func (n Tenant) ErasePerson(ctx context.Context, id int64, by Who, why string) (
 		return run.Purged, fmt.Errorf("store: erase what names an account of organisation %d: %w", n.org, err)
 	}
 	return run.Purged, nil
+}
+
+// stepsOf are the leaves of exceptions: their steps repeat what those before say, and go together.
+func (n Tenant) stepsOf(ctx context.Context, ids map[string]bool) (out []int64, err error) {
+	err = n.s.query(ctx, selectStepRows, []any{n.org}, func(scan func(...any) error) error {
+		var leaf int64
+		var body []byte
+		var id string
+		err := scan(&leaf, &body, &id)
+		if err == nil && ids[id] && body != nil {
+			out = append(out, leaf)
+		}
+		return err
+	})
+	return out, err
 }
 
 func inBatches[T any](list []T, size int, do func([]T) error) error {

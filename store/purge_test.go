@@ -291,6 +291,13 @@ func TestCheckLedgerComparesWithTheCertificates(t *testing.T) {
 		{"something said by what was disposed of", `UPDATE observations SET body = x'7b7d' WHERE seq = 4`, 6, "and says something"},
 		{"the certificate's body", fmt.Sprintf(`UPDATE log_leaves SET body = CAST(replace(CAST(body AS TEXT), '[8,10]', '[7,10]') AS BLOB) WHERE leaf_index = %d`, certificates[1].LeafIndex), 7, "and it is there"},
 		{"the certificate", fmt.Sprintf(`UPDATE log_leaves SET salt = NULL, body = NULL WHERE leaf_index = %d`, certificates[1].LeafIndex), certificates[1].LeafIndex, "no record of a disposal"},
+		{"a body, and a certificate for it in place of a record", `UPDATE log_leaves SET salt = NULL, body = NULL WHERE leaf_index = 2;
+			UPDATE log_leaves SET kind = 'disposal', body = CAST('{"v":1,"records":1,"kinds":{"decision":1},"leaves":[[2,2]]}' AS BLOB) WHERE leaf_index = 7`, 2, "decision is there"},
+		{"a record that another takes the place of", `UPDATE log_leaves SET kind = 'disposal', body = CAST('{"v":1}' AS BLOB) WHERE leaf_index = 7`, 7, "and its row says"},
+		{"a body, and a certificate for it at the end", fmt.Sprintf(`UPDATE log_leaves SET salt = NULL, body = NULL WHERE leaf_index = 7;
+			INSERT INTO log_leaves (org_id, leaf_index, leaf, salt, body, kind) SELECT org_id, %[1]d, CAST(replace(CAST(leaf AS TEXT), '"seq":%[2]d', '"seq":%[1]d') AS BLOB), salt,
+			CAST('{"v":1,"records":1,"kinds":{"exception":1},"leaves":[[7,7]]}' AS BLOB), kind FROM log_leaves WHERE leaf_index = %[2]d`, certificates[2].LeafIndex+1, certificates[2].LeafIndex),
+			certificates[2].LeafIndex + 1, "leaves, the head says"},
 	} {
 		r := tamper(t, file, func(db *sql.DB) { exec(t, db, c.change) })
 		if r.FirstBad == nil || r.FirstBad.Index != c.index || !strings.Contains(r.FirstBad.What, c.says) {
