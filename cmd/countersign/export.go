@@ -161,8 +161,9 @@ func (o exportOrder) write(env environment, record func(m evidence.Manifest, bun
 		fmt.Fprintf(env.stdout, "The sample has %d of them; the draw is recorded in the log.\n", c.Sample)
 	}
 	fmt.Fprintf(env.stdout, "%d decisions are in it, with what they were made from. Log: %d leaves.\n", c.Decisions, m.LogSize)
-	if c.Gaps+c.Unexplained+c.NotListed+c.Disposed > 0 {
-		fmt.Fprintf(env.stdout, "NOT COMPLETE: %d gaps, %d commits that nothing explains, %d updates whose commits are not listed, %d records disposed of; see completeness.json.\n", c.Gaps, c.Unexplained, c.NotListed, c.Disposed)
+	if c.Gaps+c.Unexplained+c.NotListed+c.Disposed+c.DisposedDecisions > 0 {
+		fmt.Fprintf(env.stdout, "NOT COMPLETE: %d gaps, %d commits that nothing explains, %d updates whose commits are not listed; see completeness.json.\n", c.Gaps, c.Unexplained, c.NotListed)
+		fmt.Fprintf(env.stdout, "%d records disposed of, and %d decisions that cannot be made again for that reason; see disposals.csv.\n", c.Disposed, c.DisposedDecisions)
 	}
 	fmt.Fprintf(env.stdout, "\nAnybody checks it with: countersign verify %s\n", o.out)
 	return nil

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/evidence"
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/store"
 )
@@ -61,6 +65,11 @@ func TestRetention(t *testing.T) {
 	if out, err := w.command(t, "retention", "hold", "--org", "acme", "--reason", "Case 1", "--repository", repo.FullName()); err != nil || !strings.Contains(out, "is in force") {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	earlier, said := w.exportToday(t)
+	size := regexp.MustCompile(`Log: (\d+) leaves`).FindStringSubmatch(said)
+	if size == nil || strings.Contains(said, "disposed of") {
+		t.Fatal(said)
+	}
 	w.later(70 * aDay)
 	w.keeps(t, "records: 60d, observations: 60d")
 	w.mustSettle(t)
@@ -103,17 +112,52 @@ func TestRetention(t *testing.T) {
 	if out, err = w.command(t, "ledger", "check"); err != nil || !strings.Contains(out, "disposed of") {
 		t.Errorf("%v\n%s", err, out)
 	}
+	public := publicKeyFile(t, w)
 	bundle, said := w.exportToday(t)
-	if !strings.Contains(said, "records disposed of") {
+	if !strings.Contains(said, "NOT COMPLETE") || !strings.Contains(said, "see disposals.csv") {
 		t.Errorf("the export does not say that something is gone:\n%s", said)
 	}
+	// It holds, extends what was exported before, and says how much of it cannot be made again.
+	out, err = w.command(t, "verify", "--key", public, "--checkpoint", earlier, "--json", bundle)
+	var got struct{ Report evidence.Report }
+	if err != nil || json.Unmarshal([]byte(out), &got) != nil {
+		t.Fatalf("the bundle does not hold: %v\n%s", err, out)
+	}
+	if c := got.Report.Manifest.Counts; c.Population != 0 || c.Disposed == 0 || c.DisposedDecisions == 0 || int64(c.DisposedDecisions) != records.Kinds[store.LeafDecision] {
+		t.Errorf("counts %+v, and the certificate says %v", c, records.Kinds)
+	}
+	if out, err = w.command(t, "verify", "--key", public, bundle); err != nil || !strings.Contains(out, "that could not be made again for that reason (disposals.csv)") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if list := string(inBundle(t, bundle, "disposals.csv")); !strings.Contains(list, fmt.Sprintf("\n%d,", records.LeafIndex)) || !strings.Contains(list, "Records are kept for 60 days.") {
+		t.Errorf("disposals.csv:\n%s", list)
+	}
+	if out, err = w.command(t, "verify", "--key", public, earlier); err != nil || strings.Contains(out, "not complete") {
+		t.Errorf("what was exported before: %v\n%s", err, out)
+	}
+	// What is gone is not made up: the log as it was then cannot be exported any more.
+	day := time.Now().UTC().Format(time.DateOnly)
+	if out, err = w.command(t, "export", "--org", "acme", "--from", day, "--to", day, "--log-size", size[1], "-o", bundle+".2"); err == nil || !strings.Contains(out, "something was disposed of since") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	// And what goes without a certificate is found.
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(w.folder, "countersign.db"))
+	mustDo(t, err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE log_leaves SET salt = NULL, body = NULL WHERE leaf_index = (SELECT MIN(leaf_index) FROM log_leaves WHERE body IS NOT NULL)`)
+	mustDo(t, err)
+	if out, err = w.command(t, "ledger", "check"); err == nil || !strings.Contains(out, "BROKEN at leaf ") || !strings.Contains(out, "its body is missing") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func publicKeyFile(t *testing.T, w *acme) string {
+	t.Helper()
 	key, err := signingKeyOf(w)
 	mustDo(t, err)
 	public := filepath.Join(t.TempDir(), "public")
 	mustDo(t, os.WriteFile(public, []byte(key.Public()), 0o600))
-	if out, err := w.command(t, "verify", "--key", public, bundle); err != nil {
-		t.Errorf("the bundle does not hold: %v\n%s", err, out)
-	}
+	return public
 }
 
 // A pull request whose observations are gone is not judged when it is opened again: nobody knows who
