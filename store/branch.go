@@ -253,7 +253,7 @@ func (n Tenant) TipWhenDeleted(ctx context.Context, repoID int64, ref string) (t
 	return tip, err
 }
 
-const selectPushes = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body
+const selectPushes = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body, disposed
 FROM observations WHERE org_id = $1 AND repo_id = $2 AND seq > $3 AND event = 'push' ORDER BY seq`
 
 // PushesAfter returns the pushes to a repository that were received after an observation, in

@@ -43,6 +43,8 @@ type Arrival struct {
 	// Installed says that the App is installed as InstallationID from now on, perhaps anew: jobs that
 	// no other event marks look through that.
 	Installed bool
+	// Uninstalled says that the installation is gone.
+	Uninstalled bool
 	// ChangedRulesets are rulesets that the event says were changed or deleted: what was
 	// attested of them before is void.
 	ChangedRulesets []RulesetChange
@@ -58,6 +60,8 @@ type Observation struct {
 	Number                    int    // pull request or issue; 0: none
 	HeadSHA                   string // empty: none
 	Body                      []byte // gh.Event as JSON, exact bytes
+	// Disposed says that the body is gone. Set when it is read.
+	Disposed bool
 }
 
 // ChangeSeen is a pull request as an event or GitHub's API shows it.
@@ -166,7 +170,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (delivery_id) 
 LEFT JOIN observations o ON o.org_id = d.org_id AND o.delivery_id = d.delivery_id WHERE d.delivery_id = $1`
 	// The bytes that could be decoded take the place of those that could not.
 	updateDelivery = `UPDATE deliveries SET event = $2, action = $3, installation_id = $4, org_id = $5, repo_id = $6,
-  payload = $7, payload_sha256 = $8, secret_index = $9, received_at = $10, undecodable = $11
+  payload = $7, payload_sha256 = $8, secret_index = $9, received_at = $10, undecodable = $11, disposed = 0
 WHERE delivery_id = $1`
 )
 
@@ -203,6 +207,9 @@ func (s *Store) process(t *txn, a Arrival, digest string, out Received) (Receive
 		return out, nil
 	}
 	if err := s.seeOrgs(t, a); err != nil {
+		return Received{}, err
+	}
+	if err := a.seeInstallation(t); err != nil {
 		return Received{}, err
 	}
 	if a.Observation != nil {

@@ -20,6 +20,7 @@ type known struct {
 	headRef    string
 	queue      queueTold
 	updatedAt  time.Time // GitHub's, of the event that head and base are from
+	open       bool      // as that event has it
 }
 
 // queueTold is what the newest delivery said of a pull request and its merge queue.
@@ -39,10 +40,17 @@ func loadKnown(ctx context.Context, tenant store.Tenant, job store.Job) (known, 
 	if err != nil {
 		return k, err
 	}
+	var gone error
 	for _, o := range observations {
-		if err := k.add(o); err != nil {
+		// What came later says at least which head and base cannot be judged.
+		if err := k.add(o); errors.Is(err, store.ErrDisposed) {
+			gone = err
+		} else if err != nil {
 			return k, err
 		}
+	}
+	if gone != nil {
+		return k, gone
 	}
 	if err := k.addHead(ctx, tenant, job); err != nil {
 		return k, err
@@ -219,6 +227,10 @@ func attested(ctx context.Context, tenant store.Tenant, rulesetID int64) (*polic
 
 func decode(o store.Observation) (gh.Event, error) {
 	var e gh.Event
+	if o.Disposed {
+		// Who pushed or asked for what is not known any more. That is never nobody.
+		return e, fmt.Errorf("what delivery %s said on %s was kept no longer: %w", o.DeliveryID, o.ReceivedAt.Format(time.DateOnly), store.ErrDisposed)
+	}
 	if err := json.Unmarshal(o.Body, &e); err != nil {
 		return e, fmt.Errorf("observation %d: %w", o.Seq, err)
 	}
@@ -257,6 +269,7 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 		// An older event that was delayed or delivered again does not set this back.
 		k.voidCommands(e)
 		k.head, k.base, k.headRef, k.updatedAt = pr.HeadSHA, pr.BaseRef, pr.HeadRef, pr.UpdatedAt
+		k.open = pr.State == "open"
 		k.readyAt(o, e)
 	}
 	k.queue.add(o, e)

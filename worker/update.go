@@ -34,6 +34,9 @@ func (j *branchJob) heard(ctx context.Context, u gh.RefUpdate) (h receipt, err e
 		return h, err
 	}
 	for _, o := range observations {
+		if o.Disposed { // a push of long ago
+			continue
+		}
 		e, err := decode(o)
 		if err != nil {
 			return h, err
@@ -151,6 +154,9 @@ func (j *branchJob) decided(ctx context.Context, u gh.RefUpdate, f *policy.Updat
 			return pushed, err
 		}
 		for _, o := range observations {
+			if o.Disposed { // merged long ago: the commit came back
+				continue
+			}
 			e, err := decode(o)
 			if err != nil {
 				return pushed, err
