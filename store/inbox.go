@@ -40,6 +40,9 @@ type Arrival struct {
 	MarkBranches []BranchMark
 	// MarkIssues asks for a look at the exceptions that are kept as these issues.
 	MarkIssues []IssueMark
+	// Installed says that the App is installed as InstallationID from now on, perhaps anew: jobs that
+	// no other event marks look through that.
+	Installed bool
 	// Uninstalled says that the installation is gone.
 	Uninstalled bool
 	// ChangedRulesets are rulesets that the event says were changed or deleted: what was
@@ -224,10 +227,17 @@ func (s *Store) process(t *txn, a Arrival, digest string, out Received) (Receive
 	if err := a.void(t); err != nil {
 		return Received{}, err
 	}
+	if a.Installed {
+		if _, err := t.exec(updateInstallation, a.OrgID, a.InstallationID); err != nil {
+			return Received{}, err
+		}
+	}
 	var err error
 	out.Marked, err = s.markAll(t, a, false)
 	return out, err
 }
+
+const updateInstallation = `UPDATE jobs SET installation_id = $2 WHERE org_id = $1 AND kind = 'exception'`
 
 const insertOrg = `INSERT INTO orgs (org_id, login, observed, sealed, first_seen) VALUES ($1, $2, 0, 0, $3)
 ON CONFLICT (org_id) DO UPDATE SET login = excluded.login WHERE excluded.login <> '' AND excluded.login <> orgs.login`

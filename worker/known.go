@@ -18,10 +18,16 @@ type known struct {
 	facts.Known
 	head, base string
 	headRef    string
-	queued     string    // the head that was put into a merge queue; empty: none, or not known
-	dequeuedAt time.Time // when we heard that it was taken out; zero: it was put in since, or never was
+	queue      queueTold
 	updatedAt  time.Time // GitHub's, of the event that head and base are from
 	open       bool      // as that event has it
+}
+
+// queueTold is what the newest delivery said of a pull request and its merge queue.
+type queueTold struct {
+	head      string    // the one that was put in; empty: it was taken out
+	heardAt   time.Time // zero: no delivery told of a queue
+	updatedAt time.Time // GitHub's
 }
 
 // loadKnown reads the observations of a pull request and of its newest head.
@@ -266,12 +272,7 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 		k.open = pr.State == "open"
 		k.readyAt(o, e)
 	}
-	switch e.Action {
-	case "enqueued":
-		k.queued, k.dequeuedAt = pr.HeadSHA, time.Time{}
-	case "dequeued":
-		k.queued, k.dequeuedAt = "", o.ReceivedAt.UTC()
-	}
+	k.queue.add(o, e)
 	if e.Name == "pull_request" && e.Action == "opened" {
 		k.Pushes = append(k.Pushes, push(o, e, "", pr.HeadSHA, false))
 	}
@@ -289,6 +290,18 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 			}
 		}
 	}
+}
+
+func (q *queueTold) add(o store.Observation, e gh.Event) {
+	pr := e.PullRequest
+	told := queueTold{heardAt: o.ReceivedAt.UTC(), updatedAt: pr.UpdatedAt}
+	switch {
+	case e.Action != "enqueued" && e.Action != "dequeued" || pr.UpdatedAt.Before(q.updatedAt):
+		return
+	case e.Action == "enqueued":
+		told.head = pr.HeadSHA
+	}
+	*q = told
 }
 
 // voidCommands ends the emergencies that were declared for another head or base, or before the
