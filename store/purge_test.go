@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -426,4 +427,53 @@ func TestErasedExceptionsGoWhole(t *testing.T) {
 		t.Errorf("left: %+v", list)
 	}
 	verifyLog(t, s)
+}
+
+// Whoever can write to the database, and holds no key, can append a record to the log, but no
+// certificate of a disposal.
+func TestCertificatesAreSigned(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "evidence.db")
+	s, at, n := aged(t, Options{URL: "sqlite:" + source})
+	_, err := n.Purge(t.Context(), retention(s, 365*day, 0, 0))
+	ok(t, err)
+	real := must(n.Disposals(t.Context()))[0]
+	_, _, err = n.Checkpoint(t.Context())
+	ok(t, err)
+	verifyLog(t, s)
+	var open int64 // the draw that was kept
+	ok(t, s.write(t.Context(), "test", func(t *txn) (err error) {
+		open, err = n.appendRecord(t, LeafDraw, at.Now(), []byte(`{"v":1}`))
+		return err
+	}))
+	ok(t, s.Close())
+	file := must(os.ReadFile(source))
+	forged := Disposal{V: disposalVersion, Reason: ReasonRetention, Why: "Kept long enough.", Records: 1, Kinds: map[string]int64{LeafDraw: 1}, Leaves: []Run{{open, open}}}
+	for name, sign := range map[string]func(origin string, leaf int64) string{
+		"nobody": func(string, int64) string { return "" },
+		"another key": func(origin string, leaf int64) string {
+			return string(must(must(forged.toSign(origin, leaf)).Sign(keyOf(t, 9))))
+		},
+		"the log's key, of another disposal": func(string, int64) string { return real.Signed },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "copy.db")
+			ok(t, os.WriteFile(path, file, 0o600))
+			s := openSQLite(t, Options{URL: "sqlite:" + path})
+			n := s.Tenant(acme)
+			var leaf int64
+			ok(t, s.write(t.Context(), "forge", func(x *txn) (err error) {
+				h, err := loadLogHead(x, acme)
+				ok(t, err)
+				d := forged
+				d.Signed = sign(h.origin, h.size)
+				_, err = x.exec(disposeLeaf, acme, open)
+				ok(t, err)
+				leaf, err = n.appendRecord(x, LeafDisposal, at.Now(), must(json.Marshal(d)))
+				return err
+			}))
+			if r := must(n.CheckLedger(t.Context(), nil)); r.FirstBad == nil || r.FirstBad.Index != leaf || !strings.Contains(r.FirstBad.What, "not signed by the log's key") {
+				t.Errorf("got %+v", r.FirstBad)
+			}
+		})
+	}
 }
