@@ -14,7 +14,7 @@ import (
 )
 
 // rowsOfLeaves builds a database with one row of every kind that says again what a leaf says:
-// decision 0, protection 1, exception 2 and 3, attestation 4, update 5. It returns its file.
+// decision 0, protection 1, exception 2 and 3, attestation 4, update 5, earlier update 6. It returns its file.
 func rowsOfLeaves(t *testing.T) []byte {
 	t.Helper()
 	at := newClock()
@@ -39,6 +39,8 @@ func rowsOfLeaves(t *testing.T) []byte {
 	ok(t, err)
 	ok(t, n.RecordUpdate(t.Context(), job, Branch{RepoID: repo, Repository: "acme/app", Ref: "main", Mode: "audit", ActivityID: 12, Tip: "h1", Since: at.Now()},
 		Update{ActivityID: 12, Before: "h0", After: "h1", Type: "push", ActorID: 6, Actor: "dave", At: at.Now(), Findings: 1, Body: body}, nil))
+	ok(t, s.Mark(t.Context(), []Mark{{Kind: KindBackfill, OrgID: acme, Repository: "acme/app"}}))
+	ok(t, n.RecordBackfilled(t.Context(), claim(t, s, acme, KindBackfill, KindBackfill), Backfill{RepoID: repo, Repository: "acme/app", Ref: "main"}, []policy.UpdateFacts{earlier(11)}))
 	verifyLog(t, s)
 	ok(t, s.Close())
 	b, err := os.ReadFile(path)
@@ -50,7 +52,7 @@ func rowsOfLeaves(t *testing.T) []byte {
 // be gone.
 func TestCheckLedgerComparesRowsWithTheirLeaves(t *testing.T) {
 	file := rowsOfLeaves(t)
-	if r := tamper(t, file, func(*sql.DB) {}); r.FirstBad != nil || r.Size != 6 {
+	if r := tamper(t, file, func(*sql.DB) {}); r.FirstBad != nil || r.Size != 7 {
 		t.Fatalf("untouched: got %+v", r)
 	}
 	// What the program works with and no leaf says.
@@ -60,7 +62,7 @@ func TestCheckLedgerComparesRowsWithTheirLeaves(t *testing.T) {
 		leaf        int64
 	}{
 		{"protection_snapshots", LeafProtection, 1}, {"exceptions", LeafException, 3}, {"exception_steps", LeafException, 2},
-		{"attestations", LeafAttestation, 4}, {"branch_updates", LeafMerge, 5},
+		{"attestations", LeafAttestation, 4}, {"branch_updates", LeafMerge, 5}, {"backfilled_updates", LeafBackfilled, 6},
 	} {
 		where := fmt.Sprint("leaf_index = ", c.leaf)
 		named := func(r LedgerReport) bool {
