@@ -149,8 +149,8 @@ func (c *call) directory(ref string, at *commit, dir string) []obj {
 	return out
 }
 
-// listActivity lists ref updates, newest first, by ref ("refs/heads/main" or "main"),
-// actor and activity_type. Its pages are named by cursors, not by numbers.
+// listActivity lists ref updates, newest first unless direction is "asc", by ref ("refs/heads/main"
+// or "main"), actor and activity_type. Its pages are named by cursors, not by numbers.
 func listActivity(c *call) (*answer, error) {
 	var found []*refUpdate
 	for _, u := range slices.Backward(c.repo.activity) {
@@ -161,23 +161,30 @@ func listActivity(c *call) (*answer, error) {
 			found = append(found, u)
 		}
 	}
-	return &answer{body: render(activityPage(c, found), c.s.renderActivity)}, nil
+	if c.query.Get("direction") == "asc" {
+		slices.Reverse(found)
+	}
+	page, err := activityPage(c, found)
+	return &answer{body: render(page, c.s.renderActivity)}, err
 }
 
 // activityPage cuts the page behind the cursor "after", which is the id of an update here.
-func activityPage(c *call, list []*refUpdate) []*refUpdate {
+func activityPage(c *call, list []*refUpdate) ([]*refUpdate, error) {
 	if after := c.query.Get("after"); after != "" {
 		at := slices.IndexFunc(list, func(u *refUpdate) bool { return strconv.FormatInt(u.id, 10) == after })
+		if at < 0 {
+			return nil, invalid("The cursor %s is not known", after)
+		}
 		list = list[at+1:]
 	}
 	size := between(c.query.Get("per_page"), 30, 100)
 	if len(list) <= size {
-		return list
+		return list, nil
 	}
 	query := c.r.URL.Query()
 	query.Set("after", strconv.FormatInt(list[size-1].id, 10))
 	c.link = "<" + c.s.baseURL + c.r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
-	return list[:size]
+	return list[:size], nil
 }
 
 func getBranch(c *call) (*answer, error) {
