@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -31,10 +32,11 @@ type Backfill struct {
 	UntilID int64
 	AskedAt time.Time
 	DoneAt  time.Time // zero: it is still read
-	// Under is the name that the branch had where the reading has got to, and Page GitHub's cursor
-	// of what is read next there; empty: the newest.
-	Under string
-	Page  string
+	// Page is GitHub's cursor of what is read next; empty: the newest.
+	Page string
+	// Names are those that the branch had before, as far as they were found. Their histories are
+	// read as well.
+	Names []BranchName
 	// ReadFrom is GitHub's time of what was reached: everything that it lists from there up to
 	// Until was read. Zero: nothing was.
 	ReadFrom time.Time
@@ -42,6 +44,15 @@ type Backfill struct {
 	Why      string // it was not read from Since on; empty: it was, or is still read
 
 	result []byte // body of the newest leaf about it, but for Updates
+}
+
+// BranchName is a name that a branch had before it got another.
+//
+// Field names and order are part of the evidence format; add, never change.
+type BranchName struct {
+	Ref     string    `json:"ref"`      // branch
+	Until   time.Time `json:"until"`    // GitHub's, when it got the next one
+	UntilID int64     `json:"until_id"` // GitHub's id of the deletion that it shows for it
 }
 
 // Backfilled is the body of a leaf about one update from before its branch was followed. It was
@@ -68,26 +79,32 @@ type BackfillRead struct {
 	ReadFrom time.Time `json:"read_from,omitzero"`
 	Why      string    `json:"why,omitempty"`
 	Updates  int       `json:"updates"` // that were recorded
+	// Names are those that the branch had before: what reached it then is in the histories of
+	// these, each of which has a record of its own once it is read.
+	Names []BranchName `json:"names,omitempty"`
 }
 
 const (
 	backfilledVersion   = 1
 	backfillReadVersion = 1
 
-	selectBackfills = `SELECT repo_id, repository, ref, since, until_at, until_id, asked_at, done_at, under, after_page, read_from, updates, why, result
+	selectBackfills = `SELECT repo_id, repository, ref, since, until_at, until_id, asked_at, done_at, names, after_page, read_from, updates, why, result
 FROM backfills WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) ORDER BY repo_id, ref`
-	selectBackfill = `SELECT repo_id, repository, ref, since, until_at, until_id, asked_at, done_at, under, after_page, read_from, updates, why, result
+	selectBackfill = `SELECT repo_id, repository, ref, since, until_at, until_id, asked_at, done_at, names, after_page, read_from, updates, why, result
 FROM backfills WHERE org_id = $1 AND repo_id = $2 AND ref = $3`
 	// In turn, so that one that is long does not make the others wait.
-	selectNextBackfill = `SELECT repo_id, repository, ref, since, until_at, until_id, asked_at, done_at, under, after_page, read_from, updates, why, result
+	selectNextBackfill = `SELECT repo_id, repository, ref, since, until_at, until_id, asked_at, done_at, names, after_page, read_from, updates, why, result
 FROM backfills WHERE org_id = $1 AND done_at = 0 ORDER BY looked_at, asked_at, repo_id, ref LIMIT 1`
 )
 
 func (b *Backfill) scan(scan func(...any) error) error {
 	var since, until, asked, done, readFrom int64
-	err := scan(&b.RepoID, &b.Repository, &b.Ref, &since, &until, &b.UntilID, &asked, &done, &b.Under, &b.Page, &readFrom, &b.Updates, &b.Why, &b.result)
+	var names []byte
+	if err := scan(&b.RepoID, &b.Repository, &b.Ref, &since, &until, &b.UntilID, &asked, &done, &names, &b.Page, &readFrom, &b.Updates, &b.Why, &b.result); err != nil {
+		return err
+	}
 	b.Since, b.Until, b.AskedAt, b.DoneAt, b.ReadFrom = fromMicros(since), fromMicros(until), fromMicros(asked), fromMicros(done), fromMicros(readFrom)
-	return err
+	return json.Unmarshal(names, &b.Names)
 }
 
 // Backfills returns the histories that are read or were, of one repository or of all (0).
@@ -122,14 +139,25 @@ func (n Tenant) backfills(ctx context.Context, query string, args ...any) (out [
 
 // covers says whether what was read, or is, makes reading another one needless.
 func (b Backfill) covers(other Backfill) bool {
-	return b.Why == "" && !b.Since.After(other.Since) && b.UntilID == other.UntilID && b.Until.Equal(other.Until)
+	return b.Why == "" && !b.Since.After(other.Since) && b.UntilID >= other.UntilID
+}
+
+// with is a history that is at least as long as another of the same branch.
+func (b Backfill) with(other Backfill) Backfill {
+	if other.Since.Before(b.Since) {
+		b.Since = other.Since
+	}
+	if other.UntilID > b.UntilID {
+		b.Until, b.UntilID = other.Until, other.UntilID
+	}
+	return b
 }
 
 const (
-	upsertBackfill = `INSERT INTO backfills (org_id, repo_id, ref, repository, since, until_at, until_id, asked_at, looked_at, done_at, under, after_page, read_from, updates, why, result)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $3, '', 0, 0, '', $9)
+	upsertBackfill = `INSERT INTO backfills (org_id, repo_id, ref, repository, since, until_at, until_id, asked_at, looked_at, done_at, names, after_page, read_from, updates, why, result)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, '', 0, 0, '', $10)
 ON CONFLICT (org_id, repo_id, ref) DO UPDATE SET repository = excluded.repository, since = excluded.since, until_at = excluded.until_at, until_id = excluded.until_id,
-  asked_at = excluded.asked_at, looked_at = 0, done_at = 0, under = excluded.under, after_page = '', read_from = 0, updates = 0, why = ''`
+  asked_at = excluded.asked_at, looked_at = 0, done_at = 0, names = excluded.names, after_page = '', read_from = 0, updates = 0, why = ''`
 )
 
 // askBackfill has a history read, unless it is read already. It says whether it is to be.
@@ -142,11 +170,11 @@ func (n Tenant) askBackfill(t *txn, b Backfill, installationID int64) (bool, err
 		return false, err
 	case before.covers(b):
 		return false, nil
-	case before.Since.Before(b.Since):
-		b.Since = before.Since
+	default:
+		b = b.with(before)
 	}
 	asked := max(micros(n.s.now()), micros(before.AskedAt)+1) // no two readings are asked for at once
-	if _, err := t.exec(upsertBackfill, n.org, b.RepoID, b.Ref, b.Repository, micros(b.Since), micros(b.Until), b.UntilID, asked, []byte{}); err != nil {
+	if _, err := t.exec(upsertBackfill, n.org, b.RepoID, b.Ref, b.Repository, micros(b.Since), micros(b.Until), b.UntilID, asked, []byte("[]"), []byte{}); err != nil {
 		return false, err
 	}
 	m := Mark{Kind: KindBackfill, OrgID: n.org, InstallationID: installationID, Repository: b.Repository}

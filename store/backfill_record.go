@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/policy"
@@ -14,7 +15,7 @@ const (
 	insertBackfilled = `INSERT INTO backfilled_updates (org_id, repo_id, activity_id, leaf_index) VALUES ($1, $2, $3, $4)`
 	backfilledKnown  = `SELECT COUNT(*) FROM backfilled_updates WHERE org_id = $1 AND repo_id = $2 AND activity_id = $3`
 	// A history that was asked for anew meanwhile begins again, whatever was reached before.
-	moveBackfill = `UPDATE backfills SET repository = $5, looked_at = $6, under = $7, after_page = $8, read_from = $9, updates = $10
+	moveBackfill = `UPDATE backfills SET repository = $5, looked_at = $6, names = $7, after_page = $8, read_from = $9, updates = $10
 WHERE org_id = $1 AND repo_id = $2 AND ref = $3 AND asked_at = $4 AND done_at = 0`
 	endBackfill = `UPDATE backfills SET done_at = $5, looked_at = $5, read_from = $6, updates = $7, why = $8, result = $9
 WHERE org_id = $1 AND repo_id = $2 AND ref = $3 AND asked_at = $4 AND done_at = 0`
@@ -36,13 +37,16 @@ func (n Tenant) UpdateOnRecord(ctx context.Context, repoID, activityID int64) (b
 }
 
 // RecordBackfilled commits updates from before a branch was followed, each with its leaf, and how
-// far the reading has got. All of it or nothing. What is on record is not recorded again. The job
-// is kept. ErrLeaseLost if its lease is not held any more.
-func (n Tenant) RecordBackfilled(ctx context.Context, job Job, b Backfill, updates []policy.UpdateFacts) error {
+// far the reading has got, which it returns. All of it or nothing. What is on record is not
+// recorded again. The histories of names that the branch had before are asked for. The job is
+// kept. ErrLeaseLost if its lease is not held any more.
+func (n Tenant) RecordBackfilled(ctx context.Context, job Job, b Backfill, updates []policy.UpdateFacts) (Backfill, error) {
 	if job.OrgID != n.org || job.Kind != KindBackfill {
-		return fmt.Errorf("%w: history of %s for job %s %s", ErrInvalid, b.Repository, job.Kind, job.Key)
+		return b, fmt.Errorf("%w: history of %s for job %s %s", ErrInvalid, b.Repository, job.Kind, job.Key)
 	}
-	return n.s.write(ctx, "record history of "+b.Repository, func(t *txn) error {
+	before := b.Updates
+	err := n.s.write(ctx, "record history of "+b.Repository, func(t *txn) error {
+		b.Updates = before
 		if _, err := hold(t, job); err != nil {
 			return err
 		}
@@ -53,9 +57,35 @@ func (n Tenant) RecordBackfilled(ctx context.Context, job Job, b Backfill, updat
 			}
 			b.Updates += recorded
 		}
-		_, err := t.exec(moveBackfill, n.org, b.RepoID, b.Ref, micros(b.AskedAt), b.Repository, micros(n.s.now()), b.Under, b.Page, micros(b.ReadFrom), b.Updates)
+		if err := n.askNames(t, job, b); err != nil {
+			return err
+		}
+		names, err := json.Marshal(b.Names)
+		if err != nil {
+			return fmt.Errorf("encode names of branch %s: %w", b.Ref, err)
+		}
+		_, err = t.exec(moveBackfill, n.org, b.RepoID, b.Ref, micros(b.AskedAt), b.Repository, micros(n.s.now()), names, b.Page, micros(b.ReadFrom), b.Updates)
 		return err
 	})
+	return b, err
+}
+
+// askNames asks for the histories of the names that were found since the last time.
+func (n Tenant) askNames(t *txn, job Job, b Backfill) error {
+	var stored Backfill
+	if err := stored.scan(func(into ...any) error { return t.row(selectBackfill, []any{n.org, b.RepoID, b.Ref}, into...) }); err != nil {
+		return err
+	}
+	for _, name := range b.Names {
+		if slices.ContainsFunc(stored.Names, func(known BranchName) bool { return known.UntilID == name.UntilID }) {
+			continue
+		}
+		history := Backfill{RepoID: b.RepoID, Repository: b.Repository, Ref: name.Ref, Since: b.Since, Until: name.Until, UntilID: name.UntilID}
+		if _, err := n.askBackfill(t, history, job.InstallationID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (n Tenant) recordBackfilled(t *txn, b Backfill, u policy.UpdateFacts) (recorded int, err error) {
@@ -88,7 +118,7 @@ func (n Tenant) EndBackfill(ctx context.Context, job Job, b Backfill) error {
 		return fmt.Errorf("%w: history of %s for job %s %s", ErrInvalid, b.Repository, job.Kind, job.Key)
 	}
 	r := BackfillRead{V: backfillReadVersion, RepositoryID: b.RepoID, Repository: b.Repository, Ref: b.Ref,
-		Since: b.Since.UTC(), Until: b.Until.UTC(), ReadFrom: b.ReadFrom.UTC(), Why: b.Why}
+		Since: b.Since.UTC(), Until: b.Until.UTC(), ReadFrom: b.ReadFrom.UTC(), Why: b.Why, Names: b.Names}
 	result, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode history of %s: %w", b.Repository, err)

@@ -24,6 +24,15 @@ func followed(t *testing.T, s *Store, n Tenant) (Branch, Job) {
 	return b, job
 }
 
+// history asks for a history, as following a branch does.
+func history(t *testing.T, s *Store, n Tenant) {
+	t.Helper()
+	ok(t, s.write(t.Context(), "ask", func(x *txn) error {
+		_, err := n.askBackfill(x, Backfill{RepoID: repo, Repository: "acme/app", Ref: "main", UntilID: 11}, 5)
+		return err
+	}))
+}
+
 func testBackfill(t *testing.T, open opener) {
 	at := newClock()
 	s := open(t, Options{Now: at.Now})
@@ -36,14 +45,18 @@ func testBackfill(t *testing.T, open opener) {
 	ok(t, n.Enrol(t.Context(), branchJob, branch, Enrolment{State: EnrolmentChanged}))
 	job := claim(t, s, acme, KindBackfill, KindBackfill)
 	b := must(n.NextBackfill(t.Context()))
-	if b.UntilID != 9 || b.Under != "main" || !b.Until.Equal(at.Now().Add(-time.Minute)) || !b.Since.Equal(at.Now().Add(-BackfillReach)) || !b.DoneAt.IsZero() || job.InstallationID != 5 {
+	if b.UntilID != 9 || len(b.Names) != 0 || !b.Until.Equal(at.Now().Add(-time.Minute)) || !b.Since.Equal(at.Now().Add(-BackfillReach)) || !b.DoneAt.IsZero() || job.InstallationID != 5 {
 		t.Fatalf("asked for: %+v, job %+v", b, job)
 	}
 
 	// What is recorded is there with how far it got; the same again changes nothing.
 	b.Page, b.ReadFrom = "cursor", at.Now().Add(-time.Hour)
-	for range 2 {
-		ok(t, n.RecordBackfilled(t.Context(), job, b, []policy.UpdateFacts{earlier(8), earlier(7)}))
+	for round := range 2 {
+		got, err := n.RecordBackfilled(t.Context(), job, b, []policy.UpdateFacts{earlier(8), earlier(7)})
+		ok(t, err)
+		if got.Page != "cursor" || got.Updates != 2-2*round {
+			t.Errorf("round %d: %+v", round, got)
+		}
 	}
 	if got := leaves(); got != 2+2 { // two about the enrolment
 		t.Errorf("%d leaves, want 4", got)
@@ -92,17 +105,35 @@ func testBackfill(t *testing.T, open opener) {
 		t.Errorf("read whole, asked for again: %+v, %d leaves", again[0], leaves())
 	}
 
+	// The history of another name that it had is read as well, and asked for once.
+	name := BranchName{Ref: "master", Until: at.Now().Add(-time.Hour), UntilID: 4}
+	b = must(n.AskBackfills(t.Context(), repo, at.Now().Add(-3*BackfillReach)))[0]
+	b.Names = []BranchName{name}
+	b = must(n.RecordBackfilled(t.Context(), job, b, nil))
+	last := must(n.NextBackfill(t.Context())) // never looked at
+	if last.Ref != "master" || last.UntilID != 4 || !last.Until.Equal(name.Until) || !last.Since.Equal(b.Since) {
+		t.Fatalf("under its other name: %+v", last)
+	}
+	last.Why = "not shown"
+	ok(t, n.EndBackfill(t.Context(), job, last))
+	if b = must(n.NextBackfill(t.Context())); b.Ref != "main" || len(b.Names) != 1 {
+		t.Fatalf("with another name: %+v", b)
+	}
+	if _ = must(n.RecordBackfilled(t.Context(), job, b, nil)); must(n.NextBackfill(t.Context())).Ref != "main" {
+		t.Error("the other name was asked for twice")
+	}
+
 	if list := must(s.Tenant(other).Backfills(t.Context(), 0)); len(list) != 0 {
 		t.Errorf("another organisation sees %+v", list)
 	}
 	if known := must(s.Tenant(other).UpdateOnRecord(t.Context(), repo, 8)); known {
 		t.Error("another organisation has an update of this one on record")
 	}
-	if err := s.Tenant(other).RecordBackfilled(t.Context(), job, b, nil); !errors.Is(err, ErrInvalid) {
+	if _, err := s.Tenant(other).RecordBackfilled(t.Context(), job, b, nil); !errors.Is(err, ErrInvalid) {
 		t.Errorf("the job of another organisation: %v", err)
 	}
 	ok(t, s.Finish(t.Context(), job))
-	if err := n.RecordBackfilled(t.Context(), job, b, []policy.UpdateFacts{earlier(6)}); !errors.Is(err, ErrLeaseLost) {
+	if _, err := n.RecordBackfilled(t.Context(), job, b, []policy.UpdateFacts{earlier(6)}); !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("without a lease: %v", err)
 	}
 	verifyLog(t, s)

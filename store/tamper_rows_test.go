@@ -39,8 +39,9 @@ func rowsOfLeaves(t *testing.T) []byte {
 	ok(t, err)
 	ok(t, n.RecordUpdate(t.Context(), job, Branch{RepoID: repo, Repository: "acme/app", Ref: "main", Mode: "audit", ActivityID: 12, Tip: "h1", Since: at.Now()},
 		Update{ActivityID: 12, Before: "h0", After: "h1", Type: "push", ActorID: 6, Actor: "dave", At: at.Now(), Findings: 1, Body: body}, nil))
-	ok(t, s.Mark(t.Context(), []Mark{{Kind: KindBackfill, OrgID: acme, Repository: "acme/app"}}))
-	ok(t, n.RecordBackfilled(t.Context(), claim(t, s, acme, KindBackfill, KindBackfill), Backfill{RepoID: repo, Repository: "acme/app", Ref: "main"}, []policy.UpdateFacts{earlier(11)}))
+	history(t, s, n)
+	_, err = n.RecordBackfilled(t.Context(), claim(t, s, acme, KindBackfill, KindBackfill), must(n.NextBackfill(t.Context())), []policy.UpdateFacts{earlier(11)})
+	ok(t, err)
 	verifyLog(t, s)
 	ok(t, s.Close())
 	b, err := os.ReadFile(path)

@@ -12,7 +12,7 @@ CREATE TABLE backfills (
   asked_at   INTEGER NOT NULL,                              -- microseconds UTC
   looked_at  INTEGER NOT NULL,                              -- microseconds UTC; 0: never
   done_at    INTEGER NOT NULL,                              -- microseconds UTC; 0: it is still read
-  under      TEXT    NOT NULL CHECK (under <> ''),          -- name of the branch where the reading has got to
+  names      BLOB    NOT NULL,                              -- other names that the branch had before, as far as they were found; JSON
   after_page TEXT    NOT NULL,                              -- GitHub's cursor of the page that is read next; empty: the first
   read_from  INTEGER NOT NULL,                              -- GitHub's time of what was reached, microseconds; 0: nothing was
   updates    INTEGER NOT NULL CHECK (updates >= 0),         -- how many were recorded since it was asked for
