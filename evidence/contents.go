@@ -35,13 +35,17 @@ type contents struct {
 	asOf    time.Time
 	after   afterPeriod
 	changes []change
-	steps   []exception
-	draws   []recordedDraw
+	// made are the updates that made or deleted a branch before it was enrolled. They bring no
+	// change that could be tested.
+	made  []change
+	steps []exception
+	draws []recordedDraw
 	// register is the newest of the period; nil: there never was one.
 	register *recordedRegister
-	// enrolments are those from before the period ended.
-	enrolments []enrolment
-	scopes     []scopeReading
+	// enrolments are those from before the period ended, later are those that began after it.
+	enrolments, later []enrolment
+	histories         []historyRead
+	scopes            []scopeReading
 	// protections and attested are in the order of the log.
 	protections []protectionState
 	attested    []attestedBypass
@@ -52,13 +56,14 @@ type contents struct {
 // wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
 // there only if a change rests on them.
 func wantedKinds() []string {
-	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw}
+	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw, leafBackfilled, leafBackfill}
 }
 
 // wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
 // before the period began is not about a change in it.
 func (q Query) wanted(l ledger.Leaf) bool {
-	return slices.Contains(wantedKinds(), l.Kind) && (l.Kind != leafMerge || !l.RecordedAt.Before(q.From.Add(-clockSkew)))
+	update := l.Kind == leafMerge || l.Kind == leafBackfilled
+	return slices.Contains(wantedKinds(), l.Kind) && (!update || !l.RecordedAt.Before(q.From.Add(-clockSkew)))
 }
 
 // leaf takes the next leaf of the log, with its exact bytes.
@@ -82,6 +87,20 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 		found, err := changesOf(l, body, c.query)
 		c.changes = append(c.changes, found...)
 		return err
+	case leafBackfilled:
+		found, err := backfilledOf(l, body, c.query)
+		for _, x := range found {
+			if x.update.moves() {
+				c.changes = append(c.changes, x)
+			} else {
+				c.made = append(c.made, x)
+			}
+		}
+		return err
+	case leafBackfill:
+		h, err := historyOf(l, body)
+		c.histories = append(c.histories, h)
+		return err
 	case leafException:
 		step, err := exceptionOf(l, body)
 		c.steps = append(c.steps, step)
@@ -90,8 +109,11 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 		return c.registerOf(l, body)
 	case leafEnrolment:
 		e, err := enrolmentOf(l, body)
-		if e.at.Before(c.query.To) {
+		switch {
+		case e.at.Before(c.query.To):
 			c.enrolments = append(c.enrolments, e)
+		case e.State == enrolmentBegun:
+			c.later = append(c.later, e)
 		}
 		return err
 	case leafScope:
@@ -118,7 +140,7 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 
 // draw is the draw that the query asks for, and whether the log has recorded it.
 func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) {
-	sortChanges(c.changes)
+	c.settle()
 	list := items(c.changes, c.query.Sample.ByClass)
 	d, err = newDraw(c.query, list, c.after)
 	if err == nil {
@@ -138,6 +160,7 @@ type findings struct {
 	github       string
 	asOf         time.Time // when the newest leaf was recorded: the clock of what is still open
 	changes      []change  // the population, sorted
+	updates      []*change // the same with what made or deleted a branch before it was enrolled
 	byID         map[string]*change
 	exceptions   []followed
 	draws        []recordedDraw
@@ -161,16 +184,17 @@ type findings struct {
 
 // derive works out what follows from the records. ErrDraw if the draw is not in the log.
 func (c *contents) derive(organisation, github string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
-	sortChanges(c.changes)
+	c.settle()
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
 	f := &findings{query: c.query, organisation: organisation, github: github, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded,
 		log: signedLog{c.origin, c.tree.Size(), c.tree.Root(), c.asOf, c.hashes}, protections: c.protections, attested: c.attested}
+	f.updates = c.updates()
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}
 	f.relate()
 	f.exceptions = follow(c.steps, c.query)
-	f.completeness = reconcile(c, f.exceptions)
+	f.completeness = reconcile(c, f.updates, f.exceptions)
 	if c.query.Sample != nil {
 		_, d, recorded, err := c.draw()
 		if err != nil {
@@ -193,7 +217,7 @@ func (c *contents) derive(organisation, github string, recorded func(leaf int64)
 	f.counts = Counts{
 		Population: len(c.changes), Sample: f.sampled(), Deviations: t.Deviations, Exceptions: len(f.exceptions), Decisions: len(f.decisions),
 		Undecided: t.WithoutDecision, Gaps: t.Gaps, Disposed: c.disposed,
-		Unexplained: t.Commits.Unexplained, NotListed: t.Commits.UpdatesNotListed,
+		Unexplained: t.Commits.Unexplained, NotListed: t.Commits.UpdatesNotListed, BeforeInstallation: t.BeforeInstallation, NotRead: t.NotRead,
 	}
 	return f, nil
 }

@@ -104,7 +104,7 @@ func TestWorkbookSheets(t *testing.T) {
 		t.Errorf("the first sheet does not say what is left out: %q", about)
 	}
 	sheet := part(t, book, "xl/worksheets/sheet2.xml")
-	for _, want := range []string{`state="frozen"`, `<autoFilter ref="A1:Y4"/>`, `customWidth="1"`} {
+	for _, want := range []string{`state="frozen"`, `<autoFilter ref="A1:Z4"/>`, `customWidth="1"`} {
 		if !strings.Contains(sheet, want) {
 			t.Errorf("no %s in %s", want, sheet[:500])
 		}

@@ -161,12 +161,16 @@ func (o exportOrder) write(env environment, record func(m evidence.Manifest, bun
 	}
 	c := m.Counts
 	fmt.Fprintf(env.stdout, "%s: %d changes reached enrolled branches of %s; %d with deviations, %d exceptions.\n", o.out, c.Population, m.Organisation, c.Deviations, c.Exceptions)
+	if c.BeforeInstallation > 0 {
+		fmt.Fprintf(env.stdout, "%d of them came before their branch was enrolled: nothing was decided about them, and they are not tested.\n", c.BeforeInstallation)
+	}
 	if m.Query.Sample != nil {
 		fmt.Fprintf(env.stdout, "The sample has %d of them; the draw is recorded in the log.\n", c.Sample)
 	}
 	fmt.Fprintf(env.stdout, "%d decisions are in it, with what they were made from. Log: %d leaves.\n", c.Decisions, m.LogSize)
-	if c.Gaps+c.Unexplained+c.NotListed+c.Disposed > 0 {
-		fmt.Fprintf(env.stdout, "NOT COMPLETE: %d gaps, %d commits that nothing explains, %d updates whose commits are not listed, %d records disposed of; see completeness.json.\n", c.Gaps, c.Unexplained, c.NotListed, c.Disposed)
+	if c.Gaps+c.Unexplained+c.NotListed+c.Disposed+c.NotRead > 0 {
+		fmt.Fprintf(env.stdout, "NOT COMPLETE: %d gaps, %d commits that nothing explains, %d updates whose commits are not listed, %d records disposed of, %d times before a branch was enrolled that were not read; see completeness.json.\n",
+			c.Gaps, c.Unexplained, c.NotListed, c.Disposed, c.NotRead)
 	}
 	fmt.Fprintf(env.stdout, "\nAnybody checks it with: countersign verify %s\n", o.out)
 	return nil

@@ -148,11 +148,7 @@ const progressWidth = 30
 
 // progress shows how far a long check is, on a terminal only.
 func progress(w io.Writer, what string) func(done, total int64) {
-	file, ok := w.(*os.File)
-	if !ok {
-		return func(int64, int64) {}
-	}
-	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	if !onTerminal(w) {
 		return func(int64, int64) {}
 	}
 	return func(done, total int64) { drawProgress(w, what, done, total) }
