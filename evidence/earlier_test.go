@@ -122,19 +122,21 @@ func TestWhatWasReadAfterwardsNeverReplacesAJudgement(t *testing.T) {
 	earlier(judged, 101)
 	earlier(judged+1000, 7)
 	earlier(judged+1000, 8)
+	earlier(judged+1, 9)
+	p.update(policy.UpdatePush, nil, nil) // that one, read before it was judged
 	f := p.findings()
 	var got []string
 	for _, c := range f.changes {
 		got = append(got, fmt.Sprintf("#%d %t %t %s %s", c.number, c.deviates(), c.deciding() >= 0, c.stratum(), c.tested()))
 	}
-	want := []string{"#101 false true " + f.changes[0].stratum() + " yes", "#0 true false no pull request yes", "#7 false false before installation not testable: before installation"}
+	want := []string{"#101 false true " + f.changes[0].stratum() + " yes", "#0 true false no pull request yes", "#0 true false no pull request yes", "#7 false false before installation not testable: before installation"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if c := f.counts; c.Population != 3 || c.BeforeInstallation != 1 || c.Deviations != 1 || c.Undecided != 0 {
+	if c := f.counts; c.Population != 4 || c.BeforeInstallation != 1 || c.Deviations != 2 || c.Undecided != 0 {
 		t.Errorf("counts %+v", c)
 	}
-	if r := f.populationResults().All; r.Tested != 2 || r.NotTestable != 1 || *r.Rate != 50_000 {
+	if r := f.populationResults().All; r.Tested != 3 || r.NotTestable != 1 || *r.Rate != 66_667 {
 		t.Errorf("results %+v", r)
 	}
 }

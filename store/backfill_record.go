@@ -89,7 +89,7 @@ func (n Tenant) askNames(t *txn, job Job, b Backfill) error {
 }
 
 func (n Tenant) recordBackfilled(t *txn, b Backfill, u policy.UpdateFacts) (recorded int, err error) {
-	if u.RepositoryID != b.RepoID || u.ID <= 0 {
+	if u.RepositoryID != b.RepoID || u.ID <= 0 || u.ID > b.UntilID {
 		return 0, fmt.Errorf("%w: update %d of repository %d in the history of %d", ErrInvalid, u.ID, u.RepositoryID, b.RepoID)
 	}
 	for _, query := range []string{updateKnown, backfilledKnown} {

@@ -243,6 +243,41 @@ func (w *acme) sampledBefore(t *testing.T) {
 	}
 }
 
+// historyRecords counts the leaves about how far back histories were read, and about updates in them.
+func (w *acme) historyRecords(t *testing.T) [2]int64 {
+	t.Helper()
+	report, err := w.server.store.Tenant(w.org.ID()).CheckLedger(t.Context(), func(int64, int64) {})
+	mustDo(t, err)
+	return [2]int64{report.Kinds[store.LeafBackfill], report.Kinds[store.LeafBackfilled]}
+}
+
+// What is to be judged and is not yet is no history.
+func TestHistoryLeavesAloneWhatIsToBeJudged(t *testing.T) {
+	w := startLookedBack(t)
+	w.on(200)
+	repo := w.old("pending", "main")
+	w.installed()
+	w.enrol(repo, "main")
+	w.mustSettle(t)
+	w.historiesRead(t)
+	before := w.historyRecords(t)
+	repair := w.sim.Faults.Add(ghsim.Fault{Route: "GET */contents/{path...}", Status: 500})
+	repo.Push("main", w.carol, file("pending"))
+	mustDo(t, w.sim.Drain(t.Context()))
+	if said, err := w.backfilled(t, "--repo", repo.FullName(), "--since", day(-400)); err != nil || !strings.Contains(said, "(0 updates put on record)") {
+		t.Errorf("while an update is not judged yet: %v\n%s", err, said)
+	}
+	if got := w.historyRecords(t); got[1] != before[1] {
+		t.Errorf("%d updates are on record as history, want %d", got[1], before[1])
+	}
+	repair()
+	w.later(2 * time.Hour)
+	w.mustSettle(t)
+	if got := w.exceptions(t, repo, "direct-push"); len(got) != 1 {
+		t.Errorf("when it is judged: %+v", got)
+	}
+}
+
 // What GitHub has forgotten, or does not show, is a time of which nothing is known, with the
 // reason; asked for again it is read, and the same again changes nothing.
 func TestHistoryThatIsNotThere(t *testing.T) {
@@ -278,14 +313,9 @@ func TestHistoryThatIsNotThere(t *testing.T) {
 	if err != nil || !strings.Contains(said, "acme/forgotten, branch main: read from") || !strings.Contains(said, "NOT from") || !strings.Contains(said, "limited time") {
 		t.Errorf("asked for again: %v\n%s", err, said)
 	}
-	records := func() [2]int64 {
-		report, err := w.server.store.Tenant(w.org.ID()).CheckLedger(t.Context(), func(int64, int64) {})
-		mustDo(t, err)
-		return [2]int64{report.Kinds[store.LeafBackfill], report.Kinds[store.LeafBackfilled]}
-	}
-	before := records()
-	if again, err := w.backfilled(t, "--since", day(-400)); err != nil || again != said || records() != before {
-		t.Errorf("asked for the same: %v\n%s\n%d records, want %d", err, again, records(), before)
+	before := w.historyRecords(t)
+	if again, err := w.backfilled(t, "--since", day(-400)); err != nil || again != said || w.historyRecords(t) != before {
+		t.Errorf("asked for the same: %v\n%s\n%d records, want %d", err, again, w.historyRecords(t), before)
 	}
 	if _, err := w.backfilled(t, "--repo", "acme/nothing"); err == nil || !strings.Contains(err.Error(), "no branch of") {
 		t.Errorf("a repository that is not followed: %v", err)
