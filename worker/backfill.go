@@ -75,8 +75,10 @@ func (j *backfillJob) readOn(ctx context.Context, b store.Backfill) error {
 	at := repoOf(repo.FullName)
 	page, next, err := j.client.RefActivityPage(ctx, at, b.Ref, b.Page)
 	switch {
-	case errors.Is(err, gh.ErrInvalid) && b.Page != "":
-		b.Page = "" // GitHub does not know the page any more: what is on record is passed over
+	case b.Page != "" && (errors.Is(err, gh.ErrInvalid) || err == nil && len(page) == 0):
+		// GitHub does not know the page any more, and may say so by an empty one, which is no end of
+		// the list. From the beginning, then: what is on record is passed over.
+		b.Page = ""
 		_, err = j.tenant.RecordBackfilled(ctx, j.job, b, nil)
 		return err
 	case unseen(err):

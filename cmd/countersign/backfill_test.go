@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -322,6 +324,68 @@ func TestHistoryThatIsNotThere(t *testing.T) {
 	}
 	if _, err := w.backfilled(t, "--since", "yesterday"); !errors.Is(err, errUsage) {
 		t.Errorf("no date: %v", err)
+	}
+}
+
+// GitHub forgets more while a long history is read, so that it does not know the page any more that
+// is read next: that is not the end of the list, and nothing is on record twice.
+func TestHistoryThatShrinks(t *testing.T) {
+	for name, lose := range map[string]func(w *lookedBack, repo *ghsim.Repo){
+		"forgotten": func(_ *lookedBack, repo *ghsim.Repo) { repo.Forget(time.Now().AddDate(0, 0, -150)) },
+		"an empty page": func(w *lookedBack, _ *ghsim.Repo) {
+			var once sync.Once
+			w.sim.Faults.Add(ghsim.Fault{Route: "GET */activity", Only: func(r *http.Request) bool {
+				if query := r.URL.Query(); query.Has("after") {
+					once.Do(func() {
+						query.Set("after", "1")
+						r.URL.RawQuery = query.Encode()
+					})
+				}
+				return false
+			}})
+		},
+		"refused": func(w *lookedBack, repo *ghsim.Repo) {
+			w.sim.Faults.Add(ghsim.Fault{Route: "GET */activity", Only: func(r *http.Request) bool { return r.URL.Query().Has("after") }, Status: 422, Times: 1})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := startLookedBack(t)
+			w.on(200)
+			repo := w.old("shrinking", "main")
+			for i := range 40 {
+				repo.Push("main", w.carol, file(fmt.Sprint("old", i)))
+			}
+			w.on(100)
+			for i := range 90 {
+				repo.Push("main", w.carol, file(fmt.Sprint("new", i)))
+			}
+			w.installed()
+			w.enrol(repo, "main")
+			w.skipUntil(t, func() bool {
+				list, err := w.server.store.Tenant(w.org.ID()).Backfills(t.Context(), repo.ID())
+				mustDo(t, err)
+				return len(list) == 1 && list[0].Page != ""
+			})
+			w.mustSettle(t)
+			lose(w, repo)
+			w.historiesRead(t)
+			b, bundle := w.theBranch(t, repo, 250)
+			if name != "forgotten" {
+				b.wholeHistory(t)
+			} else if len(b.Unenrolled) != 1 || !strings.Contains(b.Unenrolled[0].Why, "limited time") {
+				t.Errorf("got %+v", b.Unenrolled)
+			}
+			seen := map[string]bool{}
+			for _, row := range rows(t, bundle, "population.csv") {
+				if seen[row["id"]] {
+					t.Errorf("%s is there twice", row["id"])
+				}
+				seen[row["id"]] = true
+			}
+			if got := b.Commits.Direct; name != "forgotten" && got != 131 || got < 91 || len(b.Gaps) != 0 {
+				t.Errorf("%d commits, gaps %+v", got, b.Gaps)
+			}
+		})
 	}
 }
 

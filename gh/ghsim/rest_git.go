@@ -164,27 +164,27 @@ func listActivity(c *call) (*answer, error) {
 	if c.query.Get("direction") == "asc" {
 		slices.Reverse(found)
 	}
-	page, err := activityPage(c, found)
-	return &answer{body: render(page, c.s.renderActivity)}, err
+	return &answer{body: render(activityPage(c, found), c.s.renderActivity)}, nil
 }
 
 // activityPage cuts the page behind the cursor "after", which is the id of an update here.
-func activityPage(c *call, list []*refUpdate) ([]*refUpdate, error) {
+// Behind one that is not known there is nothing.
+func activityPage(c *call, list []*refUpdate) []*refUpdate {
 	if after := c.query.Get("after"); after != "" {
 		at := slices.IndexFunc(list, func(u *refUpdate) bool { return strconv.FormatInt(u.id, 10) == after })
 		if at < 0 {
-			return nil, invalid("The cursor %s is not known", after)
+			return nil
 		}
 		list = list[at+1:]
 	}
 	size := between(c.query.Get("per_page"), 30, 100)
 	if len(list) <= size {
-		return list, nil
+		return list
 	}
 	query := c.r.URL.Query()
 	query.Set("after", strconv.FormatInt(list[size-1].id, 10))
 	c.link = "<" + c.s.baseURL + c.r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
-	return list[:size], nil
+	return list[:size]
 }
 
 func getBranch(c *call) (*answer, error) {
