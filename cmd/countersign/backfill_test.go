@@ -417,6 +417,47 @@ func TestHistoryUnderAnotherName(t *testing.T) {
 	}
 }
 
+// A repository that came from another organisation brings its history. While it is with another
+// one again nothing of it is seen, which shows, and what happened there is found when it is back.
+func TestHistoryOfATransferredRepository(t *testing.T) {
+	w := startLookedBack(t)
+	elsewhere := w.sim.Org("elsewhere").Owner(w.carol)
+	w.on(200)
+	repo := elsewhere.Repo("guest", ghsim.RepoSpec{By: w.carol})
+	repo.Push("main", w.carol, file("elsewhere"))
+	w.on(100)
+	repo.Transfer(w.org, w.carol)
+	repo.Push("main", w.carol, file("here"))
+	w.installed()
+	w.enrol(repo, "main")
+	w.mustSettle(t)
+	w.historiesRead(t)
+	b, _ := w.theBranch(t, repo, 250)
+	if b.wholeHistory(t); b.Backfilled != 4 || b.Commits.Direct != 3 || b.Repository != "acme/guest" {
+		t.Errorf("got %+v", b)
+	}
+
+	repo.Transfer(elsewhere, w.carol)
+	repo.Push("main", w.carol, file("away"))
+	w.later(2 * time.Hour)
+	w.mustSettle(t)
+	if got := w.exceptions(t, repo, "blind-interval"); len(got) != 1 || got[0].State != store.ExceptionOpen {
+		t.Errorf("while it is away: %+v", got)
+	}
+	repo.Transfer(w.org, w.carol)
+	w.later(2 * time.Hour)
+	w.mustSettle(t)
+	if got := w.exceptions(t, repo, "blind-interval"); len(got) != 1 || got[0].State != store.ExceptionRemediated {
+		t.Errorf("when it is back: %+v", got)
+	}
+	if got := w.exceptions(t, repo, "direct-push"); len(got) != 1 {
+		t.Errorf("what happened while it was away: %+v", got)
+	}
+	if b, _ = w.theBranch(t, repo, 250); b.Updates != 1 || len(b.Gaps) != 0 {
+		t.Errorf("when it is back: %+v", b)
+	}
+}
+
 // What was forced away before installation is in no clone, and the rest agrees with git.
 func TestHistoryThatWasForced(t *testing.T) {
 	w := startLookedBack(t)
