@@ -205,11 +205,12 @@ func items(list []change, byClass bool) []Item {
 func populationTable(list []change) table {
 	t := table{name: "population", title: "Population", columns: []string{"id", "leaf", "repository_id", "repository", "branch", "mode", "update", "type", "before", "after", "commits", "at", "actor_id", "actor",
 		"told_by_delivery", "pull_request", "head_sha", "class", "agents", "decision_leaf", "decision", "verdict", "group_decision_leaf", "findings", "deviation", "tested"}}
-	for _, c := range list {
-		u := c.update
-		t.rows = append(t.rows, []string{c.id(), number64(c.leaf), number64(u.repositoryID), u.repository, u.ref, string(u.mode), number64(u.id), u.kind, u.before, u.after,
+	t.many, t.made = len(list), func(i int) []string {
+		c := &list[i]
+		u := &c.update
+		return []string{c.id(), number64(c.leaf), number64(u.repositoryID), u.repository, u.ref, string(u.mode), number64(u.id), u.kind, u.before, u.after,
 			knownOrNone(int64(c.commits)), moment(u.at), orNone(u.actorID), u.actor, yesNo(u.seq > 0), orNone(int64(c.number)), c.head, c.stratum(), strings.Join(c.agents, " "),
-			knownOrNone(c.decision), c.record, string(c.verdict), knownOrNone(u.group), strings.Join(c.kinds, " "), yesNo(c.deviates()), c.tested()})
+			knownOrNone(c.decision), c.record, string(c.verdict), knownOrNone(u.group), strings.Join(c.kinds, " "), yesNo(c.deviates()), c.tested()}
 	}
 	return t
 }

@@ -178,12 +178,11 @@ type findings struct {
 	rewritten    map[string]bool       // branches
 	together     map[int64]int         // changes, by the leaf of the update that brought them
 	tallies      map[string]*ruleTally // by rule; nil: not counted yet
-	// recorded reads a decision that is in the bundle.
-	recorded func(leaf int64) (RecordedDecision, error)
+	recorded     recordedDecisions
 }
 
 // derive works out what follows from the records. ErrDraw if the draw is not in the log.
-func (c *contents) derive(organisation, github string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
+func (c *contents) derive(organisation, github string, recorded recordedDecisions) (*findings, error) {
 	c.settle()
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
 	f := &findings{query: c.query, organisation: organisation, github: github, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded,

@@ -295,7 +295,7 @@ func (t *ruleTally) add(f *findings, c change, outcome policy.Outcome) {
 
 // rulesOf reads the results of a decision's rules.
 func (f *findings) rulesOf(leaf int64) ([]policy.RuleResult, error) {
-	r, err := f.recorded(leaf)
+	r, err := f.recorded.alone(leaf)
 	if err != nil {
 		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
 	}

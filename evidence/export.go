@@ -29,6 +29,8 @@ type Log interface {
 	Records(ctx context.Context, size int64, kinds []string, each func(leaf, salt, body []byte) error) error
 	// Decision is the decision of a leaf.
 	Decision(ctx context.Context, leaf int64) (RecordedDecision, error)
+	// DecisionAlone is the decision of a leaf without what it was made from.
+	DecisionAlone(ctx context.Context, leaf int64) (RecordedDecision, error)
 	// RecordDraw adds a record of kind LeafDraw.
 	RecordDraw(ctx context.Context, body []byte) error
 }
@@ -38,6 +40,13 @@ type Log interface {
 type RecordedDecision struct {
 	Salt, Body                         []byte
 	Decision, Facts, Policy, Catalogue []byte
+}
+
+// recordedDecisions reads decisions that are in the bundle.
+type recordedDecisions struct {
+	whole func(leaf int64) (RecordedDecision, error)
+	// alone leaves out what they were made from: there may be many.
+	alone func(leaf int64) (RecordedDecision, error)
 }
 
 // Options of an export.
@@ -184,7 +193,10 @@ func (x *exporter) draw(ctx context.Context) (known bool, err error) {
 }
 
 func (x *exporter) derive(ctx context.Context) (err error) {
-	recorded := func(leaf int64) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) }
+	recorded := recordedDecisions{
+		whole: func(leaf int64) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) },
+		alone: func(leaf int64) (RecordedDecision, error) { return x.log.DecisionAlone(ctx, leaf) },
+	}
 	x.findings, err = x.contents.derive(x.Organisation, x.GitHub, recorded)
 	if err == nil {
 		x.manifest.AsOf, x.manifest.Population, x.manifest.Counts = x.contents.asOf, x.findings.digest, x.findings.counts

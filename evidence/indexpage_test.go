@@ -40,7 +40,7 @@ func brokenLog(t *testing.T) *findings {
 			t.Fatal(err)
 		}
 	}
-	f, err := c.derive("acme", "https://github.example", nil)
+	f, err := c.derive("acme", "https://github.example", recordedDecisions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -336,7 +336,7 @@ func (v *verifier) record(file string, line []byte) (r recordLine, l ledger.Leaf
 // counts draws the sample again and compares the figures of the manifest with the records.
 func (v *verifier) counts() (err error) {
 	m := &v.report.Manifest
-	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, v.recorded); err != nil {
+	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, recordedDecisions{whole: v.recorded, alone: v.recordedAlone}); err != nil {
 		return orBroken(fileRecords, err)
 	}
 	if m.Population != v.findings.digest {

@@ -211,6 +211,15 @@ func (l exportedLog) Checkpoint(ctx context.Context, size int64) ([]byte, int64,
 	return signed, size, err
 }
 
+func (l exportedLog) DecisionAlone(ctx context.Context, leaf int64) (evidence.RecordedDecision, error) {
+	decision, err := l.DecidedAt(ctx, leaf)
+	if err != nil {
+		return evidence.RecordedDecision{}, err
+	}
+	_, salt, body, err := l.RecordAt(ctx, leaf)
+	return evidence.RecordedDecision{Salt: salt, Body: body, Decision: decision}, err
+}
+
 func (l exportedLog) Decision(ctx context.Context, leaf int64) (evidence.RecordedDecision, error) {
 	d, err := l.DecisionAt(ctx, leaf)
 	if err != nil {
