@@ -42,6 +42,10 @@ type Config struct {
 	// Witnesses cosign the checkpoints of every log; in the file only. Default: nobody does.
 	Witnesses []Witness `yaml:"witnesses"`
 
+	// Retention is how long what is kept, by organisation; in the file only. Default: all of the log
+	// for ever, raw payloads of webhooks for 30 days.
+	Retention []Retention `yaml:"retention"`
+
 	// unread are the environment variables whose text could not be read, which is said once.
 	unread []string
 }
@@ -130,7 +134,7 @@ func Load(path string, getenv func(string) string, files func(string) ([]byte, e
 		}
 	}
 	c.defaults()
-	problems = append(problems, c.readPrivateKey(files), c.readNotifications(files), c.Validate())
+	problems = append(problems, c.readPrivateKey(files), c.readNotifications(files), c.readRetention(), c.Validate())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}

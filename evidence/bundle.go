@@ -141,6 +141,9 @@ type Counts struct {
 	NotListed   int `json:"updates_not_listed"`
 	// Disposed are the records of the period whose bodies were disposed of.
 	Disposed int `json:"disposed"`
+	// DisposedDecisions are the decisions of the period that cannot be made again for that reason,
+	// whether or not they would be in the bundle.
+	DisposedDecisions int `json:"disposed_decisions"`
 	// BeforeInstallation are the changes of the population from before their branch was enrolled:
 	// no decision could let them in, and they are not tested. NotRead are the times in the period
 	// of which it is not known, or not to their beginning, what reached a branch before that.

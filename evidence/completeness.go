@@ -75,6 +75,8 @@ type totals struct {
 	NotToldByAnyDelivery int `json:"not_told_by_any_delivery"`
 	// Commits are the first-parent commits of all branches.
 	Commits commits `json:"commits"`
+	// DecisionsDisposed are the decisions of the period that are gone.
+	DecisionsDisposed int `json:"decisions_disposed"`
 	// BeforeInstallation are the changes from before their branch was enrolled, and NotRead the
 	// times of which it is not known, or not to their beginning, what reached a branch before that.
 	BeforeInstallation int `json:"before_installation,omitempty"`
@@ -88,7 +90,7 @@ const kindBlind = "blind-interval"
 // were enrolled and had none.
 func reconcile(c *contents, updates []*change, found []followed) completeness {
 	q := c.query
-	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposed}, Scope: scopeWithin(c.scopes, q, c.asOf)}
+	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposals.records, DecisionsDisposed: c.disposals.decisions}, Scope: scopeWithin(c.scopes, q, c.asOf)}
 	lines, renamed := branchLines{}, renamesIn(updates)
 	last := int64(-1)
 	for _, x := range updates {

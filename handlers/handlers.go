@@ -140,6 +140,7 @@ func (h *Handlers) arrival(d gh.Delivery) store.Arrival {
 		DeliveryID: d.ID, Event: event.Name, Action: event.Action, ReceivedAt: d.ReceivedAt,
 		OrgID: a.OrgID, RepoID: a.RepoID, Number: numberOf(event), HeadSHA: headOf(event), Body: body,
 	}
+	a.Uninstalled = event.Name == "installation" && event.Action == "deleted"
 	h.mark(&a, event)
 	return a
 }
