@@ -35,6 +35,8 @@ type contents struct {
 	asOf    time.Time
 	after   afterPeriod
 	changes []change
+	// room is about how many changes there will be: a list that grows takes its size many times over.
+	room int
 	// made are the updates that made or deleted a branch before it was enrolled. They bring no
 	// change that could be tested.
 	made  []change
@@ -69,6 +71,9 @@ func (q Query) wanted(l ledger.Leaf) bool {
 func (c *contents) leaf(l ledger.Leaf, raw []byte) error {
 	c.hashes = append(c.hashes, c.tree.Append(raw)...)
 	c.asOf = l.RecordedAt
+	if l.Kind == leafMerge && c.query.wanted(l) && l.RecordedAt.Before(c.query.To) {
+		c.room++
+	}
 	if l.Kind == leafDecision && c.query.during(l.RecordedAt) {
 		c.disposals.decided = append(c.disposals.decided, l.Seq)
 	}
@@ -89,6 +94,9 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 	case leafDisposal:
 		return c.disposals.certificateOf(l, body)
 	case leafMerge:
+		if c.changes == nil {
+			c.changes = make([]change, 0, c.room)
+		}
 		found, err := changesOf(l, body, c.query)
 		c.changes = append(c.changes, found...)
 		return err
