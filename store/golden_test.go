@@ -50,6 +50,8 @@ func TestBodiesGolden(t *testing.T) {
 			ReceivedFrom: time.Unix(1763899000, 0).UTC(), ReceivedTo: time.Unix(1763899001, 0).UTC(), Blobs: 1, At: time.Unix(1763899200, 0).UTC()},
 		"access.golden": Access{V: accessVersion, What: AccessExport, By: Who{User: "root", Host: "h", AccountID: 5, Login: "carol"}, Query: json.RawMessage(`{"from":"x"}`), LogSize: 9,
 			ManifestSHA256: digest("a"), DrawLeaf: new(int64), At: time.Unix(1763899200, 0).UTC()},
+		"recovery.golden": Recovery{V: recoveryVersion, Rehearsal: true, By: Who{User: "root", Host: "h"}, BackupSHA256: digest("a"), BackupBytes: 8192, Leaves: 9,
+			NewestAt: time.Unix(1763899100, 0).UTC(), TookMillis: 1500, At: time.Unix(1763899200, 0).UTC()},
 		"exception.golden": Exception{V: exceptionVersion, ID: "00000000-0000-4000-8000-000000000000", Kind: "direct-push", Subject: "main h2",
 			RepoID: repo, Repository: "acme/app", Number: 1, Ref: "main", SHA: "h2", RecordID: "r1", Severity: "high", State: ExceptionClosed,
 			Reason: "why", Owner: "alice", Remediation: "reverted", OpenedAt: time.Unix(1763899200, 0).UTC(), DueAt: time.Unix(1763899300, 0).UTC(),

@@ -55,6 +55,8 @@ func commands() []command {
 		{"retention", "say what was disposed of, and place legal holds", runRetention},
 		{"person", "export or erase what is held about one account", runPerson},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
+		{"backup", "copy the database while the server runs", runBackup},
+		{"restore", "make a database of a backup, or try whether that can be done", runRestore},
 		{"version", "print the version", runVersion},
 	}
 }
