@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/policy"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -31,6 +33,13 @@ func TestBodiesGolden(t *testing.T) {
 			From: time.Unix(1763899200, 0).UTC(), Tip: "h0", ActivityID: 9, Reason: "why", PolicySHA256: digest("b")},
 		"scope.golden": Scope{V: scopeVersion, Organisation: "acme", Complete: true, Selection: "selected", PrivateRepositories: 4,
 			Repositories: []ScopeRepository{{ID: repo, Repository: "acme/app", State: ScopeInstalled, Private: true, Archived: true, Branches: []ScopeBranch{{Ref: "main", Mode: "enforce"}}}}},
+		"backfilled.golden": Backfilled{V: backfilledVersion, Update: policy.UpdateFacts{V: policy.UpdateVersion, RepositoryID: repo, Repository: "acme/app", Ref: "main", ID: 9, Type: policy.UpdateMerge,
+			Before: "h0", After: "h1", At: time.Unix(1763899200, 0).UTC(), Actor: policy.Actor{ID: 5, Login: "carol"}, Descends: policy.Yes,
+			Changes:      policy.List[policy.MergedChange]{Complete: true, Total: 1, Items: []policy.MergedChange{{Number: 1, HeadSHA: "h1"}}},
+			FirstParents: policy.List[policy.FirstParentCommit]{Complete: true, Total: 1, Items: []policy.FirstParentCommit{{SHA: "h1", By: policy.ByPullRequest, Number: 1}}}}},
+		"backfill.golden": BackfillRead{V: backfillReadVersion, RepositoryID: repo, Repository: "acme/app", Ref: "main", Since: time.Unix(1763899200, 0).UTC(),
+			Until: time.Unix(1763899400, 0).UTC(), ReadFrom: time.Unix(1763899300, 0).UTC(), Why: "why", Updates: 3,
+			Names: []BranchName{{Ref: "master", Until: time.Unix(1763899300, 0).UTC(), UntilID: 8}}},
 		"key-rotation.golden": keyRotationBody{V: keyRotationBodyVersion, Handover: "countersign key rotation/v1\nlog.example/7\n…"},
 		"generation.golden": generationBody{V: generationBodyVersion, Origin: "log.example/7/2", Before: "log.example/7", LastCheckpoint: "log.example/7\n9\n…",
 			LastSize: 9, Size: 5, LostFrom: time.Unix(1763899200, 0).UTC(), LostTo: time.Unix(1763899300, 0).UTC()},
