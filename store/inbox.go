@@ -286,7 +286,7 @@ JOIN changes c ON c.org_id = h.org_id AND c.repo_id = h.repo_id AND c.number = h
 WHERE h.org_id = $1 AND h.repo_id = $2 AND h.head_sha = $3 AND c.is_open = 1 ORDER BY c.number`
 
 const selectBaseChanges = `SELECT number FROM changes
-WHERE org_id = $1 AND repo_id = $2 AND is_open = 1 AND ($3 = '' OR base_ref = $3 OR governing_ref = $3) ORDER BY number`
+WHERE org_id = $1 AND repo_id = $2 AND is_open = 1 AND (base_ref = $3 OR governing_ref = $3 OR $3 = '') ORDER BY number`
 
 // subjects are the marks of the arrival with those that its heads and bases lead to.
 func (a Arrival) subjects(t *txn) ([]Mark, error) {
