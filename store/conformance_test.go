@@ -61,6 +61,7 @@ func conformance(t *testing.T, open opener) {
 		{"one failure in a batch", testOneFailureDoesNotSpoilTheBatch},
 		{"another process writes", testAnotherWriter},
 		{"killed", testKilled},
+		{"text that is none", testTextThatIsNone},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}

@@ -490,7 +490,7 @@ func (s *Store) Undecodable(ctx context.Context, limit int) ([]Undecoded, error)
 
 // query reads rows outside of any transaction.
 func (s *Store) query(ctx context.Context, query string, args []any, each func(scan func(...any) error) error) error {
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	rows, err := s.read.QueryContext(ctx, query, s.engine.arguments(args)...)
 	if err != nil {
 		return err
 	}
@@ -505,7 +505,7 @@ func (s *Store) query(ctx context.Context, query string, args []any, each func(s
 
 // one reads one row; ErrNotFound if there is none.
 func (s *Store) one(ctx context.Context, query string, args []any, into ...any) error {
-	err := s.read.QueryRowContext(ctx, query, args...).Scan(into...)
+	err := s.read.QueryRowContext(ctx, query, s.engine.arguments(args)...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}

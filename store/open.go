@@ -80,13 +80,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // OpenExisting is Open for commands that look at what is there: a database that is missing is
 // not made, but gives ErrNotFound.
 func OpenExisting(ctx context.Context, o Options) (*Store, error) {
-	if err := exists(ctx, o.URL); err != nil {
+	if err := Exists(ctx, o.URL); err != nil {
 		return nil, err
 	}
 	return Open(ctx, o)
 }
 
-func exists(ctx context.Context, u string) error {
+// Exists returns ErrNotFound, with a hint, if there is no database with something of ours in it.
+func Exists(ctx context.Context, u string) error {
 	if isPostgres(u) {
 		return postgresExists(ctx, u)
 	}

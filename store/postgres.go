@@ -34,6 +34,7 @@ func postgresEngine(u string) engine {
 		patience: patience,
 		tell:     `SELECT pg_notify('countersign', $1)`,
 		self:     self,
+		texts:    plainTexts,
 		fit:      fitPostgres,
 		listen:   func(ctx context.Context, heard func()) error { return listenPostgres(ctx, u, self, heard) },
 	}
@@ -58,6 +59,22 @@ var (
 	}
 	migrateSession = map[string]string{"application_name": "countersign migrating"}
 )
+
+// plainTexts makes text of arguments what PostgreSQL takes as text, which is UTF-8 without the
+// character of number zero. Names and ids of GitHub are that; what it answered to a failed request, as
+// the cause of a retry, may be anything.
+func plainTexts(args []any) []any {
+	for i, a := range args {
+		if text, is := a.(string); is {
+			args[i] = plain(text)
+		}
+	}
+	return args
+}
+
+func plain(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+}
 
 func isPostgres(u string) bool {
 	return strings.HasPrefix(u, "postgres://") || strings.HasPrefix(u, "postgresql://")

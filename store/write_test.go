@@ -229,3 +229,21 @@ func testAnotherWriter(t *testing.T, open opener) {
 	}
 	verifyLog(t, b)
 }
+
+// Text that strangers chose, and that is no text, loses nothing.
+func testTextThatIsNone(t *testing.T, open opener) {
+	s := open(t, Options{})
+	a := arrival("d\x00", acme, 1, "h\xff")
+	a.Action, a.Changes[0].BaseRef, a.Payload = "\x00", "main\x00", []byte("\x00\xff")
+	receive(t, s, a)
+	if again := receive(t, s, a); !again.Duplicate {
+		t.Errorf("got %+v, want a duplicate", again)
+	}
+	job := claimOne(t, s, KindEvaluate, evaluateKey(1))
+	r := decision(job, "h", "pass", 0)
+	r.Note, r.KeepJob = "a\x00b\xffc", true
+	_, err := s.Tenant(acme).Record(t.Context(), r)
+	ok(t, err)
+	ok(t, s.Retry(t.Context(), job, s.now(), "502 \x00 \xff"))
+	verifyLog(t, s)
+}

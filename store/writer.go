@@ -42,6 +42,8 @@ type engine struct {
 	// listen calls heard when another process told that it made work, and returns with its
 	// connection; nil: there are none.
 	listen func(ctx context.Context, heard func()) error
+	// texts makes of the arguments of a statement what the database takes as text; nil: it takes all.
+	texts func(args []any) []any
 	// fit says why the database is not one to rely on; nil: that is asked of no such database.
 	fit func(ctx context.Context, db *sql.DB) error
 }
@@ -179,6 +181,13 @@ func (w *writer) transact(t *txn, batch []*op, errs []error) error {
 	return err
 }
 
+func (e engine) arguments(args []any) []any {
+	if e.texts == nil {
+		return args
+	}
+	return e.texts(args)
+}
+
 // bounded is a context that ends when a transaction has taken too long.
 func (e engine) bounded() (context.Context, context.CancelFunc) {
 	if e.patience == 0 {
@@ -280,7 +289,7 @@ func (t *txn) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	r, err := s.ExecContext(t.ctx, args...)
+	r, err := s.ExecContext(t.ctx, t.w.engine.arguments(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -293,7 +302,7 @@ func (t *txn) row(query string, args []any, into ...any) error {
 	if err != nil {
 		return err
 	}
-	return s.QueryRowContext(t.ctx, args...).Scan(into...)
+	return s.QueryRowContext(t.ctx, t.w.engine.arguments(args)...).Scan(into...)
 }
 
 // rows calls each for every row. The rows are read to the end before anything else runs on
@@ -303,7 +312,7 @@ func (t *txn) rows(query string, args []any, each func(scan func(...any) error) 
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(t.ctx, args...)
+	rows, err := s.QueryContext(t.ctx, t.w.engine.arguments(args)...)
 	if err != nil {
 		return err
 	}
