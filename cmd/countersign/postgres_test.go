@@ -12,11 +12,11 @@ import (
 // postgres is the PostgreSQL of these tests.
 var postgres pgtest.Cluster
 
-// databaseOf is where the world of a test has its database: on PostgreSQL under TestOnPostgres, else
-// in its folder.
+// databaseOf is where the world of a test has its database: on PostgreSQL if its name begins with
+// TestOnPostgres, else in its folder.
 func databaseOf(t testing.TB) string {
 	t.Helper()
-	if strings.HasPrefix(t.Name(), "TestOnPostgres/") {
+	if strings.HasPrefix(t.Name(), "TestOnPostgres") {
 		return postgres.Database(t)
 	}
 	return ""
