@@ -1,11 +1,12 @@
 # What a newcomer types: make demo, make test. Everything else is for those who stay.
-# Needed on the machine: Go 1.26, git, npm (for GitHub's published schema). Nothing else.
+# Needed on the machine: Go 1.26, git, npm (for GitHub's published schema), and for the tests
+# PostgreSQL. Nothing else.
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VULNDB      = https://vuln.go.dev
 
-.PHONY: demo evidence test lint bench build published
+.PHONY: demo evidence test lint bench build published postgres
 
 ## demo: watch agent-authored pull requests being held and released
 demo: published
@@ -19,7 +20,7 @@ evidence: published build
 	@bin/countersign verify bin/acme.zip || test $$? = 3 # the key is the bundle's own word here
 
 ## test: everything that must hold, as CI runs it
-test: lint published
+test: lint published postgres
 	go test ./...
 
 ## lint: gofmt, vet, staticcheck, and known vulnerabilities where their database is reachable
@@ -42,3 +43,8 @@ build:
 ## published: fetch GitHub's own schema, description and examples (once, with npm)
 published:
 	@go run ./gh/ghsim/published/fetch
+
+## postgres: the programs of PostgreSQL, which the tests start (once, where this may install them)
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || test "$$(id -u)" != 0 || \
+	{ apt-get update && apt-get install -y --no-install-recommends postgresql-15; }

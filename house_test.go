@@ -48,6 +48,7 @@ var rooms = map[string]room{
 	"gh/ghsim/contract":        {may: []string{"gh/ghsim", "gh/ghsim/published"}},
 	"facts":                    {may: []string{"policy", "gh"}},
 	"store":                    {may: []string{"policy", "ledger"}, never: []string{"net/http"}},
+	"store/pgtest":             {},
 	"notify":                   {},
 	"witness":                  {may: []string{"ledger"}},
 	"evidence":                 {may: []string{"policy", "ledger"}, never: []string{"net", "database/sql"}},

@@ -24,7 +24,8 @@ type Config struct {
 	// PublicURL is where people and GitHub reach the server, without a trailing slash.
 	// Its host names the decision log. Example "https://countersign.example.com".
 	PublicURL string `yaml:"public_url"`
-	// DatabaseURL is "sqlite:PATH". Default "sqlite:countersign.db".
+	// DatabaseURL is "sqlite:PATH", or "postgres://USER:PASSWORD@HOST/DATABASE" with the parameters
+	// of libpq. Default "sqlite:countersign.db".
 	DatabaseURL string `yaml:"database_url"`
 	// SigningKeyFile holds the key that signs checkpoints; serve makes it when it is
 	// missing and the log is empty. Default "countersign.key".

@@ -25,8 +25,9 @@ func (c *Config) Validate() error {
 	if levels := []string{"debug", "info", "warn", "error"}; !slices.Contains(levels, c.LogLevel) {
 		bad("COUNTERSIGN_LOG_LEVEL", "is %q, must be one of %s", c.LogLevel, strings.Join(levels, ", "))
 	}
-	if path, ok := strings.CutPrefix(c.DatabaseURL, "sqlite:"); !ok || path == "" {
-		bad("COUNTERSIGN_DATABASE_URL", "must be sqlite:PATH, for example sqlite:countersign.db")
+	if !databaseURL(c.DatabaseURL) {
+		// It may hold a password, so it is not shown.
+		bad("COUNTERSIGN_DATABASE_URL", "must be sqlite:PATH, for example sqlite:countersign.db, or postgres://USER:PASSWORD@HOST/DATABASE")
 	}
 	if c.OldSigningKeyFile == c.SigningKeyFile {
 		bad("COUNTERSIGN_OLD_SIGNING_KEY_FILE", "is the same file as COUNTERSIGN_SIGNING_KEY_FILE\n  hint: move the old key to another name; the next start makes a new one")
@@ -56,6 +57,12 @@ func (c *Config) Validate() error {
 	}
 	problems = append(problems, c.checkWitnesses())
 	return errors.Join(problems...)
+}
+
+// databaseURL says whether a URL is of a database that we know. The store reads the rest of it.
+func databaseURL(u string) bool {
+	path, isFile := strings.CutPrefix(u, "sqlite:")
+	return isFile && path != "" || strings.HasPrefix(u, "postgres://") || strings.HasPrefix(u, "postgresql://")
 }
 
 // checkListen says what is wrong with an address to listen on; empty: nothing.

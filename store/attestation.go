@@ -143,7 +143,7 @@ type RulesetChange struct {
 }
 
 const voidAttestation = `UPDATE attestations SET void_at = $3
-WHERE org_id = $1 AND ruleset_id = $2 AND void_at = 0 AND ($4 = 0 OR updated_at < $4)`
+WHERE org_id = $1 AND ruleset_id = $2 AND void_at = 0 AND (updated_at < $4 OR $4 = 0)`
 
 // void ends the attestations of rulesets that an arrival says were changed.
 func (a Arrival) void(t *txn) error {

@@ -33,7 +33,7 @@ const (
 	selectBranch = `SELECT repo_id, repository, ref, mode, activity_id, tip, seq, since, blind_since FROM branches
 WHERE org_id = $1 AND repo_id = $2 AND ref = $3`
 	selectBranches = `SELECT repo_id, repository, ref, mode, activity_id, tip, seq, since, blind_since FROM branches
-WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) ORDER BY repo_id, ref`
+WHERE org_id = $1 AND (repo_id = $2 OR $2 = 0) ORDER BY repo_id, ref`
 )
 
 // Branch returns a branch that is followed; ErrNotFound if it is not.
@@ -73,7 +73,7 @@ func scanBranch(scan func(...any) error) (b Branch, err error) {
 	return b, err
 }
 
-const selectFollowed = `SELECT repo_id, repository, ref FROM branches WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) ORDER BY repo_id, ref`
+const selectFollowed = `SELECT repo_id, repository, ref FROM branches WHERE org_id = $1 AND (repo_id = $2 OR $2 = 0) ORDER BY repo_id, ref`
 
 // followedBranches are the marks that a mark of branches leads to.
 func followedBranches(t *txn, b BranchMark) (marks []Mark, err error) {

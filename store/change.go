@@ -31,7 +31,6 @@ type set struct{ head, checkName string }
 func (c changeRow) set() set { return set{c.decidedHead, c.checkName} }
 
 const (
-	// PostgreSQL: FOR UPDATE.
 	selectChange = `SELECT repository, installation_id, head_sha, base_ref, governing_ref, is_open, updated_at,
   record_id, decided_head, check_name, verdict, severity, final
 FROM changes WHERE org_id = $1 AND repo_id = $2 AND number = $3`
@@ -216,7 +215,7 @@ func (s *Store) settleSet(t *txn, c changeRow, at set, deliveryID string) error 
 }
 
 const selectChangesOf = `SELECT repo_id, repository, installation_id, number FROM changes
-WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) AND is_open = 1 ORDER BY repo_id, number`
+WHERE org_id = $1 AND (repo_id = $2 OR $2 = 0) AND is_open = 1 ORDER BY repo_id, number`
 
 // changesOf are marks of the open pull requests of a repository; 0: of the organisation.
 func changesOf(t *txn, org, repo int64) (marks []Mark, err error) {

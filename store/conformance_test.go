@@ -49,12 +49,28 @@ func conformance(t *testing.T, open opener) {
 		{"histories of branches", testBackfill},
 		{"invalid arguments", testInvalid},
 		{"contexts and closing", testContexts},
+		{"an exception is opened once", testAnExceptionIsOpenedOnceAndKeepsItsSteps},
+		{"an exception names what it is about", testAnExceptionNamesWhatItIsAbout},
+		{"jobs of every kind", testJobsOfEveryKind},
+		{"a group and a pull request on one commit", testAGroupAndAPullRequestOnOneCommit},
+		{"a group that is back", testAGroupThatIsBackIsLookedAt},
+		{"the last policy of a branch", testTheLastPolicyOfABranchIsKept},
+		{"what was judged", testJudged},
+		{"what is a drift", testWhatIsADrift},
+		{"a drift that was accepted", testADriftThatWasAcceptedStaysClosed},
+		{"every write failed twice", testEveryWriteFailedTwice},
+		{"one failure in a batch", testOneFailureDoesNotSpoilTheBatch},
+		{"another process writes", testAnotherWriter},
+		{"killed", testKilled},
+		{"text that is none", testTextThatIsNone},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}
 }
 
 func TestSQLite(t *testing.T) { conformance(t, openSQLite) }
+
+func TestPostgres(t *testing.T) { conformance(t, openOnPostgres) }
 
 func testReceive(t *testing.T, open opener) {
 	c := newClock()

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	osexec "os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +16,8 @@ import (
 const victim = "COUNTERSIGN_TEST_VICTIM"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(victim); path != "" {
-		beKilled(path)
+	if url := os.Getenv(victim); url != "" {
+		beKilled(url)
 		return
 	}
 	os.Exit(m.Run())
@@ -26,9 +25,9 @@ func TestMain(m *testing.M) {
 
 // beKilled receives deliveries and records decisions as fast as it can, and prints the id of
 // each delivery and record after the store has said that it is durable.
-func beKilled(path string) {
+func beKilled(url string) {
 	ctx := context.Background()
-	s, err := Open(ctx, Options{URL: "sqlite:" + path, Origin: "log.example"})
+	s, err := Open(ctx, Options{URL: url, Origin: "log.example"})
 	if err != nil {
 		panic(err)
 	}
@@ -60,13 +59,13 @@ func beKilled(path string) {
 }
 
 // What was acknowledged before a kill -9 is there afterwards, and the log holds.
-func TestKilled(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "test.db")
+func testKilled(t *testing.T, open opener) {
+	url := urlOf(t, open(t, Options{}))
 	var said []string
 	for range 6 {
-		said = append(said, killOne(t, path, 20+rand.IntN(300))...)
+		said = append(said, killOne(t, url, 20+rand.IntN(300))...)
 	}
-	s := openSQLite(t, Options{URL: "sqlite:" + path})
+	s := openAt(t, Options{URL: url})
 	received := map[string]bool{}
 	for number := 1; number <= 20; number++ {
 		for _, o := range must(s.Tenant(acme).Observations(t.Context(), repo, number)) {
@@ -99,10 +98,10 @@ func TestKilled(t *testing.T) {
 }
 
 // killOne starts a process, kills it after so many acknowledgements and returns all of them.
-func killOne(t *testing.T, path string, after int) []string {
+func killOne(t *testing.T, url string, after int) []string {
 	t.Helper()
 	cmd := osexec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), victim+"="+path)
+	cmd.Env = append(os.Environ(), victim+"="+url)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	ok(t, err)

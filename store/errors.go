@@ -21,6 +21,8 @@ var (
 	ErrOtherKey = errors.New("store: another key continues the log")
 	// ErrNewerDatabase: a newer version of this program has migrated the database.
 	ErrNewerDatabase = errors.New("store: database is of a newer version")
+	// ErrUnfit: the PostgreSQL server would lose what was committed, or its clock is not ours.
+	ErrUnfit = errors.New("store: PostgreSQL is not set up as it must be")
 	// ErrNoSigner: the store was opened without a key, so it can sign or verify nothing.
 	ErrNoSigner = errors.New("store: no log key")
 	// ErrInvalid: the argument breaks the method's contract. Nothing was written.

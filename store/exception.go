@@ -215,7 +215,7 @@ type ExceptionFilter struct {
 }
 
 const selectExceptions = `SELECT leaf_index, body FROM exceptions
-WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) AND ($3 = 0 OR number = $3) AND ($4 = '' OR kind = $4) AND ($5 = 0 OR state <> 'closed')
+WHERE org_id = $1 AND (repo_id = $2 OR $2 = 0) AND (number = $3 OR $3 = 0) AND (kind = $4 OR $4 = '') AND ($5 = 0 OR state <> 'closed')
 ORDER BY leaf_index`
 
 // Exceptions returns the exceptions as their newest steps left them, by that step.

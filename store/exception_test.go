@@ -12,9 +12,9 @@ func directPush() Exception {
 		Severity: "high", Reason: "dave pushed h2 to main without a pull request."}
 }
 
-func TestAnExceptionIsOpenedOnceAndKeepsItsSteps(t *testing.T) {
+func testAnExceptionIsOpenedOnceAndKeepsItsSteps(t *testing.T, open opener) {
 	at := newClock()
-	s := openSQLite(t, Options{Now: at.Now})
+	s := open(t, Options{Now: at.Now})
 	receive(t, s, arrival("d1", acme, 1, "h1"))
 	n := s.Tenant(acme)
 	e, opened, err := n.OpenException(t.Context(), directPush(), 7)
@@ -66,8 +66,8 @@ func TestAnExceptionIsOpenedOnceAndKeepsItsSteps(t *testing.T) {
 	verifyLog(t, s)
 }
 
-func TestAnExceptionNamesWhatItIsAbout(t *testing.T) {
-	s := openSQLite(t, Options{})
+func testAnExceptionNamesWhatItIsAbout(t *testing.T, open opener) {
+	s := open(t, Options{})
 	receive(t, s, arrival("d1", acme, 1, "h1"))
 	for what, spoil := range map[string]func(*Exception){
 		"kind": func(e *Exception) { e.Kind = "" }, "subject": func(e *Exception) { e.Subject = "" },
@@ -83,9 +83,9 @@ func TestAnExceptionNamesWhatItIsAbout(t *testing.T) {
 
 // Jobs about other subjects than pull requests are told apart by kind and key, and look again
 // by themselves when they say so.
-func TestJobsOfEveryKind(t *testing.T) {
+func testJobsOfEveryKind(t *testing.T, open opener) {
 	at := newClock()
-	s := openSQLite(t, Options{Now: at.Now})
+	s := open(t, Options{Now: at.Now})
 	receive(t, s, arrival("d1", acme, 1, "h1"))
 	ok(t, s.Mark(t.Context(), []Mark{
 		{Kind: KindGroup, OrgID: acme, RepoID: repo, Repository: "acme/app", HeadSHA: "g1", Ref: "main"},

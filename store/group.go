@@ -12,7 +12,7 @@ const (
 	selectGroupsOnHead = `SELECT installation_id, repository, ref, head_sha FROM jobs
 WHERE org_id = $1 AND kind = 'group' AND repo_id = $2 AND head_sha = $3`
 	selectGroupsOnBase = `SELECT installation_id, repository, ref, head_sha FROM jobs
-WHERE org_id = $1 AND kind = 'group' AND repo_id = $2 AND ($3 = '' OR ref = $3)`
+WHERE org_id = $1 AND kind = 'group' AND repo_id = $2 AND (ref = $3 OR $3 = '')`
 )
 
 // groupsOn are marks of the merge groups that are there now, with a commit or on a branch.

@@ -19,8 +19,8 @@ func decideGroup(t *testing.T, s *Store, org int64, head, verdict string, rank i
 
 // A pull request can have the commit of a merge group as its head. Whoever is decided about last,
 // the worse of the two is shown there.
-func TestAGroupAndAPullRequestOnOneCommit(t *testing.T) {
-	s := openSQLite(t, Options{Now: newClock().Now})
+func testAGroupAndAPullRequestOnOneCommit(t *testing.T, open opener) {
+	s := open(t, Options{Now: newClock().Now})
 	n := s.Tenant(acme)
 	shown := func() string {
 		t.Helper()
@@ -58,8 +58,8 @@ func TestAGroupAndAPullRequestOnOneCommit(t *testing.T) {
 }
 
 // A mark that comes while the job of a group that is gone ends is not lost with it.
-func TestAGroupThatIsBackIsLookedAt(t *testing.T) {
-	s := openSQLite(t, Options{Now: newClock().Now})
+func testAGroupThatIsBackIsLookedAt(t *testing.T, open opener) {
+	s := open(t, Options{Now: newClock().Now})
 	mark := []Mark{{Kind: KindGroup, OrgID: acme, InstallationID: 5, RepoID: repo, Repository: "acme/app", HeadSHA: "g1", Ref: "main"}}
 	ok(t, s.Mark(t.Context(), mark))
 	n := s.Tenant(acme)

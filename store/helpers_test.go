@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/ledger"
+	"github.com/countersign/countersign/store/pgtest"
 )
 
 // clock is a clock that moves only when it is told to.
@@ -55,6 +56,22 @@ func openSQLite(t testing.TB, o Options) *Store {
 	if o.URL == "" {
 		o.URL = "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 	}
+	return openAt(t, o)
+}
+
+// cluster is the PostgreSQL of these tests.
+var cluster = pgtest.Cluster{Prepare: func(database string) error { return migratePostgres(context.Background(), database) }}
+
+func openOnPostgres(t testing.TB, o Options) *Store {
+	t.Helper()
+	if o.URL == "" {
+		o.URL = cluster.Database(t)
+	}
+	return openAt(t, o)
+}
+
+func openAt(t testing.TB, o Options) *Store {
+	t.Helper()
 	if o.Signer == nil {
 		o.Signer = testKey(t)
 	}

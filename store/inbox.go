@@ -303,7 +303,7 @@ JOIN changes c ON c.org_id = h.org_id AND c.repo_id = h.repo_id AND c.number = h
 WHERE h.org_id = $1 AND h.repo_id = $2 AND h.head_sha = $3 AND c.is_open = 1 ORDER BY c.number`
 
 const selectBaseChanges = `SELECT number FROM changes
-WHERE org_id = $1 AND repo_id = $2 AND is_open = 1 AND ($3 = '' OR base_ref = $3 OR governing_ref = $3) ORDER BY number`
+WHERE org_id = $1 AND repo_id = $2 AND is_open = 1 AND (base_ref = $3 OR governing_ref = $3 OR $3 = '') ORDER BY number`
 
 // subjects are the marks of the arrival with those that its heads and bases lead to.
 func (a Arrival) subjects(t *txn) ([]Mark, error) {
@@ -507,7 +507,7 @@ func (s *Store) Undecodable(ctx context.Context, limit int) ([]Undecoded, error)
 
 // query reads rows outside of any transaction.
 func (s *Store) query(ctx context.Context, query string, args []any, each func(scan func(...any) error) error) error {
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	rows, err := s.read.QueryContext(ctx, query, s.engine.arguments(args)...)
 	if err != nil {
 		return err
 	}
@@ -522,7 +522,7 @@ func (s *Store) query(ctx context.Context, query string, args []any, each func(s
 
 // one reads one row; ErrNotFound if there is none.
 func (s *Store) one(ctx context.Context, query string, args []any, into ...any) error {
-	err := s.read.QueryRowContext(ctx, query, args...).Scan(into...)
+	err := s.read.QueryRowContext(ctx, query, s.engine.arguments(args)...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}

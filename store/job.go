@@ -164,7 +164,6 @@ const (
   lease, lease_owner, lease_until, dead, last_error, last_error_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, 0, 0, $12, 0, $12, 0, 0, '', '', 0, 0, '', 0)
 ON CONFLICT (org_id, kind, ukey) DO NOTHING`
-	// PostgreSQL: FOR UPDATE.
 	selectSchedule = `SELECT wanted_gen, done_gen, attempts, run_at, hold_until, enqueued_at, next_enqueued_at, started_at,
   lease_until, CASE WHEN lease = '' THEN 0 ELSE 1 END, dead
 FROM jobs WHERE org_id = $1 AND kind = $2 AND ukey = $3`
@@ -224,7 +223,6 @@ func (s *Store) schedule(t *txn, job Job, at time.Time) error {
 	return err
 }
 
-// PostgreSQL: FOR UPDATE SKIP LOCKED behind the LIMIT.
 const claimJobs = `UPDATE jobs SET lease = $1, lease_owner = $2, lease_until = $3, started_at = $4, next_enqueued_at = 0
 WHERE id IN (SELECT id FROM jobs WHERE wanted_gen > done_gen AND dead = 0 AND run_at <= $4 AND lease_until <= $4
   ORDER BY run_at, id LIMIT $5)
@@ -324,7 +322,6 @@ func finish(t *txn, job Job) error {
 }
 
 const (
-	// PostgreSQL: FOR UPDATE.
 	selectHeld = `SELECT wanted_gen, attempts, run_at FROM jobs WHERE org_id = $1 AND id = $2 AND lease = $3 AND lease <> ''`
 	releaseJob = `UPDATE jobs SET lease = '', lease_owner = '', lease_until = 0, next_enqueued_at = 0,
   attempts = $4, run_at = $5, hold_until = $6, dead = $7, last_error = $8, last_error_at = $9

@@ -10,20 +10,31 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// Migrations are numbered, forward only and never edited once released. They are the only
-// place where the two databases may differ, so each has a folder of its own.
+// Migrations are numbered, forward only and never edited once released. Each database has a folder
+// of its own, and a change has a file of the same number in both.
 //
-//go:embed migrations/sqlite/*.sql
-var sqliteMigrations embed.FS
+//go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
+var migrationFiles embed.FS
+
+// migrations are those of one kind of database.
+type migrations struct {
+	dialect goose.Dialect
+	folder  string
+}
+
+var (
+	sqliteMigrations   = migrations{goose.DialectSQLite3, "migrations/sqlite"}
+	postgresMigrations = migrations{goose.DialectPostgres, "migrations/postgres"}
+)
 
 // migrate brings the database to the version of this program. It returns ErrNewerDatabase,
 // and changes nothing, if the database is ahead.
-func migrate(ctx context.Context, db *sql.DB) error {
-	dir, err := fs.Sub(sqliteMigrations, "migrations/sqlite")
+func migrate(ctx context.Context, db *sql.DB, m migrations) error {
+	dir, err := fs.Sub(migrationFiles, m.folder)
 	if err != nil {
 		return fmt.Errorf("store: read migrations: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(m.dialect, db, dir, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("store: read migrations: %w", err)
 	}

@@ -5,14 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/countersign/countersign/ledger"
 )
@@ -26,7 +23,8 @@ const (
 // Options says where the data is and with what it is signed.
 type Options struct {
 	// URL is "sqlite:" and the path of the database file, which is made, readable by its
-	// owner only, if it is missing. Its folder must exist.
+	// owner only, if it is missing, and whose folder must exist; or the URL of a PostgreSQL
+	// database, "postgres://…", which must exist.
 	URL string
 	// Signer signs checkpoints; nil: Checkpoint returns ErrNoSigner.
 	Signer *ledger.Key
@@ -48,8 +46,10 @@ type Options struct {
 
 // Store is an open database.
 type Store struct {
+	engine    engine
 	writer    *writer
-	read      *sql.DB // cannot write
+	read      *sql.DB   // cannot write
+	hearing   *listener // nil: there are no other processes to hear of
 	signer    *ledger.Key
 	verifiers []note.Verifier
 	origin    string
@@ -64,6 +64,9 @@ type Store struct {
 // Open opens the database, makes it if it is missing and brings it to this program's version.
 // It returns ErrNewerDatabase, with a hint, for a database that a newer program has migrated.
 func Open(ctx context.Context, o Options) (*Store, error) {
+	if isPostgres(o.URL) {
+		return openPostgres(ctx, o)
+	}
 	path, err := filePath(o.URL)
 	if err != nil {
 		return nil, err
@@ -71,60 +74,46 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := create(path); err != nil {
 		return nil, err
 	}
-	return open(ctx, path, o)
+	return openFile(ctx, path, o)
 }
 
 // OpenExisting is Open for commands that look at what is there: a database that is missing is
 // not made, but gives ErrNotFound.
 func OpenExisting(ctx context.Context, o Options) (*Store, error) {
-	path, err := filePath(o.URL)
-	if err != nil {
+	if err := Exists(ctx, o.URL); err != nil {
 		return nil, err
 	}
-	switch info, err := os.Stat(path); {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("%w: there is no database at %s\nhint: name the file that the server uses, as sqlite:PATH", ErrNotFound, path)
-	case err != nil:
-		return nil, fmt.Errorf("store: open database: %w", err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%w: %s is not a file", ErrInvalid, path)
-	}
-	return open(ctx, path, o)
+	return Open(ctx, o)
 }
 
-// filePath returns the path in a database URL.
-func filePath(u string) (string, error) {
-	path, ok := strings.CutPrefix(u, "sqlite:")
-	if !ok || path == "" || strings.HasPrefix(path, ":memory:") {
-		return "", fmt.Errorf("%w: database %q\nhint: write sqlite: and the path of a file, for example sqlite:countersign.db", ErrInvalid, redact(u))
+// Exists returns ErrNotFound, with a hint, if there is no database with something of ours in it.
+func Exists(ctx context.Context, u string) error {
+	if isPostgres(u) {
+		return postgresExists(ctx, u)
 	}
-	return path, nil
+	return fileExists(u)
 }
 
-func open(ctx context.Context, path string, o Options) (*Store, error) {
-	if err := migrateFile(ctx, path); err != nil {
-		return nil, err
-	}
-	write, err := sql.Open("sqlite", dsn(path, writeParams))
-	if err != nil {
-		return nil, fmt.Errorf("store: open %s: %w", path, err)
-	}
-	// SQLite has one writer at a time. Waiting in our own queue is fair and never "busy".
+// open makes a store of the connections that an engine opened.
+func open(ctx context.Context, write, read *sql.DB, e engine, o Options) (*Store, error) {
+	// The writer is one goroutine. Waiting in its queue is fair, and SQLite is never "busy".
 	write.SetMaxOpenConns(1)
-	read, err := sql.Open("sqlite", dsn(path, readParams))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("store: open %s: %w", path, err), write.Close())
-	}
-	read.SetMaxOpenConns(4)
-	read.SetMaxIdleConns(4)
+	read.SetMaxOpenConns(maxReaders)
+	read.SetMaxIdleConns(maxReaders)
 	s := newStore(o)
-	s.read = read
-	s.writer = startWriter(write, s.poke)
+	s.read, s.engine = read, e
+	s.writer = startWriter(write, e, s.poke)
 	if err := s.Ready(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if e.listen != nil {
+		s.hearing = startListener(e.listen, s.poke)
+	}
 	return s, nil
 }
+
+// maxReaders is how many statements read at a time, beside the writer.
+const maxReaders = 4
 
 func newStore(o Options) *Store {
 	s := &Store{
@@ -155,6 +144,7 @@ func newStore(o Options) *Store {
 // Close waits for the writes that have begun and closes the database. Writes that have not
 // begun return ErrClosed.
 func (s *Store) Close() error {
+	s.hearing.stop()
 	s.writer.stop()
 	// The connection that can write is closed last: SQLite then moves what is in its WAL file
 	// into the database, so that the one file is all there is to copy.
@@ -163,8 +153,14 @@ func (s *Store) Close() error {
 
 const selectReady = `SELECT COUNT(*) FROM orgs WHERE org_id = $1`
 
-// Ready says whether the database can be read and written now.
+// Ready says whether the database can be read and written now, and whether what it says is durable
+// will be.
 func (s *Store) Ready(ctx context.Context) error {
+	if s.engine.fit != nil {
+		if err := s.engine.fit(ctx, s.read); err != nil {
+			return err
+		}
+	}
 	var n int
 	if err := s.read.QueryRowContext(ctx, selectReady, 0).Scan(&n); err != nil {
 		return fmt.Errorf("store: read: %w", err)
@@ -172,7 +168,9 @@ func (s *Store) Ready(ctx context.Context) error {
 	return s.write(ctx, "begin a write", func(*txn) error { return nil })
 }
 
-// Wake returns a channel that receives a value after every commit that made or moved work.
+// Wake returns a channel that receives a value after every commit that made or moved work, with
+// PostgreSQL also after those of other processes, as long as they are heard of: whoever waits looks
+// from time to time all the same.
 // It holds one value: somebody who looks at the jobs after receiving misses nothing.
 func (s *Store) Wake() <-chan struct{} { return s.wake }
 
@@ -181,37 +179,6 @@ func (s *Store) poke() {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// PRAGMAs are in the DSN because a statement would set them on one connection of the pool.
-// FULL, because WAL's default of NORMAL can lose the last commits when power fails.
-// SECURE_DELETE, because what is disposed of must not stay readable in the file's free pages.
-// IMMEDIATE, because a transaction that reads first and writes later can be refused as busy.
-const (
-	writeParams = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&_txlock=immediate"
-	readParams  = "mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)"
-)
-
-func dsn(path, params string) string {
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + params
-}
-
-// create makes the database file if it is missing, before SQLite would make it readable by
-// everybody. The WAL and shared-memory files get the mode of this one.
-func create(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("store: open database: %w\nhint: the folder must exist and be writable", err)
-	}
-	return f.Close()
-}
-
-func migrateFile(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", dsn(path, writeParams))
-	if err != nil {
-		return fmt.Errorf("store: open %s: %w", path, err)
-	}
-	return errors.Join(migrate(ctx, db), db.Close())
 }
 
 // redact cuts a database URL at its scheme: what follows may hold a password.

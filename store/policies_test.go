@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-func TestTheLastPolicyOfABranchIsKept(t *testing.T) {
-	s := openSQLite(t, Options{})
+func testTheLastPolicyOfABranchIsKept(t *testing.T, open opener) {
+	s := open(t, Options{})
 	n := s.Tenant(acme)
 	if _, err := n.LastPolicy(t.Context(), repo, "main"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("before any decision: got %v, want ErrNotFound", err)
@@ -47,9 +47,9 @@ func TestTheLastPolicyOfABranchIsKept(t *testing.T) {
 	}
 }
 
-func TestJudged(t *testing.T) {
+func testJudged(t *testing.T, open opener) {
 	at := newClock()
-	s := openSQLite(t, Options{Now: at.Now})
+	s := open(t, Options{Now: at.Now})
 	n := s.Tenant(acme)
 	begin := at.Now()
 	decide(t, s, acme, 1, "h1", "waiting", 1)

@@ -8,7 +8,7 @@ import (
 
 // A branch has drifted when GitHub shows it otherwise than it was when it held. That an
 // attestation ran out, or that the policy asks for more, is not the branch's doing.
-func TestWhatIsADrift(t *testing.T) {
+func testWhatIsADrift(t *testing.T, open opener) {
 	for name, tt := range map[string]struct {
 		seen string // settings:holds, one after another
 		want string // the states of the drifts
@@ -27,7 +27,7 @@ func TestWhatIsADrift(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := newClock()
-			s := openSQLite(t, Options{Now: at.Now})
+			s := open(t, Options{Now: at.Now})
 			for _, seen := range strings.Fields(tt.seen) {
 				settings, holds, _ := strings.Cut(seen, ":")
 				at.advance(time.Minute)
@@ -48,9 +48,9 @@ func TestWhatIsADrift(t *testing.T) {
 }
 
 // What is closed while the branch is as it was is not opened again by looking.
-func TestADriftThatWasAcceptedStaysClosed(t *testing.T) {
+func testADriftThatWasAcceptedStaysClosed(t *testing.T, open opener) {
 	at := newClock()
-	s := openSQLite(t, Options{Now: at.Now})
+	s := open(t, Options{Now: at.Now})
 	n := s.Tenant(acme)
 	see := func(settings, holds string) {
 		at.advance(time.Minute)

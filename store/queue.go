@@ -21,7 +21,7 @@ const selectStats = `SELECT
   COALESCE(SUM(CASE WHEN dead = 0 AND lease_until <= $1 AND run_at <= $1 THEN 1 ELSE 0 END), 0),
   COALESCE(SUM(CASE WHEN dead = 0 AND lease_until > $1 THEN 1 ELSE 0 END), 0),
   COALESCE(SUM(CASE WHEN dead = 0 AND lease_until <= $1 AND run_at > $1 THEN 1 ELSE 0 END), 0),
-  COALESCE(SUM(dead), 0),
+  COALESCE(SUM(CASE WHEN dead = 1 THEN 1 ELSE 0 END), 0),
   COALESCE(MIN(CASE WHEN dead = 0 AND lease_until <= $1 AND run_at <= $1 THEN enqueued_at END), 0)
 FROM jobs WHERE wanted_gen > done_gen`
 

@@ -137,6 +137,7 @@ func (n Tenant) prepare(r Record) (p prepared, err error) {
 		return p, fmt.Errorf("store: compress catalogue: %w", err)
 	}
 	p.salt = newSalt()
+	r.Note = plain(r.Note) // in the leaf as in the row, on every database
 	p.row = decisionRow{decision: r.Decision, decisionBody: decisionBody{
 		V: decisionBodyVersion, RecordID: newRecordID(), RepositoryID: r.RepoID, Number: r.Number, HeadSHA: r.HeadSHA,
 		CheckName: r.CheckName, FactsSHA256: p.facts.sha256, PolicySHA256: p.policy.sha256, CatalogueSHA256: p.catalogue.sha256,
@@ -185,7 +186,7 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 	}
 	d := p.row
 	if _, err := t.exec(insertDecision, n.org, d.RecordID, h.size, r.RepoID, r.Repository, r.Number, r.HeadSHA, r.BaseRef, r.CheckName,
-		r.Verdict, r.Rank, bit(d.Final), d.FactsSHA256, d.PolicySHA256, d.CatalogueSHA256, r.Decision, d.DecisionSHA256, r.Note,
+		r.Verdict, r.Rank, bit(d.Final), d.FactsSHA256, d.PolicySHA256, d.CatalogueSHA256, r.Decision, d.DecisionSHA256, d.Note,
 		micros(at)); err != nil {
 		return Recorded{}, err
 	}

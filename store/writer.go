@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // maxBatch bounds how many writes share a commit, and so how long the first one waits.
@@ -18,6 +19,7 @@ const maxBatch = 64
 // acknowledgement of webhooks fast while decisions are being recorded.
 type writer struct {
 	db      *sql.DB
+	engine  engine
 	conn    *sql.Conn // nil: none, or thrown away after a failure
 	stmts   map[string]*sql.Stmt
 	ops     chan *op
@@ -25,6 +27,25 @@ type writer struct {
 	closed  chan struct{}
 	poke    func()
 	max     int
+}
+
+// engine is what one kind of database does differently from another.
+type engine struct {
+	// begin are the statements that begin a transaction of the writer.
+	begin []string
+	// patience is how long such a transaction may take, before its connection is thrown away and
+	// with it what was not committed. Zero: for ever, because there is no network in between.
+	patience time.Duration
+	// tell tells the other processes, in the transaction that makes work, who made it, and self is
+	// who that is; empty: there are none.
+	tell, self string
+	// listen calls heard when another process told that it made work, and returns with its
+	// connection; nil: there are none.
+	listen func(ctx context.Context, heard func()) error
+	// texts makes of the arguments of a statement what the database takes as text; nil: it takes all.
+	texts func(args []any) []any
+	// fit says why the database is not one to rely on; nil: that is asked of no such database.
+	fit func(ctx context.Context, db *sql.DB) error
 }
 
 // op is one write that waits for its result.
@@ -36,12 +57,13 @@ type op struct {
 // txn is a transaction, as the methods that write see it.
 type txn struct {
 	w     *writer
-	woken bool // there may be new work for the worker
+	ctx   context.Context // ends with the engine's patience
+	woken bool            // there may be new work for the worker
 }
 
-func startWriter(db *sql.DB, poke func()) *writer {
+func startWriter(db *sql.DB, e engine, poke func()) *writer {
 	w := &writer{
-		db: db, stmts: map[string]*sql.Stmt{}, ops: make(chan *op),
+		db: db, engine: e, stmts: map[string]*sql.Stmt{}, ops: make(chan *op),
 		closing: make(chan struct{}), closed: make(chan struct{}), poke: poke, max: maxBatch,
 	}
 	go w.loop()
@@ -116,7 +138,6 @@ func (w *writer) commit(batch []*op) {
 }
 
 const (
-	begin       = `BEGIN IMMEDIATE` // PostgreSQL: BEGIN
 	commit      = `COMMIT`
 	savepoint   = `SAVEPOINT one`
 	release     = `RELEASE SAVEPOINT one`
@@ -124,10 +145,10 @@ const (
 )
 
 func (w *writer) transact(t *txn, batch []*op, errs []error) error {
-	if err := w.connect(); err != nil {
-		return err
-	}
-	if _, err := t.exec(begin); err != nil {
+	ctx, cancel := w.engine.bounded()
+	defer cancel()
+	t.ctx = ctx
+	if err := w.begin(t); err != nil {
 		return err
 	}
 	for i, o := range batch {
@@ -143,19 +164,65 @@ func (w *writer) transact(t *txn, batch []*op, errs []error) error {
 				return errors.Join(errs[i], err)
 			}
 		}
+		// PostgreSQL answers a COMMIT of a transaction that has failed without an error, and rolls
+		// it back. It does not get there: this fails in such a transaction.
 		if _, err := t.exec(release); err != nil {
 			return err
 		}
 	}
+	if t.woken && w.engine.tell != "" {
+		if _, err := t.exec(w.engine.tell, w.engine.self); err != nil {
+			return err
+		}
+	}
+	// An error here means that the writes may have been done: the connection can be lost before
+	// the answer comes. It is told as an error, and whoever repeats a write finds it done.
 	_, err := t.exec(commit)
 	return err
 }
 
-func (w *writer) connect() error {
+func (e engine) arguments(args []any) []any {
+	if e.texts == nil {
+		return args
+	}
+	return e.texts(args)
+}
+
+// bounded is a context that ends when a transaction has taken too long.
+func (e engine) bounded() (context.Context, context.CancelFunc) {
+	if e.patience == 0 {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), e.patience)
+}
+
+// begin begins a transaction. A connection to a server that was kept may have been lost since its
+// last use: nothing has begun on it, so another one is tried.
+func (w *writer) begin(t *txn) error {
+	kept := w.conn != nil && w.engine.patience > 0
+	err := w.connect(t.ctx)
+	if err == nil {
+		_, err = t.exec(w.engine.begin[0])
+	}
+	if err != nil && kept {
+		w.discard()
+		if err = w.connect(t.ctx); err == nil {
+			_, err = t.exec(w.engine.begin[0])
+		}
+	}
+	for _, query := range w.engine.begin[1:] {
+		if err == nil {
+			_, err = t.exec(query)
+		}
+	}
+	return err
+}
+
+func (w *writer) connect(ctx context.Context) error {
 	if w.conn != nil {
 		return nil
 	}
-	c, err := w.db.Conn(context.Background())
+	c, err := w.db.Conn(ctx)
 	if err != nil {
 		return err
 	}
@@ -202,13 +269,13 @@ func (w *writer) close() error {
 }
 
 // prepare keeps every statement prepared: there are a few dozen constants, and preparing
-// costs several times what running them does. No context is passed to a statement: a caller
+// costs several times what running them does. No caller's context is passed to a statement: one
 // that went away must not interrupt the connection that others share.
 func (t *txn) prepare(query string) (*sql.Stmt, error) {
 	if s, ok := t.w.stmts[query]; ok {
 		return s, nil
 	}
-	s, err := t.w.conn.PrepareContext(context.Background(), query)
+	s, err := t.w.conn.PrepareContext(t.ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +289,7 @@ func (t *txn) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	r, err := s.Exec(args...)
+	r, err := s.ExecContext(t.ctx, t.w.engine.arguments(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -235,7 +302,7 @@ func (t *txn) row(query string, args []any, into ...any) error {
 	if err != nil {
 		return err
 	}
-	return s.QueryRow(args...).Scan(into...)
+	return s.QueryRowContext(t.ctx, t.w.engine.arguments(args)...).Scan(into...)
 }
 
 // rows calls each for every row. The rows are read to the end before anything else runs on
@@ -245,7 +312,7 @@ func (t *txn) rows(query string, args []any, each func(scan func(...any) error) 
 	if err != nil {
 		return err
 	}
-	rows, err := s.Query(args...)
+	rows, err := s.QueryContext(t.ctx, t.w.engine.arguments(args)...)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -43,12 +44,18 @@ func (w *Worker) publish(ctx context.Context, log zerolog.Logger, client *gh.Cli
 	}
 	// Durable before the write: if we stop after it, the next attempt asks GitHub
 	// whether the write happened before it writes again.
+	began := time.Now()
 	err = tenant.BeginPublish(ctx, job, pub.Wanted.RecordID)
 	if errors.Is(err, store.ErrSuperseded) {
 		return w.Store.Postpone(ctx, job, w.Now(), "a newer decision came in between")
 	}
 	if err != nil {
 		return err
+	}
+	if time.Since(began) > lease/3 {
+		// This process was paused, or the database was slow, for longer than a lease is sure to last.
+		// Another one may be writing the same by now.
+		return fmt.Errorf("%s passed before check run %s could be written", time.Since(began).Round(time.Second), job.CheckName)
 	}
 	run, err := w.write(ctx, client, pub, write, said)
 	if err != nil {

@@ -21,7 +21,7 @@ func (w *acme) command(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	env := map[string]string{
-		"COUNTERSIGN_DATABASE_URL":     "sqlite:" + filepath.Join(w.folder, "countersign.db"),
+		"COUNTERSIGN_DATABASE_URL":     w.database(),
 		"COUNTERSIGN_SIGNING_KEY_FILE": filepath.Join(w.folder, "countersign.key"),
 	}
 	err := run(t.Context(), args, func(name string) string { return env[name] }, nil, &out, &errs)

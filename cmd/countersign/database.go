@@ -6,13 +6,32 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 
 	"github.com/countersign/countersign/store"
 )
 
 // databaseFlag is the flag of commands that read the database.
 func databaseFlag(flags *flag.FlagSet, env environment) *string {
-	return flags.String("database", cmp.Or(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
+	u := databaseURL(cmp.Or(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"))
+	flags.Var(&u, "database", "database `URL`")
+	return (*string)(&u)
+}
+
+// databaseURL is the value of the flag, shown without a password: help shows what the environment says.
+type databaseURL string
+
+func (u *databaseURL) Set(text string) error {
+	*u = databaseURL(text)
+	return nil
+}
+
+func (u *databaseURL) String() string {
+	scheme, _, _ := strings.Cut(string(*u), ":")
+	if scheme == "sqlite" || *u == "" {
+		return string(*u)
+	}
+	return scheme + ":…"
 }
 
 // keyFlag is the flag of commands that sign the log.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ type acme struct {
 	app                                  *ghsim.App
 
 	folder  string
+	at      string // URL of the database; empty: a file in the folder
 	file    string // of settings beside those of the environment; empty: none
 	noisy   time.Duration
 	server  *server
@@ -70,21 +72,30 @@ validation:
 // and makes the organisation. noisy is the server's pace in a burst of events.
 func newAcme(ctx context.Context, sim *ghsim.Sim, folder string, noisy time.Duration) (*acme, error) {
 	w := &acme{sim: sim, folder: folder, noisy: noisy}
+	return w, w.begin(ctx)
+}
+
+func (w *acme) begin(ctx context.Context) error {
 	if err := w.sim.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	manifest, err := countersign.ReadManifest()
 	if err != nil {
-		return nil, errors.Join(err, w.sim.Close())
+		return errors.Join(err, w.sim.Close())
 	}
 	w.app = w.sim.App(ghsim.AppSpec{Slug: "countersign", Permissions: manifest.Permissions, Events: manifest.Events})
 	if err := w.startServer(ctx); err != nil {
-		return nil, errors.Join(err, w.sim.Close())
+		return errors.Join(err, w.sim.Close())
 	}
 	w.app.Hook("http://"+w.server.listener.Addr().String()+handlers.HookPath, hookSecret)
 	w.people()
 	w.repositories()
-	return w, nil
+	return nil
+}
+
+// database is the URL of the server's database.
+func (w *acme) database() string {
+	return cmp.Or(w.at, "sqlite:"+filepath.Join(w.folder, "countersign.db"))
 }
 
 // settings are the environment of the server.
@@ -96,7 +107,7 @@ func (w *acme) settings() (map[string]string, error) {
 	return map[string]string{
 		"COUNTERSIGN_LISTEN":           "127.0.0.1:0",
 		"COUNTERSIGN_PUBLIC_URL":       "http://countersign.demo",
-		"COUNTERSIGN_DATABASE_URL":     "sqlite:" + filepath.Join(w.folder, "countersign.db"),
+		"COUNTERSIGN_DATABASE_URL":     w.database(),
 		"COUNTERSIGN_SIGNING_KEY_FILE": filepath.Join(w.folder, "countersign.key"),
 		"GITHUB_WEB_URL":               w.sim.URL(),
 		"GITHUB_V3_API_URL":            w.sim.URL() + "/api/v3/",

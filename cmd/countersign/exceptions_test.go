@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 func (w *acme) exceptionsAs(t *testing.T, token string, args ...string) (string, error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	env := map[string]string{"GITHUB_TOKEN": token, "COUNTERSIGN_DATABASE_URL": "sqlite:" + filepath.Join(w.folder, "countersign.db")}
+	env := map[string]string{"GITHUB_TOKEN": token, "COUNTERSIGN_DATABASE_URL": w.database()}
 	err := run(t.Context(), append([]string{"exceptions"}, args...), func(name string) string { return env[name] }, nil, &out, &errs)
 	if err != nil {
 		return out.String() + errs.String() + err.Error(), err

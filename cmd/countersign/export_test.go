@@ -34,7 +34,7 @@ func (w *acme) exported(t *testing.T, more ...string) (file, said string) {
 
 func (w *acme) export(file string, more ...string) (string, error) {
 	args := append([]string{"export", "--org", "acme", "--from", day(-1), "--to", day(1),
-		"--database", "sqlite:" + filepath.Join(w.folder, "countersign.db"), "--key", filepath.Join(w.folder, "countersign.key"), "-o", file}, more...)
+		"--database", w.database(), "--key", filepath.Join(w.folder, "countersign.key"), "-o", file}, more...)
 	var out bytes.Buffer
 	err := run(context.Background(), args, func(string) string { return "" }, nil, &out, &out)
 	return out.String(), err

@@ -61,6 +61,8 @@ type siege struct {
 	acknowledged []string // ids that were answered with 202
 
 	kills, kept, lost, redelivered int
+
+	slow time.Duration // how many times as slow as the paces the load is
 }
 
 // toldPull is a pull request with the conclusion that its story comes to.
@@ -70,7 +72,7 @@ type toldPull struct {
 }
 
 func newSiege(t testing.TB, seed uint64) *siege {
-	s := &siege{process: startProcess(t), random: rand.New(rand.NewPCG(seed, seed))}
+	s := &siege{process: startProcess(t), random: rand.New(rand.NewPCG(seed, seed)), slow: 1}
 	s.repos = []*ghsim.Repo{s.shop, s.protected("desk"), s.protected("till")}
 	for i := range 8 {
 		pr := s.copilotPullIn(s.repos[i%len(s.repos)], fmt.Sprintf("long open %d", i))
@@ -121,7 +123,7 @@ func (s *siege) underLoad(t testing.TB, f func()) {
 
 // play opens pull request after pull request.
 func (s *siege) play(n int, stop <-chan struct{}) {
-	tick := time.NewTicker(playPace)
+	tick := time.NewTicker(s.slow * playPace)
 	defer tick.Stop()
 	for i := n; ; i += players {
 		select {
@@ -165,7 +167,7 @@ func (s *siege) plot(i int) (pull, []func(), string) {
 // carry delivers check run events that GitHub already sent once more under ids of its own,
 // beside the simulator, which sends one delivery at a time.
 func (s *siege) carry(t testing.TB, n int, stop <-chan struct{}) {
-	tick := time.NewTicker(carryPace)
+	tick := time.NewTicker(s.slow * carryPace)
 	defer tick.Stop()
 	for i := 0; ; i++ {
 		select {

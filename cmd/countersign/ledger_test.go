@@ -27,7 +27,7 @@ func TestLedgerCheckByPublicKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		args := []string{"ledger", "check", "--database", "sqlite:" + filepath.Join(w.folder, "countersign.db"), "--key", file}
+		args := []string{"ledger", "check", "--database", w.database(), "--key", file}
 		err := run(context.Background(), args, func(string) string { return "" }, nil, &out, &out)
 		return out.String(), err
 	}

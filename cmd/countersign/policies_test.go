@@ -220,7 +220,7 @@ func TestPolicySimulate(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, errs strings.Builder
-		args := append([]string{"simulate", "--policy", name, "--database", "sqlite:" + filepath.Join(w.folder, "countersign.db"), "--repository", "acme/two"}, more...)
+		args := append([]string{"simulate", "--policy", name, "--database", w.database(), "--repository", "acme/two"}, more...)
 		if err := runPolicy(t.Context(), args, environment{getenv: func(string) string { return "" }, stdin: strings.NewReader(file), stdout: &out, stderr: &errs}); err != nil {
 			t.Fatalf("%v\n%s", err, errs.String())
 		}

@@ -54,7 +54,7 @@ type process struct {
 func startProcess(t testing.TB, settings ...string) *process {
 	t.Helper()
 	p := &process{
-		acme: &acme{sim: plentifulSim(t), folder: t.TempDir(), noisy: fast},
+		acme: &acme{sim: plentifulSim(t), folder: t.TempDir(), at: databaseOf(t), noisy: fast},
 		http: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
 	}
 	orFatal(t, p.sim.Start())
@@ -177,7 +177,7 @@ func (p *process) watch(t testing.TB) {
 	key, err := ledger.ParseKey(string(secret))
 	orFatal(t, err)
 	st, err := store.OpenExisting(t.Context(), store.Options{
-		URL: "sqlite:" + filepath.Join(p.folder, "countersign.db"), Verifiers: []note.Verifier{key.Verifier()},
+		URL: p.database(), Verifiers: []note.Verifier{key.Verifier()},
 	})
 	orFatal(t, err)
 	p.server = &server{store: st}

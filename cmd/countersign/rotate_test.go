@@ -54,7 +54,7 @@ func TestSigningKeyIsRotated(t *testing.T) {
 	}
 	for _, by := range []string{file, file + ".old"} {
 		var out bytes.Buffer
-		args := []string{"ledger", "check", "--database", "sqlite:" + filepath.Join(w.folder, "countersign.db"), "--key", by}
+		args := []string{"ledger", "check", "--database", w.database(), "--key", by}
 		if err := run(context.Background(), args, func(string) string { return "" }, nil, &out, &out); err != nil || !strings.Contains(out.String(), "1 key-rotation") {
 			t.Errorf("by %s: %v\n%s", by, err, out.String())
 		}

@@ -99,7 +99,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, err
 	}
-	key, err := signingKey(cfg, log)
+	key, err := signingKey(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -18,10 +17,10 @@ import (
 
 // signingKey reads the key that signs checkpoints. The first start makes one: there is
 // nothing that a person could add to it.
-func signingKey(cfg *config.Config, log zerolog.Logger) (*ledger.Key, error) {
+func signingKey(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*ledger.Key, error) {
 	secret, err := os.ReadFile(cfg.SigningKeyFile)
 	if errors.Is(err, os.ErrNotExist) {
-		secret, err = makeSigningKey(cfg, log)
+		secret, err = makeSigningKey(ctx, cfg, log)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w\n  hint: COUNTERSIGN_SIGNING_KEY_FILE names the file; the account that runs countersign must be able to read it", err)
@@ -77,10 +76,12 @@ func continueLogs(ctx context.Context, st *store.Store, cfg *config.Config, log 
 // makeSigningKey writes a new key, unless there is a database already: its log was
 // signed by a key that is now missing, and a new one would look like a forgery. It is none when the
 // settings name the old key, which hands the log over.
-func makeSigningKey(cfg *config.Config, log zerolog.Logger) ([]byte, error) {
-	database := strings.TrimPrefix(cfg.DatabaseURL, "sqlite:")
-	if _, err := os.Stat(database); err == nil && cfg.OldSigningKeyFile == "" {
-		return nil, fmt.Errorf("%s is missing but the database %s exists: its log was signed by the missing key. Restore the key from its backup", cfg.SigningKeyFile, database)
+func makeSigningKey(ctx context.Context, cfg *config.Config, log zerolog.Logger) ([]byte, error) {
+	switch err := store.Exists(ctx, cfg.DatabaseURL); {
+	case err == nil && cfg.OldSigningKeyFile == "":
+		return nil, fmt.Errorf("%s is missing but the database exists: its log was signed by the missing key. Restore the key from its backup, or copy it from the other servers", cfg.SigningKeyFile)
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return nil, err
 	}
 	secret, public, err := ledger.GenerateKey(rand.Reader, cfg.LogOrigin())
 	if err != nil {

@@ -17,15 +17,12 @@ import (
 	"github.com/countersign/countersign/handlers"
 )
 
-// startAcme starts the world of the demo for a test: real server, real SQLite, the
+// startAcme starts the world of the demo for a test: real server, real database, the
 // simulated GitHub over HTTP.
 func startAcme(t testing.TB, noisy time.Duration) *acme {
 	t.Helper()
-	sim := ghsim.New(ghsim.Options{})
-	w, err := newAcme(t.Context(), sim, t.TempDir(), noisy)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &acme{sim: ghsim.New(ghsim.Options{}), folder: t.TempDir(), at: databaseOf(t), noisy: noisy}
+	orFatal(t, w.begin(t.Context()))
 	t.Cleanup(func() {
 		if err := w.close(); err != nil {
 			t.Error(err)
@@ -103,10 +100,8 @@ func (w *acme) decisions(t testing.TB) int64 {
 func TestStory(t *testing.T) {
 	sim := ghsim.New(ghsim.Options{})
 	recorded := contract.Check(t, sim)
-	w, err := newAcme(t.Context(), sim, t.TempDir(), demoNoisy)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &acme{sim: sim, folder: t.TempDir(), at: databaseOf(t), noisy: demoNoisy}
+	orFatal(t, w.begin(t.Context()))
 	var out, errs bytes.Buffer
 	env := environment{stdout: &out, stderr: &errs}
 	if err := tellStory(t.Context(), w, env, narrator{out: &out, silent: true}, true); err != nil {

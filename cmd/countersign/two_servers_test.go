@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/countersign/countersign/handlers"
+)
+
+// Two servers on one database, under load. One is killed again and again, the other is paused past
+// its leases and cut off from the database: nothing that was acknowledged is lost, every pull request
+// shows what its story comes to, no check run is there twice, and the log that both signed holds.
+func TestOnPostgresTwoServers(t *testing.T) {
+	s := newSiege(t, 7)
+	s.slow = 4 // it lasts longer than the others
+	link := newLink(t)
+	twin := s.twin(t, "COUNTERSIGN_DATABASE_URL="+link.to(t, s.at))
+	door := &balancer{servers: []string{s.url, twin.url}, client: &http.Client{Timeout: time.Second}}
+	front := httptest.NewServer(door)
+	t.Cleanup(front.Close)
+	s.app.Hook(front.URL+handlers.HookPath, hookSecret)
+	s.underLoad(t, func() {
+		for _, trouble := range []func(){
+			func() { <-time.After(time.Second) },
+			func() { twin.pause(t, 11*time.Second) },
+			func() { link.silence(6 * time.Second) },
+			func() { s.killAt(t, "POST *check-runs", 5)() },
+		} {
+			trouble()
+			s.kill(t)
+			s.kills++
+			s.start(t)
+		}
+	})
+	for i := range door.taken {
+		if door.taken[i].Load() < 20 {
+			t.Errorf("the servers took %d and %d deliveries: the test tests little", door.taken[0].Load(), door.taken[1].Load())
+		}
+	}
+	orFatal(t, s.sim.Drain(t.Context()))
+	s.kill(t)
+	twin.kill(t)
+	s.takeOver(t)
+	s.verify(t)
+	t.Logf("%d deliveries acknowledged, %d redelivered, %d pull requests", s.kept, s.redelivered, len(s.told))
+}
+
+// twin starts another server in the same world and on the same database.
+func (p *process) twin(t testing.TB, settings ...string) *process {
+	t.Helper()
+	q := &process{acme: p.acme, http: p.http}
+	q.configure(t, settings)
+	t.Cleanup(func() {
+		if q.cmd != nil {
+			_ = q.cmd.Process.Kill()
+			_ = q.cmd.Wait()
+		}
+	})
+	q.start(t)
+	return q
+}
+
+// pause stops the process for a while, as a machine does that is suspended.
+func (p *process) pause(t testing.TB, d time.Duration) {
+	t.Helper()
+	orFatal(t, p.cmd.Process.Signal(syscall.SIGSTOP))
+	<-time.After(d)
+	orFatal(t, p.cmd.Process.Signal(syscall.SIGCONT))
+}
+
+// balancer hands each delivery to one server, and to the other one if that does not answer. So both
+// may get it.
+type balancer struct {
+	servers []string
+	client  *http.Client
+	next    atomic.Int64
+	taken   [2]atomic.Int64
+	shunned [2]atomic.Int64 // until when, in nanoseconds: it did not answer
+}
+
+func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	first := int(b.next.Add(1))
+	for i := range 2 * len(b.servers) {
+		n := (first + i) % len(b.servers)
+		if i < len(b.servers) && b.shunned[n].Load() > time.Now().UnixNano() {
+			continue // unless the others do not answer either
+		}
+		req, err := http.NewRequestWithContext(r.Context(), r.Method, b.servers[n]+r.URL.Path, bytes.NewReader(body))
+		if err != nil {
+			break
+		}
+		req.Header = r.Header.Clone()
+		res, err := b.client.Do(req)
+		if err != nil {
+			b.shunned[n].Store(time.Now().Add(time.Second).UnixNano())
+			continue
+		}
+		res.Body.Close()
+		if res.StatusCode == http.StatusAccepted {
+			b.taken[n].Add(1)
+		}
+		w.WriteHeader(res.StatusCode)
+		return
+	}
+	w.WriteHeader(http.StatusBadGateway)
+}
+
+// link is a way to the database that can be cut.
+type link struct {
+	listener net.Listener
+
+	mu     sync.Mutex
+	silent bool
+	open   []net.Conn
+}
+
+func newLink(t testing.TB) *link {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	orFatal(t, err)
+	l := &link{listener: listener}
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go l.carry(c)
+		}
+	}()
+	t.Cleanup(func() { listener.Close(); l.cut() })
+	return l
+}
+
+// to is the URL of a database by way of the link.
+func (l *link) to(t testing.TB, database string) string {
+	t.Helper()
+	c, err := pgx.ParseConfig(database)
+	orFatal(t, err)
+	return "postgres://" + c.User + "@" + l.listener.Addr().String() + "/" + c.Database + "?sslmode=disable"
+}
+
+func (l *link) carry(c net.Conn) {
+	server, err := net.Dial("unix", postgres.Socket())
+	if err != nil {
+		c.Close()
+		return
+	}
+	l.mu.Lock()
+	l.open = append(l.open, c, server)
+	l.mu.Unlock()
+	go l.forward(c, server)
+	l.forward(server, c)
+}
+
+// forward hands on what it reads. While it is silent, what it reads is lost.
+func (l *link) forward(to, from net.Conn) {
+	defer to.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		l.mu.Lock()
+		silent := l.silent
+		l.mu.Unlock()
+		if err == nil && !silent {
+			_, err = to.Write(buf[:n])
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// silence loses what is sent for a while, and closes what was open then.
+func (l *link) silence(d time.Duration) {
+	l.mu.Lock()
+	l.silent = true
+	l.mu.Unlock()
+	<-time.After(d)
+	l.cut()
+}
+
+func (l *link) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.open {
+		c.Close()
+	}
+	l.open, l.silent = nil, false
+}
