@@ -301,6 +301,12 @@ func TestHistoryThatIsNotThere(t *testing.T) {
 	if page := string(inBundle(t, bundle, "index.html")); !strings.Contains(page, "The evidence is not complete") || !strings.Contains(page, "limited time") {
 		t.Error("the first page does not say that something is missing")
 	}
+	var report bytes.Buffer
+	err := run(t.Context(), []string{"verify", bundle}, func(string) string { return "" }, nil, &report, &report)
+	if said := report.String(); !errors.Is(err, verify.ErrSelfAsserted) || !strings.Contains(said, "2 of the changes are from before their branch was enrolled, and not tested") ||
+		!strings.Contains(said, "not complete: 0 gaps, 1 times before a branch was enrolled of which not all is known") {
+		t.Errorf("verify says: %v\n%s", err, said)
+	}
 	if b, _ := w.theBranch(t, repo, 50); len(b.Unenrolled) != 1 || b.Unenrolled[0].Why != "" {
 		t.Errorf("of a period that is known: %+v", b.Unenrolled)
 	}
