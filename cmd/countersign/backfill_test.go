@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -97,7 +98,9 @@ func (w *acme) backfilled(t *testing.T, more ...string) (string, error) {
 	args := append([]string{"backfill", "--org", "acme", "--database", "sqlite:" + filepath.Join(w.folder, "countersign.db")}, more...)
 	var out bytes.Buffer
 	ended := make(chan error, 1)
-	go func() { ended <- run(context.Background(), args, func(string) string { return "" }, nil, &out, &out) }()
+	go func() {
+		ended <- run(context.Background(), args, func(string) string { return "" }, nil, &out, io.Discard)
+	}()
 	var err error
 	w.skipUntil(t, func() bool {
 		select {
