@@ -355,7 +355,7 @@ func (v *verifier) counts() (err error) {
 	v.held("population", "The population is the %d changes of the records, in %d updates of %d branches; %d gaps.", m.Counts.Population,
 		v.findings.completeness.Totals.Updates, len(v.findings.completeness.Branches), m.Counts.Gaps)
 	if n := m.Counts.BeforeInstallation; n > 0 {
-		v.held("before installation", "%d changes of the population came before their branch was enrolled. They were read from GitHub's list afterwards, and nothing about them was tested.", n)
+		v.held("earlier", "%d changes of the population came before their branch was enrolled. They were read from GitHub's list afterwards, and nothing about them was tested.", n)
 	}
 	if d := v.findings.draw; d != nil {
 		v.held("sample", "The %d items of the sample are those of the seed, which came from the %s.", v.findings.sampled(), d.SeedBy)

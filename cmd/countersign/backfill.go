@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,6 +79,9 @@ func followedRepository(ctx context.Context, n store.Tenant, name string) (int64
 // watchBackfills says of each history how far it was read, once it is, until all are.
 func watchBackfills(ctx context.Context, n store.Tenant, repoID int64, list []store.Backfill, env environment) (err error) {
 	said := map[string]bool{}
+	if open := slices.DeleteFunc(slices.Clone(list), func(b store.Backfill) bool { return !b.DoneAt.IsZero() }); len(open) > 0 {
+		fmt.Fprintf(env.stderr, "The server reads the history of %d branches, if it runs. Each is listed when it is read.\n", len(open))
+	}
 	look := time.NewTicker(backfillLook)
 	defer look.Stop()
 	for {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -97,7 +98,9 @@ func (w *acme) backfilled(t *testing.T, more ...string) (string, error) {
 	args := append([]string{"backfill", "--org", "acme", "--database", "sqlite:" + filepath.Join(w.folder, "countersign.db")}, more...)
 	var out bytes.Buffer
 	ended := make(chan error, 1)
-	go func() { ended <- run(context.Background(), args, func(string) string { return "" }, nil, &out, &out) }()
+	go func() {
+		ended <- run(context.Background(), args, func(string) string { return "" }, nil, &out, io.Discard)
+	}()
 	var err error
 	w.skipUntil(t, func() bool {
 		select {
@@ -300,6 +303,12 @@ func TestHistoryThatIsNotThere(t *testing.T) {
 	}
 	if page := string(inBundle(t, bundle, "index.html")); !strings.Contains(page, "The evidence is not complete") || !strings.Contains(page, "limited time") {
 		t.Error("the first page does not say that something is missing")
+	}
+	var report bytes.Buffer
+	err := run(t.Context(), []string{"verify", bundle}, func(string) string { return "" }, nil, &report, &report)
+	if said := report.String(); !errors.Is(err, verify.ErrSelfAsserted) || !strings.Contains(said, "2 of the changes are from before their branch was enrolled, and not tested") ||
+		!strings.Contains(said, "not complete: 0 gaps, 1 times before a branch was enrolled of which not all is known") {
+		t.Errorf("verify says: %v\n%s", err, said)
 	}
 	if b, _ := w.theBranch(t, repo, 50); len(b.Unenrolled) != 1 || b.Unenrolled[0].Why != "" {
 		t.Errorf("of a period that is known: %+v", b.Unenrolled)

@@ -40,6 +40,9 @@ func (o outcome) print(w io.Writer, bundle string) {
 		say("  log           %s, %d leaves, as of %s", m.Origin, m.LogSize, m.AsOf.UTC().Format(time.RFC3339))
 		say("  period        from %s to before %s", m.Query.From.UTC().Format(time.RFC3339), m.Query.To.UTC().Format(time.RFC3339))
 		say("  population    %d changes, %d with deviations, %d without a decision; sample %d; exceptions %d", m.Counts.Population, m.Counts.Deviations, m.Counts.Undecided, m.Counts.Sample, m.Counts.Exceptions)
+		if m.Counts.BeforeInstallation > 0 {
+			say("                %d of the changes are from before their branch was enrolled, and not tested", m.Counts.BeforeInstallation)
+		}
 		say("  made by       %s", m.Generator)
 		say("")
 	}
@@ -65,9 +68,9 @@ func (o outcome) print(w io.Writer, bundle string) {
 	default:
 		say("Everything holds, by your key %s.", o.Report.Key)
 	}
-	if o.OK && m.Counts.Gaps+m.Counts.Disposed+m.Counts.DisposedDecisions > 0 {
-		say("The records are not complete: %d gaps (completeness.json), %d records disposed of, and %d decisions that could not be made again for that reason (disposals.csv).",
-			m.Counts.Gaps, m.Counts.Disposed, m.Counts.DisposedDecisions)
+	if o.OK && m.Counts.Gaps+m.Counts.NotRead+m.Counts.Disposed+m.Counts.DisposedDecisions > 0 {
+		say("The records are not complete: %d gaps, %d times before a branch was enrolled of which not all is known (completeness.json), %d records disposed of, and %d decisions that could not be made again for that reason (disposals.csv).",
+			m.Counts.Gaps, m.Counts.NotRead, m.Counts.Disposed, m.Counts.DisposedDecisions)
 	}
 }
 
