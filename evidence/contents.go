@@ -19,6 +19,8 @@ const (
 	leafAttest     = "attestation"
 	leafEnrolment  = "enrolment"
 	leafScope      = "scope"
+	leafRotation   = "key-rotation"
+	leafGeneration = "generation"
 )
 
 // clockSkew is how far GitHub's clock and the server's may be apart.
@@ -45,6 +47,7 @@ type contents struct {
 	// protections and attested are in the order of the log.
 	protections []protectionState
 	attested    []attestedBypass
+	turns       []turn
 	// disposed counts the records that are wanted and whose bodies are gone.
 	disposed int
 }
@@ -52,7 +55,7 @@ type contents struct {
 // wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
 // there only if a change rests on them.
 func wantedKinds() []string {
-	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw}
+	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw, leafRotation, leafGeneration}
 }
 
 // wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
@@ -105,6 +108,10 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 	case leafAttest:
 		a, err := attestedOf(l, body)
 		c.attested = append(c.attested, a)
+		return err
+	case leafRotation, leafGeneration:
+		t, err := turnOf(l, body)
+		c.turns = append(c.turns, t)
 		return err
 	case LeafDraw:
 		d := recordedDraw{leaf: l.Seq, at: l.RecordedAt, body: bytes.Clone(body)}

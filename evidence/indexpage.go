@@ -70,7 +70,7 @@ func (f *findings) indexDocument(others []document) document {
 		slices.SortFunc(p.Files, func(a, b shownFile) int {
 			return cmp.Or(strings.Count(a.Name, "/")-strings.Count(b.Name, "/"), strings.Compare(a.Name, b.Name))
 		})
-		for _, name := range []string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions} {
+		for _, name := range []string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions, fileCosigned} {
 			p.Files = append(p.Files, shownFile{name, aboutFile(name)})
 		}
 		return page("index.html", p)
@@ -97,7 +97,7 @@ func aboutFile(name string) string {
 		"changes/": "one change, readable", "attestations/": "in-toto statement, signed (DSSE)",
 		fileManifest: "digest of every file, query and counts", fileSignature: "the manifest's signature by the log's key", fileCheckpoint: "the log's size and root, signed",
 		fileKey: "the log's public key, by the bundle's own word", fileLeaves: "every leaf of the log, one a line", fileRecords: "the records of the period, with their salts",
-		fileDecisions: "the records of decisions, with their salts",
+		fileDecisions: "the records of decisions, with their salts", fileCosigned: "what each witness cosigned of the log; may be empty",
 	}[name]
 }
 
