@@ -22,6 +22,7 @@ type indexPage struct {
 	Branches     []branchLine
 	Gaps         []shownGap
 	Blind        []shownException
+	Restored     []Restored
 	Unreadable   []shownChange
 	Unread       int // changes whose newest decision could not be made
 	Totals       totals
@@ -103,7 +104,7 @@ func aboutFile(name string) string {
 
 func (f *findings) indexPage() (p indexPage, err error) {
 	t := f.completeness.Totals
-	p = indexPage{Log: f.log, Organisation: f.organisation, From: f.query.From, To: f.query.To, Ground: f.scope(), Branches: f.completeness.Branches, Totals: t, Limits: limits(),
+	p = indexPage{Log: f.log, Organisation: f.organisation, From: f.query.From, To: f.query.To, Ground: f.scope(), Branches: f.completeness.Branches, Totals: t, Limits: limits(), Restored: f.completeness.Restored,
 		Strata: f.strata(), Drawn: f.draw != nil}
 	for _, b := range p.Branches {
 		for _, g := range b.Gaps {
@@ -119,7 +120,7 @@ func (f *findings) indexPage() (p indexPage, err error) {
 	if err := f.showChanges(&p); err != nil {
 		return p, err
 	}
-	p.Whole = t.Commits.Unexplained+t.Commits.UpdatesNotListed+t.Gaps+t.BlindIntervals+t.RecordsDisposed+p.Unread+len(p.Unreadable) == 0
+	p.Whole = t.Commits.Unexplained+t.Commits.UpdatesNotListed+t.Gaps+t.BlindIntervals+t.RecordsDisposed+p.Unread+len(p.Unreadable)+len(p.Restored) == 0
 	return p, nil
 }
 

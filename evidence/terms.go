@@ -177,6 +177,21 @@ type Restored struct {
 	LostTo   time.Time `json:"lost_to"`
 }
 
+func (t turn) whenRestored() Restored {
+	r := t.restored
+	return Restored{t.leaf, r.Before, r.Origin, r.LastSize, r.Size, r.LostFrom, r.LostTo}
+}
+
+// restoredWithin are the times at which leaves of the period were lost.
+func restoredWithin(turns []turn, q Query) (out []Restored) {
+	for _, t := range turns {
+		if r := t.restored; r != nil && r.LostFrom.Before(q.To) && !r.LostTo.Before(q.From) {
+			out = append(out, t.whenRestored())
+		}
+	}
+	return out
+}
+
 // terms follows the log's names and keys through its leaves, and says whether its key is to be
 // believed: it is the auditor's, or the log was handed over from the auditor's to it.
 func (v *verifier) terms() error {
@@ -191,8 +206,8 @@ func (v *verifier) terms() error {
 		if h := t.handover; h != nil {
 			v.held("handover", "Leaf %d hands the log over from the key %s to the key %s, and both signed it.", t.leaf, h.Old, h.New)
 		} else {
-			r := t.restored
-			v.report.Restored = append(v.report.Restored, Restored{t.leaf, r.Before, r.Origin, r.LastSize, r.Size, r.LostFrom, r.LostTo})
+			r := t.whenRestored()
+			v.report.Restored = append(v.report.Restored, r)
 			v.held("restored", "Leaf %d says that an old copy was restored: the log is called %s from there on; %d leaves were known of %s, and %d are there. What was recorded between %s and %s may be missing.", t.leaf, r.Origin, r.LastSize, r.Before, r.Size, moment(r.LostFrom), moment(r.LostTo))
 		}
 	}
