@@ -18,7 +18,9 @@ type criterion struct {
 	Note  string `json:"note,omitempty"`
 	// Tests is empty for what this bundle does not test.
 	Tests []testResult `json:"tests"`
-	tests []controlTest
+	// Documents are those that the organisation registers for it.
+	Documents []controlDocument `json:"documents,omitempty"`
+	tests     []controlTest
 }
 
 // controlTest is a test of a control. Without words it is that of a rule.
@@ -78,13 +80,13 @@ func controlNotes() []string {
 }
 
 func (f *findings) controls() (c controls, err error) {
-	c = controls{V: 1, Organisation: f.organisation, From: f.query.From, To: f.query.To, Notes: controlNotes()}
+	c = controls{V: 1, Organisation: f.organisation, From: f.query.From, To: f.query.To, Notes: append(controlNotes(), registerNote(f.register))}
 	criteria, err := f.criteria()
 	if err != nil {
 		return c, err
 	}
 	for _, m := range criteria {
-		m.Tests = []testResult{}
+		m.Tests, m.Documents = []testResult{}, documentsFor(f.register, m.ID, f.query)
 		for _, t := range m.tests {
 			r := testResult{ID: t.id, Asks: t.asks, Mapping: t.mapping}
 			if r.Asks == "" {
@@ -103,8 +105,8 @@ func (f *findings) controls() (c controls, err error) {
 	return c, nil
 }
 
-// criteria are those of the matrix, and the organisation's own rules under the criteria that these
-// name.
+// criteria are those of the matrix, and the organisation's own rules and documents under the criteria
+// that these name.
 func (f *findings) criteria() ([]criterion, error) {
 	out := slices.Clone(matrix)
 	known := map[string]bool{}
@@ -131,7 +133,7 @@ func (f *findings) criteria() ([]criterion, error) {
 		test := controlTest{rule, "The organisation's own rule " + rule + " held", mapping{none, none, none, none, none, none}, ofRule(rule)}
 		out[i].tests = append(slices.Clone(out[i].tests), test)
 	}
-	return out, nil
+	return withRegistered(out, f.register), nil
 }
 
 // deciding is the leaf of the decision that let the change in: that of its merge group, if it came
