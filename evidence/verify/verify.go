@@ -67,6 +67,7 @@ type order struct {
 	clones      values
 	witnesses   values
 	needed      int
+	anchor      string
 	json        bool
 }
 
@@ -81,6 +82,7 @@ func parse(args []string, stderr io.Writer) (o order, err error) {
 	flags.Var(&o.checkpoints, "checkpoint", "`file` with a checkpoint that you kept, or an earlier bundle: the log must begin with it; may be given again")
 	flags.Var(&o.witnesses, "witness", "public `key` of a witness that you trust, as it publishes it; may be given again")
 	flags.IntVar(&o.needed, "witnesses-needed", 0, "with --witness: this `number` of them must have cosigned all of the log")
+	flags.StringVar(&o.anchor, "anchor", "", "`path` of your clone of the repository that checkpoints are kept in: every one that it ever kept is compared")
 	flags.Var(&o.clones, "git", "`[owner/name=]path` of your clone of a repository, to compare its history; may be given again")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object")
 	switch err := flags.Parse(args); {
@@ -105,7 +107,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, progress 
 	if err != nil {
 		return err
 	}
-	trust, err := o.trust(progress)
+	trust, err := o.trust(ctx, progress)
 	if err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, progress 
 }
 
 // trust reads what the auditor has of their own.
-func (o order) trust(progress func(done, total int64)) (evidence.Trust, error) {
+func (o order) trust(ctx context.Context, progress func(done, total int64)) (evidence.Trust, error) {
 	t := evidence.Trust{Progress: progress, WitnessesNeeded: o.needed}
 	for _, text := range o.witnesses {
 		key := strings.TrimSpace(text)
@@ -152,6 +154,13 @@ func (o order) trust(progress func(done, total int64)) (evidence.Trust, error) {
 			return t, fmt.Errorf("the log's public key: %w", err)
 		}
 		t.Key = string(key)
+	}
+	if o.anchor != "" {
+		anchors, err := Anchors(ctx, o.anchor)
+		if err != nil {
+			return t, fmt.Errorf("the anchored checkpoints: %w", err)
+		}
+		t.Anchors = anchors
 	}
 	for _, name := range o.checkpoints {
 		signed, err := checkpointIn(name)
