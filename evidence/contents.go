@@ -138,6 +138,10 @@ func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) 
 	return body, d, slices.ContainsFunc(c.draws, func(r recordedDraw) bool { return string(r.body) == string(body) }), err
 }
 
+// decisionReader reads the record of a decision and the decision, and at least this of what it was made
+// from.
+type decisionReader func(leaf int64, more madeFrom) (RecordedDecision, error)
+
 // findings is everything that follows from the records alone: what the documents of a bundle say.
 type findings struct {
 	query        Query
@@ -162,12 +166,13 @@ type findings struct {
 	rewritten    map[string]bool       // branches
 	together     map[int64]int         // changes, by the leaf of the update that brought them
 	tallies      map[string]*ruleTally // by rule; nil: not counted yet
+	walked       *walked               // nil: not walked yet
 	// recorded reads a decision that is in the bundle.
-	recorded func(leaf int64) (RecordedDecision, error)
+	recorded decisionReader
 }
 
 // derive works out what follows from the records. ErrDraw if the draw is not in the log.
-func (c *contents) derive(organisation, github string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
+func (c *contents) derive(organisation, github string, recorded decisionReader) (*findings, error) {
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
 	f := &findings{query: c.query, organisation: organisation, github: github, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded,

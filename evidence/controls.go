@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -250,25 +249,25 @@ func (t *ruleTally) of(f *findings) tested {
 	return out
 }
 
-// ruleTallies are the tallies of all rules. Decisions may be many, so they are read once.
+// ruleTallies are the tallies of all rules.
 func (f *findings) ruleTallies() (map[string]*ruleTally, error) {
 	if f.tallies != nil {
 		return f.tallies, nil
+	}
+	w, err := f.walk()
+	if err != nil {
+		return nil, err
 	}
 	out := map[string]*ruleTally{}
 	for _, c := range f.changes {
 		if !f.ruledHere(c) {
 			continue
 		}
-		rules, err := f.rulesOf(c.deciding())
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rules {
-			if out[r.Rule] == nil {
-				out[r.Rule] = &ruleTally{control: r.Control}
+		for _, r := range w.outcomes[c.deciding()] {
+			if out[r.rule] == nil {
+				out[r.rule] = &ruleTally{control: r.control}
 			}
-			out[r.Rule].add(f, c, r.Outcome)
+			out[r.rule].add(f, c, r.outcome)
 		}
 	}
 	f.tallies = out
@@ -286,21 +285,6 @@ func (t *ruleTally) add(f *findings, c change, outcome policy.Outcome) {
 	default:
 		t.deviation(f, c)
 	}
-}
-
-// rulesOf reads the results of a decision's rules.
-func (f *findings) rulesOf(leaf int64) ([]policy.RuleResult, error) {
-	r, err := f.recorded(leaf)
-	if err != nil {
-		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
-	}
-	var d struct {
-		Rules []policy.RuleResult `json:"rules"`
-	}
-	if err := json.Unmarshal(r.Decision, &d); err != nil {
-		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
-	}
-	return d.Rules, nil
 }
 
 // ofProtection tests how the branches of the population were protected at any time of the period.

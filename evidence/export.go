@@ -159,7 +159,7 @@ func (x *exporter) draw(ctx context.Context) (known bool, err error) {
 }
 
 func (x *exporter) derive(ctx context.Context) (err error) {
-	recorded := func(leaf int64) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) }
+	recorded := func(leaf int64, _ madeFrom) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) }
 	x.findings, err = x.contents.derive(x.Organisation, x.GitHub, recorded)
 	if err == nil {
 		x.manifest.AsOf, x.manifest.Population, x.manifest.Counts = x.contents.asOf, x.findings.digest, x.findings.counts

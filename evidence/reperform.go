@@ -52,21 +52,22 @@ func (v *verifier) recordedDecision(leaf int64) (d decisionBody, err error) {
 }
 
 // recorded reads a decision that is in the bundle, for the documents.
-func (v *verifier) recorded(leaf int64) (r RecordedDecision, err error) {
+func (v *verifier) recorded(leaf int64, more madeFrom) (r RecordedDecision, err error) {
 	d, err := v.recordedDecision(leaf)
 	if err != nil {
 		return r, err
 	}
 	r.Salt, r.Body = v.decided[leaf].Salt, v.decided[leaf].Body
-	for _, b := range []struct {
-		digest string
-		into   *[]byte
-	}{{d.DecisionSHA256, &r.Decision}, {d.FactsSHA256, &r.Facts}, {d.PolicySHA256, &r.Policy}, {d.CatalogueSHA256, &r.Catalogue}} {
-		if *b.into, err = v.blob(b.digest); err != nil {
-			return r, err
-		}
+	if r.Decision, err = v.blob(d.DecisionSHA256); err != nil {
+		return r, err
 	}
-	return r, nil
+	if more&withFacts != 0 {
+		r.Facts, err = v.blob(d.FactsSHA256)
+	}
+	if err == nil && more&withPolicy != 0 {
+		r.Policy, err = v.blob(d.PolicySHA256)
+	}
+	return r, err
 }
 
 // decision makes one decision again from its facts, and compares it byte for byte.
