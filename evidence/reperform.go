@@ -51,23 +51,34 @@ func (v *verifier) recordedDecision(leaf int64) (d decisionBody, err error) {
 	return d, nil
 }
 
-// recorded reads a decision that is in the bundle, for the documents.
-func (v *verifier) recorded(leaf int64, more madeFrom) (r RecordedDecision, err error) {
+// recordedAlone reads a decision that is in the bundle, for the documents, without what it was made
+// from.
+func (v *verifier) recordedAlone(leaf int64) (r RecordedDecision, err error) {
 	d, err := v.recordedDecision(leaf)
 	if err != nil {
 		return r, err
 	}
 	r.Salt, r.Body = v.decided[leaf].Salt, v.decided[leaf].Body
-	if r.Decision, err = v.blob(d.DecisionSHA256); err != nil {
+	r.Decision, err = v.blob(d.DecisionSHA256)
+	return r, err
+}
+
+// recorded reads it with all of that.
+func (v *verifier) recorded(leaf int64) (r RecordedDecision, err error) {
+	d, err := v.recordedDecision(leaf)
+	if err != nil {
 		return r, err
 	}
-	if more&withFacts != 0 {
-		r.Facts, err = v.blob(d.FactsSHA256)
+	r.Salt, r.Body = v.decided[leaf].Salt, v.decided[leaf].Body
+	for _, b := range []struct {
+		digest string
+		into   *[]byte
+	}{{d.DecisionSHA256, &r.Decision}, {d.FactsSHA256, &r.Facts}, {d.PolicySHA256, &r.Policy}, {d.CatalogueSHA256, &r.Catalogue}} {
+		if *b.into, err = v.blob(b.digest); err != nil {
+			return r, err
+		}
 	}
-	if err == nil && more&withPolicy != 0 {
-		r.Policy, err = v.blob(d.PolicySHA256)
-	}
-	return r, err
+	return r, nil
 }
 
 // decision makes one decision again from its facts, and compares it byte for byte.

@@ -60,7 +60,7 @@ func (f *findings) stack() ([]*stackEntry, error) {
 func (f *findings) stackOf(found map[string]*stackEntry, d policy.Decision, digest string, leaf int64) error {
 	key := fmt.Sprintf("%d/%s", d.RepositoryID, digest)
 	if found[key] == nil {
-		r, err := f.recorded(leaf, withPolicy)
+		r, err := f.recorded.whole(leaf)
 		if err != nil {
 			return fmt.Errorf("policy of the decision of leaf %d: %w", leaf, err)
 		}

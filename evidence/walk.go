@@ -8,14 +8,6 @@ import (
 	"github.com/countersign/countersign/policy"
 )
 
-// madeFrom says what of a decision is read beside its record and the decision itself.
-type madeFrom uint8
-
-const (
-	withFacts madeFrom = 1 << iota
-	withPolicy
-)
-
 // walked is what was counted over all decisions that are in the bundle. They are many and large, so
 // they are read once for it.
 type walked struct {
@@ -37,7 +29,7 @@ func (f *findings) walk() (*walked, error) {
 	w := &walked{map[string]*stackEntry{}, map[int64][]ruleOutcome{}}
 	same := map[string][]ruleOutcome{} // most decisions come out alike
 	for _, leaf := range f.decisions {
-		r, err := f.recorded(leaf, 0)
+		r, err := f.recorded.alone(leaf)
 		if err != nil {
 			return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
 		}

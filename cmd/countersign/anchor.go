@@ -59,7 +59,7 @@ func anchor(ctx context.Context, log store.Tenant, clone string, out io.Writer) 
 	if err != nil {
 		return err
 	}
-	size, err := log.Kept(ctx, signed)
+	size, err := log.BeginsWith(ctx, signed)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func keptIn(ctx context.Context, log store.Tenant, name, clone string) (map[int6
 		if !bytes.HasPrefix(a.Signed, []byte(name+"\n")) {
 			continue // of another log, or of this one under a name that it had
 		}
-		size, err := log.Kept(ctx, a.Signed)
+		size, err := log.BeginsWith(ctx, a.Signed)
 		if errors.Is(err, store.ErrFork) {
 			err = fmt.Errorf("%w\n  hint: nothing was written. If an old copy was restored: countersign ledger new-generation (docs/ledger.md)", err)
 		}

@@ -71,8 +71,9 @@ func (o outcome) print(w io.Writer, bundle string) {
 	for _, r := range o.Report.Restored {
 		say("The log was restored from an old copy: what was recorded between %s and %s may be missing (leaf %d).", r.LostFrom.UTC().Format(time.RFC3339), r.LostTo.UTC().Format(time.RFC3339), r.Leaf)
 	}
-	if o.OK && m.Counts.Gaps+m.Counts.Disposed > 0 {
-		say("The records are not complete: %d gaps, %d records disposed of (completeness.json).", m.Counts.Gaps, m.Counts.Disposed)
+	if o.OK && m.Counts.Gaps+m.Counts.Disposed+m.Counts.DisposedDecisions > 0 {
+		say("The records are not complete: %d gaps (completeness.json), %d records disposed of, and %d decisions that could not be made again for that reason (disposals.csv).",
+			m.Counts.Gaps, m.Counts.Disposed, m.Counts.DisposedDecisions)
 	}
 }
 

@@ -16,9 +16,9 @@ func (n Tenant) Name(ctx context.Context) (string, error) {
 	return nameOf(h, terms), nil
 }
 
-// Kept returns the size of a checkpoint of the log under its present name that somebody kept. ErrFork
+// BeginsWith returns the size of a checkpoint of the log under its present name that somebody kept. ErrFork
 // if the log does not begin with it, and ledger.ErrCheckpoint if it is none of the log's.
-func (n Tenant) Kept(ctx context.Context, signed []byte) (size int64, err error) {
+func (n Tenant) BeginsWith(ctx context.Context, signed []byte) (size int64, err error) {
 	what := fmt.Sprintf("store: a checkpoint that was kept of organisation %d", n.org)
 	h, terms, err := n.named(ctx)
 	if err != nil {
