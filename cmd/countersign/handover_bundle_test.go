@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/evidence/verify"
 	"github.com/countersign/countersign/ledger"
@@ -108,9 +110,15 @@ func TestBundleWithWitnesses(t *testing.T) {
 	mustDo(t, w.greenPull(t, "cosigned").Merge(w.bob, "squash"))
 	w.mustSettle(t)
 	w.wantCosigned(t, one, two)
-	two.set(func(s *simWitness) { s.status = 503 })
+	for _, s := range []*simWitness{one, two} {
+		s.set(func(s *simWitness) { s.status = http.StatusServiceUnavailable })
+	}
+	mustDo(t, w.greenPull(t, "cosigned by one, later").Merge(w.bob, "squash"))
+	w.mustSettle(t)
 	fresh, _ := w.exported(t)
 	size := number(w.verified(t, fresh).Report.Manifest.LogSize)
+	one.set(func(s *simWitness) { s.status = 0 })
+	w.later(time.Hour) // it is not asked again at once
 	w.server.worker.AskWitnesses(t.Context())
 	w.greenPull(t, "later")
 	w.server.worker.AskWitnesses(t.Context())
