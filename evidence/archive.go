@@ -88,7 +88,7 @@ func isMachine(name string) bool {
 	if digest, ok := strings.CutPrefix(name, blobs); ok {
 		return len(digest) == 64 && strings.Trim(digest, "0123456789abcdef") == ""
 	}
-	return slices.Contains([]string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions}, name)
+	return slices.Contains([]string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions, fileCosigned}, name)
 }
 
 func (a archive) open(name string) (io.ReadCloser, error) {

@@ -24,6 +24,7 @@ const (
 	fileLeaves     = "log/leaves.jsonl"
 	fileRecords    = "log/records.jsonl"   // of the period
 	fileDecisions  = "log/decisions.jsonl" // records too, of decisions
+	fileCosigned   = "log/cosigned.jsonl"  // not in the manifest: witnesses cosign later
 	blobs          = "blobs/"
 )
 
@@ -117,7 +118,7 @@ type Manifest struct {
 	Counts     Counts `json:"counts"`
 	// Limits say what the bundle does not show.
 	Limits []string `json:"limits"`
-	// Files are all but this one and its signature, by name.
+	// Files are all but this one, its signature and what witnesses cosigned, by name.
 	Files []FileInfo `json:"files"`
 }
 

@@ -16,6 +16,9 @@ type completeness struct {
 	Branches []branchLine `json:"branches"`
 	Totals   totals       `json:"totals"`
 	Scope    scope        `json:"scope"`
+	// Restored are the times at which an old copy of the database was restored, when what was lost
+	// is of the period.
+	Restored []Restored `json:"restored,omitempty"`
 }
 
 // branchLine is one enrolled branch over the period.
@@ -90,7 +93,7 @@ const kindBlind = "blind-interval"
 // were enrolled and had none.
 func reconcile(c *contents, updates []*change, found []followed) completeness {
 	q := c.query
-	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposals.records, DecisionsDisposed: c.disposals.decisions}, Scope: scopeWithin(c.scopes, q, c.asOf)}
+	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposals.records, DecisionsDisposed: c.disposals.decisions}, Scope: scopeWithin(c.scopes, q, c.asOf), Restored: restoredWithin(c.turns, q)}
 	lines, renamed := branchLines{}, renamesIn(updates)
 	last := int64(-1)
 	for _, x := range updates {

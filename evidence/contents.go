@@ -19,6 +19,8 @@ const (
 	leafAttest     = "attestation"
 	leafEnrolment  = "enrolment"
 	leafScope      = "scope"
+	leafRotation   = "key-rotation"
+	leafGeneration = "generation"
 )
 
 // clockSkew is how far GitHub's clock and the server's may be apart.
@@ -51,13 +53,14 @@ type contents struct {
 	// protections and attested are in the order of the log.
 	protections []protectionState
 	attested    []attestedBypass
+	turns       []turn
 	disposals   disposals
 }
 
 // wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
 // there only if a change rests on them.
 func wantedKinds() []string {
-	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw, leafDisposal, leafBackfilled, leafBackfill}
+	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw, leafDisposal, leafBackfilled, leafBackfill, leafRotation, leafGeneration}
 }
 
 // wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
@@ -141,6 +144,10 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 		a, err := attestedOf(l, body)
 		c.attested = append(c.attested, a)
 		return err
+	case leafRotation, leafGeneration:
+		t, err := turnOf(l, body)
+		c.turns = append(c.turns, t)
+		return err
 	case LeafDraw:
 		d := recordedDraw{leaf: l.Seq, at: l.RecordedAt, body: bytes.Clone(body)}
 		if err := json.Unmarshal(body, &d.DrawRecord); err != nil {
@@ -192,6 +199,7 @@ type findings struct {
 	rewritten    map[string]bool       // branches
 	together     map[int64]int         // changes, by the leaf of the update that brought them
 	tallies      map[string]*ruleTally // by rule; nil: not counted yet
+	walked       *walked               // nil: not walked yet
 	recorded     recordedDecisions
 }
 

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,7 +17,9 @@ type criterion struct {
 	Note  string `json:"note,omitempty"`
 	// Tests is empty for what this bundle does not test.
 	Tests []testResult `json:"tests"`
-	tests []controlTest
+	// Documents are those that the organisation registers for it.
+	Documents []controlDocument `json:"documents,omitempty"`
+	tests     []controlTest
 }
 
 // controlTest is a test of a control. Without words it is that of a rule.
@@ -81,13 +82,13 @@ func controlNotes() []string {
 }
 
 func (f *findings) controls() (c controls, err error) {
-	c = controls{V: 1, Organisation: f.organisation, From: f.query.From, To: f.query.To, Notes: controlNotes()}
+	c = controls{V: 1, Organisation: f.organisation, From: f.query.From, To: f.query.To, Notes: append(controlNotes(), registerNote(f.register))}
 	criteria, err := f.criteria()
 	if err != nil {
 		return c, err
 	}
 	for _, m := range criteria {
-		m.Tests = []testResult{}
+		m.Tests, m.Documents = []testResult{}, documentsFor(f.register, m.ID, f.query)
 		for _, t := range m.tests {
 			r := testResult{ID: t.id, Asks: t.asks, Mapping: t.mapping}
 			if r.Asks == "" {
@@ -106,8 +107,8 @@ func (f *findings) controls() (c controls, err error) {
 	return c, nil
 }
 
-// criteria are those of the matrix, and the organisation's own rules under the criteria that these
-// name.
+// criteria are those of the matrix, and the organisation's own rules and documents under the criteria
+// that these name.
 func (f *findings) criteria() ([]criterion, error) {
 	out := slices.Clone(matrix)
 	known := map[string]bool{}
@@ -134,7 +135,7 @@ func (f *findings) criteria() ([]criterion, error) {
 		test := controlTest{rule, "The organisation's own rule " + rule + " held", mapping{none, none, none, none, none, none}, ofRule(rule)}
 		out[i].tests = append(slices.Clone(out[i].tests), test)
 	}
-	return out, nil
+	return withRegistered(out, f.register), nil
 }
 
 // deciding is the leaf of the decision that let the change in: that of its merge group, if it came
@@ -255,25 +256,25 @@ func (t *ruleTally) of(f *findings) tested {
 	return out
 }
 
-// ruleTallies are the tallies of all rules. Decisions may be many, so they are read once.
+// ruleTallies are the tallies of all rules.
 func (f *findings) ruleTallies() (map[string]*ruleTally, error) {
 	if f.tallies != nil {
 		return f.tallies, nil
+	}
+	w, err := f.walk()
+	if err != nil {
+		return nil, err
 	}
 	out := map[string]*ruleTally{}
 	for _, c := range f.changes {
 		if !f.ruledHere(c) {
 			continue
 		}
-		rules, err := f.rulesOf(c.deciding())
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rules {
-			if out[r.Rule] == nil {
-				out[r.Rule] = &ruleTally{control: r.Control}
+		for _, r := range w.outcomes[c.deciding()] {
+			if out[r.rule] == nil {
+				out[r.rule] = &ruleTally{control: r.control}
 			}
-			out[r.Rule].add(f, c, r.Outcome)
+			out[r.rule].add(f, c, r.outcome)
 		}
 	}
 	f.tallies = out
@@ -291,21 +292,6 @@ func (t *ruleTally) add(f *findings, c change, outcome policy.Outcome) {
 	default:
 		t.deviation(f, c)
 	}
-}
-
-// rulesOf reads the results of a decision's rules.
-func (f *findings) rulesOf(leaf int64) ([]policy.RuleResult, error) {
-	r, err := f.recorded.alone(leaf)
-	if err != nil {
-		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
-	}
-	var d struct {
-		Rules []policy.RuleResult `json:"rules"`
-	}
-	if err := json.Unmarshal(r.Decision, &d); err != nil {
-		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
-	}
-	return d.Rules, nil
 }
 
 // ofProtection tests how the branches of the population were protected at any time of the period.

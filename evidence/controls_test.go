@@ -14,14 +14,17 @@ import (
 func judgedBy(t *testing.T, outcomes ...policy.Outcome) (f *findings, rules map[int64][]policy.RuleResult) {
 	t.Helper()
 	rules = map[int64][]policy.RuleResult{}
-	f = &findings{picked: map[string]bool{}, recorded: recordedDecisions{alone: func(leaf int64) (RecordedDecision, error) {
+	recorded := func(leaf int64) (RecordedDecision, error) {
 		decision, err := json.Marshal(policy.Decision{Rules: rules[leaf]})
-		return RecordedDecision{Decision: decision}, err
-	}}}
+		return RecordedDecision{Body: []byte("{}"), Decision: decision}, err
+	}
+	f = &findings{picked: map[string]bool{}, recorded: recordedDecisions{recorded, recorded}}
 	for i, o := range outcomes {
 		c := change{leaf: int64(100 + i), number: i + 1, decision: int64(i), update: update{id: int64(i), kind: policy.UpdateMerge, group: -1}}
 		if rules[int64(i)] = []policy.RuleResult{{Rule: policy.RuleHumanReview, Outcome: o}}; o == "" {
 			c.decision = -1
+		} else {
+			f.decisions = append(f.decisions, int64(i))
 		}
 		f.changes = append(f.changes, c)
 	}
@@ -39,7 +42,7 @@ func TestResultsOfARule(t *testing.T) {
 		t.Errorf("of the sample: got %+v, %v", got, err)
 	}
 	f, rules := judgedBy(t, policy.OutcomePass)
-	f.changes[0].update.group = 7
+	f.changes[0].update.group, f.decisions = 7, append(f.decisions, 7)
 	rules[7] = []policy.RuleResult{{Rule: policy.RuleHumanReview, Outcome: policy.OutcomeFail}}
 	if got, err = ofRule(policy.RuleHumanReview)(f); err != nil || got.Deviations != 1 {
 		t.Errorf("of a merge group: got %+v, %v; its own decision let it in", got, err)

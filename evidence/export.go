@@ -31,6 +31,9 @@ type Log interface {
 	Decision(ctx context.Context, leaf int64) (RecordedDecision, error)
 	// DecisionAlone is the decision of a leaf without what it was made from.
 	DecisionAlone(ctx context.Context, leaf int64) (RecordedDecision, error)
+	// Cosigned is what each witness cosigned of the first leaves, as many as size says, or of the
+	// beginning of them.
+	Cosigned(ctx context.Context, size int64) ([]CosignedCheckpoint, error)
 	// RecordDraw adds a record of kind LeafDraw.
 	RecordDraw(ctx context.Context, body []byte) error
 }
@@ -216,6 +219,7 @@ func (x *exporter) derive(ctx context.Context) (err error) {
 func (x *exporter) write(ctx context.Context) error {
 	steps := []func() error{
 		func() error { return x.file(fileCheckpoint, x.checkpoint) },
+		func() error { return x.addCosigned(ctx) },
 		func() error { return x.file(fileKey, []byte(strings.TrimSpace(x.Key)+"\n")) },
 		func() error { return x.addLeaves(ctx) },
 		func() error { return x.addRecords(ctx) },
@@ -322,6 +326,19 @@ func (x *exporter) addDecisions(ctx context.Context) error {
 	return x.file(fileDecisions, records)
 }
 
+// addCosigned writes what witnesses cosigned by now.
+func (x *exporter) addCosigned(ctx context.Context) error {
+	list, err := x.log.Cosigned(ctx, x.manifest.LogSize)
+	if err != nil {
+		return err
+	}
+	content, err := encodeCosigned(list)
+	if err != nil {
+		return err
+	}
+	return x.file(fileCosigned, content)
+}
+
 func (x *exporter) addDocuments() error {
 	documents, streamed := x.findings.documents(), x.findings.streamed()
 	total := int64(len(documents) + len(streamed))
@@ -355,6 +372,7 @@ func (x *exporter) addDocuments() error {
 
 // finish writes the manifest and its signature.
 func (x *exporter) finish() error {
+	x.manifest.Files = slices.DeleteFunc(x.manifest.Files, func(f FileInfo) bool { return selfContained(f.Name) })
 	slices.SortFunc(x.manifest.Files, func(a, b FileInfo) int { return strings.Compare(a.Name, b.Name) })
 	manifest, err := x.manifest.encode()
 	if err != nil {

@@ -22,6 +22,7 @@ type indexPage struct {
 	Branches     []branchLine
 	Gaps         []shownGap
 	Blind        []shownException
+	Restored     []Restored
 	Unreadable   []shownChange
 	NotRead      []shownUnenrolled
 	Unread       int // changes whose newest decision could not be made
@@ -76,7 +77,7 @@ func (f *findings) indexDocument(others []document) document {
 		slices.SortFunc(p.Files, func(a, b shownFile) int {
 			return cmp.Or(strings.Count(a.Name, "/")-strings.Count(b.Name, "/"), strings.Compare(a.Name, b.Name))
 		})
-		for _, name := range []string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions} {
+		for _, name := range []string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions, fileCosigned} {
 			p.Files = append(p.Files, shownFile{name, aboutFile(name)})
 		}
 		return page("index.html", p)
@@ -104,13 +105,13 @@ func aboutFile(name string) string {
 		"changes/": "one change, readable", "attestations/": "in-toto statement, signed (DSSE)",
 		fileManifest: "digest of every file, query and counts", fileSignature: "the manifest's signature by the log's key", fileCheckpoint: "the log's size and root, signed",
 		fileKey: "the log's public key, by the bundle's own word", fileLeaves: "every leaf of the log, one a line", fileRecords: "the records of the period, with their salts",
-		fileDecisions: "the records of decisions, with their salts",
+		fileDecisions: "the records of decisions, with their salts", fileCosigned: "what each witness cosigned of the log; may be empty",
 	}[name]
 }
 
 func (f *findings) indexPage() (p indexPage, err error) {
 	t := f.completeness.Totals
-	p = indexPage{Log: f.log, Organisation: f.organisation, From: f.query.From, To: f.query.To, Ground: f.scope(), Branches: f.completeness.Branches, Totals: t, Limits: limits(),
+	p = indexPage{Log: f.log, Organisation: f.organisation, From: f.query.From, To: f.query.To, Ground: f.scope(), Branches: f.completeness.Branches, Totals: t, Limits: limits(), Restored: f.completeness.Restored,
 		Strata: f.strata(), Drawn: f.draw != nil}
 	for _, b := range p.Branches {
 		for _, g := range b.Gaps {
@@ -131,7 +132,7 @@ func (f *findings) indexPage() (p indexPage, err error) {
 	if err := f.showChanges(&p); err != nil {
 		return p, err
 	}
-	p.Whole = t.Commits.Unexplained+t.Commits.UpdatesNotListed+t.Gaps+t.BlindIntervals+t.RecordsDisposed+t.DecisionsDisposed+t.NotRead+p.Unread+len(p.Unreadable) == 0
+	p.Whole = t.Commits.Unexplained+t.Commits.UpdatesNotListed+t.Gaps+t.BlindIntervals+t.RecordsDisposed+t.DecisionsDisposed+t.NotRead+p.Unread+len(p.Unreadable)+len(p.Restored) == 0
 	return p, nil
 }
 

@@ -53,6 +53,16 @@ func decodeRecordLine(line []byte) (r recordLine, err error) {
 	return r, nil
 }
 
+// indexOf is the leaf that a line says it is the record of; -1: it says none.
+func indexOf(line []byte) int64 {
+	index, _, _ := between(line, `{"index":`, `,`)
+	n, err := strconv.ParseInt(string(index), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
 // between cuts what stands between two texts, the first of which begins b.
 func between(b []byte, first, second string) (found, rest []byte, ok bool) {
 	b, ok = bytes.CutPrefix(b, []byte(first))

@@ -3,7 +3,6 @@ package evidence
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,32 +47,27 @@ func (f *findings) validationStack() ([]byte, error) {
 
 // stack lists the policies in order of repository and of the decisions made by them.
 func (f *findings) stack() ([]*stackEntry, error) {
-	found := map[string]*stackEntry{}
-	for _, leaf := range f.decisions {
-		r, err := f.recorded.alone(leaf)
-		if err != nil {
-			return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
-		}
-		var body decisionBody
-		var d policy.Decision
-		if err := json.Unmarshal(r.Body, &body); err != nil {
-			return nil, fmt.Errorf("record of leaf %d: %w", leaf, err)
-		}
-		if err := json.Unmarshal(r.Decision, &d); err != nil {
-			return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
-		}
-		key := fmt.Sprintf("%d/%s", d.RepositoryID, body.PolicySHA256)
-		if found[key] == nil {
-			if r, err = f.recorded.whole(leaf); err != nil {
-				return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
-			}
-			found[key] = newStackEntry(d, body.PolicySHA256, r.Policy, leaf)
-		}
-		found[key].add(d, leaf)
+	w, err := f.walk()
+	if err != nil {
+		return nil, err
 	}
-	return slices.SortedFunc(maps.Values(found), func(a, b *stackEntry) int {
+	return slices.SortedFunc(maps.Values(w.stack), func(a, b *stackEntry) int {
 		return cmp.Or(cmp.Compare(a.repositoryID, b.repositoryID), cmp.Compare(a.first, b.first))
 	}), nil
+}
+
+// stackOf counts a decision with the policy that it was made by, which is read once.
+func (f *findings) stackOf(found map[string]*stackEntry, d policy.Decision, digest string, leaf int64) error {
+	key := fmt.Sprintf("%d/%s", d.RepositoryID, digest)
+	if found[key] == nil {
+		r, err := f.recorded.whole(leaf)
+		if err != nil {
+			return fmt.Errorf("policy of the decision of leaf %d: %w", leaf, err)
+		}
+		found[key] = newStackEntry(d, digest, r.Policy, leaf)
+	}
+	found[key].add(d, leaf)
+	return nil
 }
 
 func newStackEntry(d policy.Decision, digest string, kept []byte, leaf int64) *stackEntry {

@@ -43,6 +43,12 @@ type Report struct {
 	NotReperformed []Unable `json:"not_reperformed"`
 	// DocumentsCompared is false for documents of another version than this program makes.
 	DocumentsCompared bool `json:"documents_compared"`
+	// Cosigned is what witnesses cosigned of the log, and Anchored how checkpoints in a repository
+	// stand to it; nil: none was given.
+	Cosigned []Cosigned `json:"cosigned"`
+	Anchored *Anchored  `json:"anchored,omitempty"`
+	// Restored are the times at which an old copy of the database was restored.
+	Restored []Restored `json:"restored,omitempty"`
 	// Mainlines are the branches of the population; set when everything held.
 	Mainlines []Mainline `json:"-"`
 }
@@ -53,6 +59,13 @@ type Trust struct {
 	Key string
 	// Checkpoints are those of the log that were kept earlier: the log must begin with each.
 	Checkpoints []NamedCheckpoint
+	// Anchors are those that were kept in a repository, of whatever log and size: nothing of them
+	// may contradict the log, and it must begin with one at least. Nil: there is none.
+	Anchors []NamedCheckpoint
+	// Witnesses are the public keys of witnesses, and WitnessesNeeded how many of them must have
+	// cosigned all of the log.
+	Witnesses       []string
+	WitnessesNeeded int
 	// Progress is told how many of how many decisions were done again; nil: nobody is.
 	Progress func(done, total int64)
 	// Tested is told of every change of the sample, and of every one that something was found
@@ -80,8 +93,8 @@ func Verify(bundle io.ReaderAt, size int64, t Trust) (Report, error) {
 
 func (a archive) verify(t Trust) (Report, error) {
 	v := &verifier{archive: a, trust: t, listed: map[string]FileInfo{}, decided: map[int64]recordLine{}, used: map[string]bool{}, made: map[int64]bool{},
-		report: Report{NotReperformed: []Unable{}}, again: reperformer{map[string]*policy.Policy{}, map[string]*policy.Catalogue{}}}
-	for _, step := range []func() error{v.manifest, v.hashes, v.log, v.records, v.counts, v.decisions, v.reperform, v.documents} {
+		report: Report{NotReperformed: []Unable{}, Cosigned: []Cosigned{}}, again: reperformer{map[string]*policy.Policy{}, map[string]*policy.Catalogue{}}}
+	for _, step := range []func() error{v.manifest, v.hashes, v.log, v.terms, v.beginsWith, v.anchors, v.cosigned, v.records, v.counts, v.decisions, v.reperform, v.documents} {
 		if err := step(); err != nil {
 			return v.report, err
 		}
@@ -98,9 +111,11 @@ type verifier struct {
 	report   Report
 	archive  archive
 	listed   map[string]FileInfo // by name, as the manifest says
-	key      note.Verifier
+	key      note.Verifier       // in the bundle
+	public   string              // the same as text
 	leaves   []ledger.Leaf
 	contents contents
+	lineage  lineage
 	findings *findings
 	decided  map[int64]recordLine // records of decisions, by leaf
 	used     map[string]bool      // digests of blobs that a decision was made from
@@ -131,7 +146,7 @@ func (v *verifier) manifest() error {
 	if err := m.Query.check(); err != nil {
 		return broken(fileManifest, "%v", err)
 	}
-	if err := v.trustedKey(); err != nil {
+	if err := v.logKey(); err != nil {
 		return err
 	}
 	signature, err := v.archive.read(fileSignature, 4096)
@@ -145,24 +160,21 @@ func (v *verifier) manifest() error {
 	return nil
 }
 
-// trustedKey is the auditor's key, or else the one in the bundle.
-func (v *verifier) trustedKey() error {
+// logKey is the key in the bundle. Whether it is to be believed is said when the log was read, which
+// may have had the auditor's before.
+func (v *verifier) logKey() error {
 	inside, err := v.archive.read(fileKey, 4096)
 	if err != nil {
 		return err
 	}
-	key := strings.TrimSpace(v.trust.Key)
-	if v.report.SelfAsserted = key == ""; v.report.SelfAsserted {
-		key = strings.TrimSpace(string(inside))
-	}
-	if key+"\n" != string(inside) {
-		return broken(fileKey, "the bundle names another key than yours")
+	v.public = strings.TrimSpace(string(inside))
+	if v.public+"\n" != string(inside) {
+		return broken(fileKey, "it is not in the form that is written")
 	}
 	origin := v.report.Manifest.Origin
-	if v.key, err = ledger.ParseVerifier(key); err != nil || v.key.Name() != keyName(origin) {
+	if v.key, err = ledger.ParseVerifier(v.public); err != nil || v.key.Name() != keyName(origin) {
 		return broken(fileKey, "it is no key of the log %s", origin)
 	}
-	v.report.Key = key
 	return nil
 }
 
@@ -179,11 +191,16 @@ func strictly(raw []byte, into any) error {
 	return nil
 }
 
-// hashes compares every file with the manifest, which lists all but itself and its signature.
+// selfContained says whether the manifest does not list a file: what is in it is signed by itself.
+func selfContained(name string) bool {
+	return name == fileManifest || name == fileSignature || name == fileCosigned
+}
+
+// hashes compares every file with the manifest, which lists all but those that are signed by themselves.
 func (v *verifier) hashes() error {
 	var total int64
 	for _, f := range v.report.Manifest.Files {
-		if _, twice := v.listed[f.Name]; twice || f.Name == fileManifest || f.Name == fileSignature {
+		if _, twice := v.listed[f.Name]; twice || selfContained(f.Name) {
 			return broken(fileManifest, "it lists %q, which it must not", f.Name)
 		}
 		if digest, ok := strings.CutPrefix(f.Name, blobs); ok && digest != f.SHA256 {
@@ -199,7 +216,7 @@ func (v *verifier) hashes() error {
 		}
 	}
 	for name := range v.archive {
-		if _, ok := v.listed[name]; !ok && name != fileManifest && name != fileSignature {
+		if _, ok := v.listed[name]; !ok && !selfContained(name) {
 			return broken(name, "the manifest does not list it")
 		}
 	}
@@ -207,31 +224,18 @@ func (v *verifier) hashes() error {
 	return nil
 }
 
-// log builds the tree again from its leaves and compares it with the signed checkpoint, and on the
-// way with those that the auditor has.
+// log builds the tree again from its leaves and compares it with the signed checkpoint.
 func (v *verifier) log() error {
 	m := &v.report.Manifest
-	earlier, err := v.earlier()
-	if err != nil {
-		return err
-	}
 	v.contents = contents{origin: m.Origin, query: m.Query}
 	tree := &v.contents.tree
-	err = v.archive.lines(fileLeaves, func(line []byte) error {
+	err := v.archive.lines(fileLeaves, func(line []byte) error {
 		l, err := ledger.DecodeLeaf(line)
 		if err != nil || l.Seq != tree.Size() {
 			return broken(fileLeaves, "line %d is not leaf %d: %v", tree.Size()+1, tree.Size(), err)
 		}
 		v.leaves = append(v.leaves, l)
-		if err := v.contents.leaf(l, line); err != nil {
-			return err
-		}
-		for _, c := range earlier[tree.Size()] {
-			if c.Root != tree.Root() {
-				return broken(fileLeaves, "the log does not begin with the %d leaves of your checkpoint: it was rewritten", c.Size)
-			}
-		}
-		return nil
+		return v.contents.leaf(l, line)
 	})
 	if err != nil {
 		return err
@@ -251,33 +255,6 @@ func (v *verifier) log() error {
 		return broken(fileManifest, "as_of is not when the newest leaf was recorded")
 	}
 	v.held("log", "The %d leaves give the root %s that the checkpoint signs.", tree.Size(), tree.Root())
-	return v.beginsWith(earlier)
-}
-
-// earlier are the auditor's own checkpoints, by size.
-func (v *verifier) earlier() (map[int64][]ledger.Checkpoint, error) {
-	out := map[int64][]ledger.Checkpoint{}
-	for _, c := range v.trust.Checkpoints {
-		parsed, err := ledger.ParseCheckpoint(c.Signed, v.report.Manifest.Origin, v.key)
-		if err != nil {
-			return nil, broken("", "%s is not a checkpoint of this log: %v", c.Name, err)
-		}
-		out[parsed.Size] = append(out[parsed.Size], parsed)
-	}
-	return out, nil
-}
-
-// beginsWith checks what the walk over the leaves could not: checkpoints of a larger log.
-func (v *verifier) beginsWith(earlier map[int64][]ledger.Checkpoint) error {
-	if len(earlier) == 0 {
-		return nil
-	}
-	for size := range earlier {
-		if size > v.contents.tree.Size() {
-			return broken(fileCheckpoint, "your checkpoint is of %d leaves, and the bundle of %d: the bundle is older, or the log was cut", size, v.contents.tree.Size())
-		}
-	}
-	v.held("consistency", "The log begins with what each of your %d checkpoints signs.", len(v.trust.Checkpoints))
 	return nil
 }
 

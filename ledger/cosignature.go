@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/mod/sumdb/note"
@@ -31,7 +32,7 @@ func ParseWitness(public string) (note.Verifier, error) {
 	name, rest, _ := strings.Cut(strings.TrimSpace(public), "+")
 	hash, encoded, _ := strings.Cut(rest, "+")
 	key, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != cosignatureType {
+	if err != nil || strings.ContainsAny(encoded, "\r\n") || len(key) != 1+ed25519.PublicKeySize || key[0] != cosignatureType {
 		return nil, fmt.Errorf("%w: a witness has an Ed25519 key of type 4, as name+hash+base64", ErrKey)
 	}
 	// https://c2sp.org/signed-note#verifier-keys
@@ -87,4 +88,30 @@ func Cosignatures(signed, lines []byte, witness note.Verifier) ([]byte, error) {
 		b.WriteString("— " + s.Name + " " + s.Base64 + "\n")
 	}
 	return b.Bytes(), nil
+}
+
+// maxCosignedAt bounds the time of a cosignature that is read, in seconds since 1970: times beyond
+// have no form in JSON.
+const maxCosignedAt = 253402300799
+
+// ParseCosigned reads a checkpoint of the log named origin that holds the signature of a witness and
+// no other, and returns with it when the witness cosigned it, by its own clock, UTC. It has one
+// spelling; ErrCheckpoint for everything else.
+func ParseCosigned(text []byte, origin string, witness note.Verifier) (c Checkpoint, at time.Time, err error) {
+	if c, err = ParseCheckpoint(text, origin, witness); err != nil {
+		return c, at, err
+	}
+	n, err := note.Open(text, note.VerifierList(witness))
+	if err != nil || len(n.Sigs) != 1 || len(n.UnverifiedSigs) != 0 {
+		return c, at, fmt.Errorf("%w: not cosigned by %s alone", ErrCheckpoint, witness.Name())
+	}
+	raw, err := base64.StdEncoding.DecodeString(n.Sigs[0].Base64)
+	if err != nil || string(text) != n.Text+"\n— "+n.Sigs[0].Name+" "+base64.StdEncoding.EncodeToString(raw)+"\n" {
+		return c, at, fmt.Errorf("%w: its cosignature is not in the form that is written", ErrCheckpoint)
+	}
+	seconds := binary.BigEndian.Uint64(raw[4:]) // behind the hash of the key; Verify has seen the length
+	if seconds > maxCosignedAt {
+		return c, at, fmt.Errorf("%w: cosigned %d seconds after 1970", ErrCheckpoint, seconds)
+	}
+	return c, time.Unix(int64(seconds), 0).UTC(), nil
 }

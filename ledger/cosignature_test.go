@@ -45,7 +45,7 @@ func TestParseWitnessRefuses(t *testing.T) {
 	}
 	for what, key := range map[string]string{
 		"nothing": "", "no key": "w.example/w", "a key that signs checkpoints": plain, "another name": "x" + vectorWitness,
-		"another hash": strings.Replace(vectorWitness, "c22ad15a", "c22ad15b", 1), "half a key": vectorWitness[:40], "a space": strings.Replace(vectorWitness, "/", " ", 1),
+		"another hash": strings.Replace(vectorWitness, "c22ad15a", "c22ad15b", 1), "half a key": vectorWitness[:40], "a line end in it": vectorWitness[:60] + "\n" + vectorWitness[60:], "a space": strings.Replace(vectorWitness, "/", " ", 1),
 	} {
 		if _, err := ParseWitness(key); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: got %v, want ErrKey", what, err)
@@ -67,4 +67,29 @@ func FuzzCosignatures(f *testing.F) {
 			t.Errorf("kept %q", got)
 		}
 	})
+}
+
+func TestParseCosigned(t *testing.T) {
+	w, err := ParseWitness(vectorWitness)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, line, _ := strings.Cut(vectorCheckpoint, "\n\n")
+	text += "\n\n"
+	c, at, err := ParseCosigned([]byte(text+vectorCosignature), "log", w)
+	if err != nil || c.Size != 7 || at.Unix() != 0x6b074b08 {
+		t.Fatalf("got %+v at %d, %v", c, at.Unix(), err)
+	}
+	for what, s := range map[string]string{
+		"with the log's signature": text + line + vectorCosignature, "twice": text + vectorCosignature + vectorCosignature, "by nobody": text,
+		"another size": strings.Replace(text, "7", "8", 1) + vectorCosignature, "another spelling": text + strings.Replace(vectorCosignature, "Bg==", "Bh==", 1),
+		"another time": text + strings.Replace(vectorCosignature, "AAAABrB0s", "AAAABrB0t", 1), "nothing": "",
+	} {
+		if c, at, err := ParseCosigned([]byte(s), "log", w); !errors.Is(err, ErrCheckpoint) {
+			t.Errorf("%s: got %+v at %v, %v, want ErrCheckpoint", what, c, at, err)
+		}
+	}
+	if _, _, err := ParseCosigned([]byte(text+vectorCosignature), "other", w); !errors.Is(err, ErrCheckpoint) {
+		t.Errorf("of another log: got %v, want ErrCheckpoint", err)
+	}
 }

@@ -28,7 +28,7 @@ type generationBody struct {
 	LastSize       int64  `json:"last_size"` // its number of leaves
 	Size           int64  `json:"size"`      // number of leaves of the copy, all of which are kept
 	// LostFrom and LostTo are the interval of which the log may miss leaves: from the newest leaf of
-	// the copy until this one.
+	// the copy that was signed until this one.
 	LostFrom time.Time `json:"lost_from"`
 	LostTo   time.Time `json:"lost_to"`
 }
@@ -68,7 +68,8 @@ func (n Tenant) BeginGeneration(ctx context.Context, last []byte) (g Generation,
 		if err != nil {
 			return err
 		}
-		if _, err := n.newestCheckpoint(t, h, terms); err != nil {
+		newest, err := n.newestCheckpoint(t, h, terms)
+		if err != nil {
 			return err
 		}
 		checkpoint, err := openLast(last, append(terms, was), was.origin)
@@ -82,7 +83,7 @@ func (n Tenant) BeginGeneration(ctx context.Context, last []byte) (g Generation,
 		if !errors.Is(err, ledger.ErrProof) {
 			return err
 		}
-		g, err = n.beginGeneration(t, h, terms, was, checkpoint, last)
+		g, err = n.beginGeneration(t, h, terms, was, checkpoint, last, newest.size)
 		return err
 	})
 	return g, err
@@ -92,12 +93,14 @@ func (n Tenant) BeginGeneration(ctx context.Context, last []byte) (g Generation,
 const publishAgain = `UPDATE jobs SET attempts = 0, dead = 0, run_at = $2, hold_until = 0
 WHERE org_id = $1 AND kind = 'publish' AND wanted_gen > done_gen AND lease = ''`
 
-func (n Tenant) beginGeneration(t *txn, h logHead, terms []term, was term, known ledger.Checkpoint, last []byte) (Generation, error) {
-	var newest []byte
-	if err := t.row(selectLeaf, []any{n.org, h.size - 1}, &newest); err != nil {
+// beginGeneration appends the leaf. Signed is the size of the newest checkpoint of the copy: it is not
+// known which leaves after that were recorded before the copy was made, and which afterwards.
+func (n Tenant) beginGeneration(t *txn, h logHead, terms []term, was term, known ledger.Checkpoint, last []byte, signed int64) (Generation, error) {
+	var raw []byte
+	if err := t.row(selectLeaf, []any{n.org, max(signed, 1) - 1}, &raw); err != nil {
 		return Generation{}, err
 	}
-	leaf, err := ledger.DecodeLeaf(newest)
+	leaf, err := ledger.DecodeLeaf(raw)
 	if err != nil {
 		return Generation{}, err
 	}

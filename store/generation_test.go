@@ -112,6 +112,22 @@ func TestAGenerationBegins(t *testing.T) {
 	verifyLog(t, s)
 }
 
+// Decisions go on being recorded in a copy that is not signed on. What is lost is from before these.
+func TestWhatIsLostBeginsWithTheCopy(t *testing.T) {
+	at := newClock()
+	path, last := restored(t, at)
+	s := openSQLite(t, Options{URL: "sqlite:" + path, Now: at.Now})
+	copied := at.Now()
+	at.advance(time.Hour)
+	decide(t, s, acme, 1, "in the copy", "pass", 0)
+	g, err := s.Tenant(acme).BeginGeneration(t.Context(), last)
+	ok(t, err)
+	if !g.LostFrom.Equal(copied) || g.Size != 4 {
+		t.Errorf("got %+v, want what was recorded from %v on", g, copied)
+	}
+	verifyLog(t, s)
+}
+
 // It goes on under a third name after another copy, and to another key.
 func TestGenerationsAndKeys(t *testing.T) {
 	at := newClock()

@@ -224,3 +224,15 @@ func (l exportedLog) Decision(ctx context.Context, leaf int64) (evidence.Recorde
 	_, salt, body, err := l.RecordAt(ctx, leaf)
 	return evidence.RecordedDecision{Salt: salt, Body: body, Decision: d.Decision, Facts: d.Facts, Policy: d.Policy, Catalogue: d.Catalogue}, err
 }
+
+func (l exportedLog) Cosigned(ctx context.Context, size int64) ([]evidence.CosignedCheckpoint, error) {
+	list, err := l.Tenant.Cosigned(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	var out []evidence.CosignedCheckpoint
+	for _, c := range list {
+		out = append(out, evidence.CosignedCheckpoint{Witness: c.Witness, Checkpoint: string(c.Note), Proof: c.Proof})
+	}
+	return out, nil
+}

@@ -251,6 +251,8 @@ func TestBundleOfTestdata(t *testing.T) {
 		return
 	}
 	w := startAcme(t, fast)
+	witness := startWitness(t, "one.example/w")
+	w.witnessed(t, witness)
 	mustDo(t, w.greenPull(t, "merged first").Merge(w.bob, "squash"))
 	mustDo(t, w.greenPull(t, "merged second").Merge(w.bob, "merge"))
 	w.mustSettle(t)
@@ -265,6 +267,8 @@ func TestBundleOfTestdata(t *testing.T) {
 	w.sandbox.Push("main", w.dave, ghsim.Commit{Message: "quick fix", Files: map[string]string{"fix.go": "package fix\n"}})
 	w.mustSettle(t)
 	file, _ := w.exported(t, "--sample", "3", "--seed", auditorsSeed)
+	w.server.worker.AskWitnesses(t.Context())
+	file, _ = w.exported(t, "--sample", "3", "--seed", auditorsSeed, "--log-size", number(w.verified(t, file).Report.Manifest.LogSize))
 	for name, content := range map[string][]byte{
 		"acme.zip": mustRead(t, file), "log.key": mustRead(t, filepath.Join(w.folder, "countersign.key")), "early.checkpoint": early,
 	} {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/evidence/verify"
+	"github.com/countersign/countersign/ledger"
 	"github.com/countersign/countersign/store"
 )
 
@@ -33,6 +35,7 @@ func TestAnOldCopyIsRestored(t *testing.T) {
 	w.witnessed(t, s)
 	w.greenPull(t, "in the copy")
 	w.wantCosigned(t, s)
+	early := w.served(t, "checkpoint")
 	file := filepath.Join(w.folder, "countersign.db")
 	stopped := func(do func()) {
 		t.Helper()
@@ -72,16 +75,15 @@ func TestAnOldCopyIsRestored(t *testing.T) {
 		t.Errorf("%d checkpoints more were signed, and the check run says %+v", w.rows(t, "checkpoints")-signed, got)
 	}
 	var out bytes.Buffer
-	ledger := func(args ...string) error {
+	ran := func(args ...string) error {
 		args = append([]string{"ledger", args[0], "--database", "sqlite:" + file, "--key", filepath.Join(w.folder, "countersign.key")}, args[1:]...)
 		return run(context.Background(), args, func(string) string { return "" }, nil, &out, &out)
 	}
-	kept := filepath.Join(t.TempDir(), "last.txt")
-	mustDo(t, os.WriteFile(kept, []byte(last), 0o600))
-	if err := ledger("new-generation", "--org", "acme"); !errors.Is(err, errUsage) {
+	lastFile := kept(t, last)
+	if err := ran("new-generation", "--org", "acme"); !errors.Is(err, errUsage) {
 		t.Errorf("without a checkpoint: %v", err)
 	}
-	stopped(func() { mustDo(t, ledger("new-generation", "--org", "Acme", "--last", kept)) })
+	stopped(func() { mustDo(t, ran("new-generation", "--org", "Acme", "--last", lastFile)) })
 	if !strings.Contains(out.String(), "may be missing") {
 		t.Errorf("it says:\n%s", out.String())
 	}
@@ -92,8 +94,45 @@ func TestAnOldCopyIsRestored(t *testing.T) {
 	if name, _, _ := strings.Cut(got, "\n"); !strings.HasSuffix(name, "/2") || strings.Count(got, "\n— ") != 2 {
 		t.Errorf("the new generation is not cosigned:\n%s", got)
 	}
-	mustDo(t, ledger("check"))
-	if err := ledger("new-generation", "--org", "acme", "--last", kept); !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), "hint: ") {
+	mustDo(t, ran("check"))
+	w.testBundleAfterRestore(t, early, last)
+	if err := ran("new-generation", "--org", "acme", "--last", lastFile); !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), "hint: ") {
 		t.Errorf("once more: %v", err)
+	}
+}
+
+// testBundleAfterRestore looks at what can be proved of a log that was restored, by a checkpoint of
+// the copy and by the last one that is known.
+func (w *acme) testBundleAfterRestore(t *testing.T, early, last string) {
+	t.Helper()
+	file, _ := w.exported(t)
+	key, err := signingKeyOf(w)
+	mustDo(t, err)
+	public := kept(t, key.Public())
+	name, _, _ := strings.Cut(last, "\n")
+	known, err := ledger.ParseCheckpoint([]byte(last), name, key.Verifier())
+	mustDo(t, err)
+	signed := func(size int64) string {
+		b, err := ledger.Checkpoint{Origin: name, Size: size}.Sign(key)
+		mustDo(t, err)
+		return kept(t, string(b))
+	}
+	for what, tt := range map[string]struct {
+		checkpoint string
+		err        error
+		want       string
+	}{
+		"of the copy":               {kept(t, early), nil, "The log was restored from an old copy: what was recorded between "},
+		"of what was lost":          {kept(t, last), verify.ErrBroken, "it is the last checkpoint that leaf "},
+		"of less of what was lost":  {signed(known.Size - 1), verify.ErrBroken, "which nobody can tell any more"},
+		"of more than was known":    {signed(known.Size + 1), verify.ErrBroken, "more was lost than the log says"},
+		"another of what was known": {signed(known.Size), verify.ErrBroken, "there were two logs of one name"},
+	} {
+		if said, err := verifies(t, "--key", public, "--checkpoint", tt.checkpoint, file); !errors.Is(err, tt.err) || !strings.Contains(said, tt.want) {
+			t.Errorf("%s: got %v, want %v with %q\n%s", what, err, tt.err, tt.want, said)
+		}
+	}
+	if page := string(inBundle(t, file, "index.html")); !strings.Contains(page, "The evidence is not complete") || !strings.Contains(page, name+"/2") {
+		t.Error("the first page does not say that the log was restored")
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,10 +27,13 @@ documents:
 	home := w.org.Repo(policy.OrganisationRepository, ghsim.RepoSpec{By: w.carol, Files: map[string]string{"README.md": "# acme\n"}})
 	home.Push("main", w.carol, ghsim.Commit{Message: "register", Files: map[string]string{policy.RegisterPath: register, "policies/change.md": registered}})
 	w.mustSettle(t)
+	var matrix []byte
+	var page string
 	states := func() map[string]string {
 		t.Helper()
-		file, _ := w.exported(t)
+		file, _ := w.exportToday(t)
 		w.verified(t, file)
+		matrix, page = inBundle(t, file, "controls.json"), string(inBundle(t, file, "controls.html"))
 		out := map[string]string{}
 		for _, row := range rows(t, file, "register.csv") {
 			out[row["id"]] = row["state"] + ", overdue " + row["overdue"] + row["why"]
@@ -44,11 +48,18 @@ documents:
 	}
 	want("at first", map[string]string{"changes": "as registered, overdue no", "plan": "missing, overdue yes", "pen-test": "not checked, overdue no"})
 
+	wantRegistered(t, matrix, "CC8.1 changes as registered false, A1.3 plan missing true, CC4.1 pen-test not checked false")
+	if !strings.Contains(page, `<b class="bad">missing</b>`) || !strings.Contains(page, "CC4.1: What the organisation&#39;s register names it for") || strings.Count(page, `<b class="bad">overdue</b>`) != 1 {
+		t.Errorf("the matrix as a page says:\n%s", page)
+	}
+
 	// Somebody changes a document: the push says so at once.
 	home.Push("main", w.carol, ghsim.Commit{Message: "loosen", Files: map[string]string{"policies/change.md": "# Anything goes\n"}})
 	w.later(time.Minute)
 	w.mustSettle(t)
 	want("changed", map[string]string{"changes": "changed, overdue no", "plan": "missing, overdue yes", "pen-test": "not checked, overdue no"})
+
+	wantRegistered(t, matrix, "CC8.1 changes changed false, A1.3 plan missing true, CC4.1 pen-test not checked false")
 
 	// Read again without a change, it is not recorded again.
 	registers := func() int64 {
@@ -70,6 +81,34 @@ documents:
 	w.mustSettle(t)
 	if got := states(); len(got) != 1 || !strings.Contains(got[""], "the register cannot be used") {
 		t.Errorf("broken: got %v", got)
+	}
+	wantRegistered(t, matrix, "")
+	if !strings.Contains(page, "The register of documents could not be used at the end of the period") {
+		t.Errorf("the matrix does not say that the register cannot be used:\n%s", page)
+	}
+}
+
+// wantRegistered says which documents the matrix of a bundle shows for which criteria.
+func wantRegistered(t *testing.T, matrix []byte, want string) {
+	t.Helper()
+	var got struct {
+		Criteria []struct {
+			ID        string
+			Documents []struct {
+				ID, State, Evidence string
+				Overdue             bool
+			}
+		}
+	}
+	mustDo(t, json.Unmarshal(matrix, &got))
+	var out []string
+	for _, c := range got.Criteria {
+		for _, d := range c.Documents {
+			out = append(out, fmt.Sprintf("%s %s %s %t", c.ID, d.ID, d.State, d.Overdue))
+		}
+	}
+	if got := strings.Join(out, ", "); got != want {
+		t.Errorf("the matrix shows %q, want %q", got, want)
 	}
 }
 

@@ -57,6 +57,9 @@ func (o outcome) print(w io.Writer, bundle string) {
 	for _, u := range o.Report.NotReperformed {
 		say("      leaf %d was NOT done again: %s.", u.Leaf, u.Why)
 	}
+	if o.OK {
+		o.printWitnesses(say)
+	}
 	say("")
 	switch {
 	case !o.OK:
@@ -68,9 +71,28 @@ func (o outcome) print(w io.Writer, bundle string) {
 	default:
 		say("Everything holds, by your key %s.", o.Report.Key)
 	}
+	for _, r := range o.Report.Restored {
+		say("The log was restored from an old copy: what was recorded between %s and %s may be missing (leaf %d).", r.LostFrom.UTC().Format(time.RFC3339), r.LostTo.UTC().Format(time.RFC3339), r.Leaf)
+	}
 	if o.OK && m.Counts.Gaps+m.Counts.NotRead+m.Counts.Disposed+m.Counts.DisposedDecisions > 0 {
 		say("The records are not complete: %d gaps, %d times before a branch was enrolled of which not all is known (completeness.json), %d records disposed of, and %d decisions that could not be made again for that reason (disposals.csv).",
 			m.Counts.Gaps, m.Counts.NotRead, m.Counts.Disposed, m.Counts.DisposedDecisions)
+	}
+}
+
+// printWitnesses says who cosigned how much of the log, and whose word the witness's key is.
+func (o outcome) printWitnesses(say func(format string, args ...any)) {
+	of := o.Report.Manifest.LogSize
+	for _, c := range o.Report.Cosigned {
+		name, _, _ := strings.Cut(c.Witness, "+")
+		whose := "by a key that you named"
+		if !c.Named {
+			whose = "by a key that is the bundle's own word: compare it, and give it with --witness: " + c.Witness
+		}
+		say("      %s cosigned %d of the %d leaves at %s, %s.", name, c.Leaves, of, c.At.Format(time.RFC3339), whose)
+	}
+	if len(o.Report.Cosigned) == 0 {
+		say("      NOT COSIGNED: no witness says that this is the log that others were shown. A checkpoint that you kept shows it as well (--checkpoint).")
 	}
 }
 

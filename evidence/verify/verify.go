@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/evidence"
@@ -64,6 +65,9 @@ type order struct {
 	key         string
 	checkpoints values
 	clones      values
+	witnesses   values
+	needed      int
+	anchor      string
 	json        bool
 }
 
@@ -76,6 +80,9 @@ func parse(args []string, stderr io.Writer) (o order, err error) {
 	}
 	flags.StringVar(&o.key, "key", "", "`file` with the log's public key, as you got it from the organisation or keep it since")
 	flags.Var(&o.checkpoints, "checkpoint", "`file` with a checkpoint that you kept, or an earlier bundle: the log must begin with it; may be given again")
+	flags.Var(&o.witnesses, "witness", "public `key` of a witness that you trust, as it publishes it; may be given again")
+	flags.IntVar(&o.needed, "witnesses-needed", 0, "with --witness: this `number` of them must have cosigned all of the log")
+	flags.StringVar(&o.anchor, "anchor", "", "`path` of your clone of the repository that checkpoints are kept in: every one that it ever kept is compared")
 	flags.Var(&o.clones, "git", "`[owner/name=]path` of your clone of a repository, to compare its history; may be given again")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object")
 	switch err := flags.Parse(args); {
@@ -85,6 +92,9 @@ func parse(args []string, stderr io.Writer) (o order, err error) {
 		return o, ErrUsage
 	case flags.NArg() != 1:
 		fmt.Fprintln(stderr, "verify: name one bundle")
+		return o, ErrUsage
+	case o.needed < 0 || o.needed > len(o.witnesses):
+		fmt.Fprintln(stderr, "verify: --witnesses-needed is at most the number of witnesses that --witness names")
 		return o, ErrUsage
 	}
 	o.bundle = flags.Arg(0)
@@ -97,7 +107,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, progress 
 	if err != nil {
 		return err
 	}
-	trust, err := o.trust(progress)
+	trust, err := o.trust(ctx, progress)
 	if err != nil {
 		return err
 	}
@@ -129,14 +139,28 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, progress 
 }
 
 // trust reads what the auditor has of their own.
-func (o order) trust(progress func(done, total int64)) (evidence.Trust, error) {
-	t := evidence.Trust{Progress: progress}
+func (o order) trust(ctx context.Context, progress func(done, total int64)) (evidence.Trust, error) {
+	t := evidence.Trust{Progress: progress, WitnessesNeeded: o.needed}
+	for _, text := range o.witnesses {
+		key := strings.TrimSpace(text)
+		if err := evidence.CheckWitness(key); err != nil || slices.Contains(t.Witnesses, key) {
+			return t, fmt.Errorf("--witness %q is no key of a witness, or is there twice: %v", text, err)
+		}
+		t.Witnesses = append(t.Witnesses, key)
+	}
 	if o.key != "" {
 		key, err := readSmall(o.key)
 		if err != nil {
 			return t, fmt.Errorf("the log's public key: %w", err)
 		}
 		t.Key = string(key)
+	}
+	if o.anchor != "" {
+		anchors, err := Anchors(ctx, o.anchor)
+		if err != nil {
+			return t, fmt.Errorf("the anchored checkpoints: %w", err)
+		}
+		t.Anchors = anchors
 	}
 	for _, name := range o.checkpoints {
 		signed, err := checkpointIn(name)
