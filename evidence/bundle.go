@@ -141,6 +141,9 @@ type Counts struct {
 	NotListed   int `json:"updates_not_listed"`
 	// Disposed are the records of the period whose bodies were disposed of.
 	Disposed int `json:"disposed"`
+	// DisposedDecisions are the decisions of the period that cannot be made again for that reason,
+	// whether or not they would be in the bundle.
+	DisposedDecisions int `json:"disposed_decisions"`
 }
 
 // FileInfo is one file of a bundle.

@@ -70,6 +70,8 @@ type totals struct {
 	NotToldByAnyDelivery int `json:"not_told_by_any_delivery"`
 	// Commits are the first-parent commits of all branches.
 	Commits commits `json:"commits"`
+	// DecisionsDisposed are the decisions of the period that are gone.
+	DecisionsDisposed int `json:"decisions_disposed"`
 }
 
 // kindBlind is the kind of the exceptions that say when nothing could be seen.
@@ -79,7 +81,7 @@ const kindBlind = "blind-interval"
 // were enrolled and had none.
 func reconcile(c *contents, found []followed) completeness {
 	q := c.query
-	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposed}, Scope: scopeWithin(c.scopes, q, c.asOf)}
+	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposals.records, DecisionsDisposed: c.disposals.decisions}, Scope: scopeWithin(c.scopes, q, c.asOf)}
 	lines, renamed := branchLines{}, renamesIn(c.changes)
 	last := int64(-1)
 	for i := range c.changes {

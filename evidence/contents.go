@@ -45,14 +45,13 @@ type contents struct {
 	// protections and attested are in the order of the log.
 	protections []protectionState
 	attested    []attestedBypass
-	// disposed counts the records that are wanted and whose bodies are gone.
-	disposed int
+	disposals   disposals
 }
 
 // wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
 // there only if a change rests on them.
 func wantedKinds() []string {
-	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw}
+	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw, leafDisposal}
 }
 
 // wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
@@ -65,6 +64,9 @@ func (q Query) wanted(l ledger.Leaf) bool {
 func (c *contents) leaf(l ledger.Leaf, raw []byte) error {
 	c.hashes = append(c.hashes, c.tree.Append(raw)...)
 	c.asOf = l.RecordedAt
+	if l.Kind == leafDecision && c.query.during(l.RecordedAt) {
+		c.disposals.decided = append(c.disposals.decided, l.Seq)
+	}
 	if c.after.text == "" && !l.RecordedAt.Before(c.query.To) {
 		c.after = afterPeriod{l.Seq, ledger.Checkpoint{Origin: c.origin, Size: c.tree.Size(), Root: c.tree.Root()}.Text()}
 	}
@@ -74,10 +76,13 @@ func (c *contents) leaf(l ledger.Leaf, raw []byte) error {
 // record takes the record of the next leaf that is wanted; nil: it was disposed of.
 func (c *contents) record(l ledger.Leaf, body []byte) error {
 	if body == nil {
-		c.disposed++
+		c.disposals.gone = append(c.disposals.gone, l)
 		return nil
 	}
+	c.disposals.kept = append(c.disposals.kept, l.Seq)
 	switch l.Kind {
+	case leafDisposal:
+		return c.disposals.certificateOf(l, body)
 	case leafMerge:
 		found, err := changesOf(l, body, c.query)
 		c.changes = append(c.changes, found...)
@@ -141,6 +146,7 @@ type findings struct {
 	byID         map[string]*change
 	exceptions   []followed
 	draws        []recordedDraw
+	disposals    []certificate
 	register     *recordedRegister // nil: there is none
 	draw         *DrawRecord       // nil: no sample
 	drawn        []Drawn
@@ -163,7 +169,7 @@ type findings struct {
 func (c *contents) derive(organisation, github string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
 	sortChanges(c.changes)
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
-	f := &findings{query: c.query, organisation: organisation, github: github, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded,
+	f := &findings{query: c.query, organisation: organisation, github: github, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, disposals: c.disposals.certificates, register: c.register, digest: Digest(list), recorded: recorded,
 		log: signedLog{c.origin, c.tree.Size(), c.tree.Root(), c.asOf, c.hashes}, protections: c.protections, attested: c.attested}
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
@@ -189,10 +195,13 @@ func (c *contents) derive(organisation, github string, recorded func(leaf int64)
 		}
 	}
 	f.decisions = f.wantedDecisions()
+	if err := c.disposals.needed(f.decisions); err != nil {
+		return nil, err
+	}
 	t := f.completeness.Totals
 	f.counts = Counts{
 		Population: len(c.changes), Sample: f.sampled(), Deviations: t.Deviations, Exceptions: len(f.exceptions), Decisions: len(f.decisions),
-		Undecided: t.WithoutDecision, Gaps: t.Gaps, Disposed: c.disposed,
+		Undecided: t.WithoutDecision, Gaps: t.Gaps, Disposed: c.disposals.records, DisposedDecisions: c.disposals.decisions,
 		Unexplained: t.Commits.Unexplained, NotListed: t.Commits.UpdatesNotListed,
 	}
 	return f, nil

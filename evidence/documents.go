@@ -19,6 +19,7 @@ func (f *findings) documents() []document {
 		{"completeness.json", f.completeness.json},
 		{"sample.csv", func() ([]byte, error) { return f.sampleTable().csv() }},
 		{"draws.csv", func() ([]byte, error) { return f.drawsTable().csv() }},
+		{"disposals.csv", func() ([]byte, error) { return disposalsTable(f.disposals, f.query).csv() }},
 		{"exceptions.csv", func() ([]byte, error) {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},

@@ -105,6 +105,14 @@ func (x *exporter) read(ctx context.Context) (err error) {
 		if err := x.records(ctx, func(l ledger.Leaf, _, body []byte) error { return x.contents.record(l, body) }); err != nil {
 			return err
 		}
+		switch err := x.contents.disposals.settle(x.Query); {
+		case errors.Is(err, errNotCertified) && x.Size == 0:
+			continue // it was disposed of while the log was read
+		case errors.Is(err, errNotCertified):
+			return fmt.Errorf("%w: the log had %d leaves, and something was disposed of since: %w; export it as it is now", ErrExport, x.Size, err)
+		case err != nil:
+			return err
+		}
 		drawn, err := x.draw(ctx)
 		if err != nil {
 			return err
@@ -113,7 +121,7 @@ func (x *exporter) read(ctx context.Context) (err error) {
 			return x.derive(ctx)
 		}
 	}
-	return fmt.Errorf("%w: the log grows faster than a sample is drawn from it: end the period in the past", ErrExport)
+	return fmt.Errorf("%w: the log grows faster than it is read: end the period in the past", ErrExport)
 }
 
 func (x *exporter) leaves(ctx context.Context, do func(l ledger.Leaf, leaf []byte) error) error {
@@ -238,6 +246,9 @@ func (x *exporter) addLeaves(ctx context.Context) error {
 func (x *exporter) addRecords(ctx context.Context) error {
 	return x.add(fileRecords, func(w io.Writer) error {
 		return x.records(ctx, func(l ledger.Leaf, salt, body []byte) error {
+			if body == nil && x.contents.disposals.by(l.Seq) == nil {
+				return fmt.Errorf("%w: the record of leaf %d was disposed of meanwhile: export again", ErrExport, l.Seq)
+			}
 			if body == nil {
 				return nil
 			}

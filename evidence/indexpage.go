@@ -86,6 +86,7 @@ func aboutFile(name string) string {
 	return map[string]string{
 		"population.csv": "every change that reached an enrolled branch in the period", "completeness.json": "what the population was reconciled with, and what came of it",
 		"sample.csv": "the sample, in the order in which it was drawn", "draws.csv": "every sample that was ever drawn of any part of the period",
+		"disposals.csv":  "what was disposed of, by the certificates in the log",
 		"exceptions.csv": "every exception that was open in the period", "protection.csv": "how each branch was protected, from when to when",
 		"bypass-attestations.csv": "what owners showed of who may bypass rulesets", "validation-stack.md": "which tests and checks the policies asked for",
 		"attributes.csv": "what an auditor tests of each change, attribute by attribute", "results.json": "what the sample and the population showed, in figures",
@@ -119,7 +120,7 @@ func (f *findings) indexPage() (p indexPage, err error) {
 	if err := f.showChanges(&p); err != nil {
 		return p, err
 	}
-	p.Whole = t.Commits.Unexplained+t.Commits.UpdatesNotListed+t.Gaps+t.BlindIntervals+t.RecordsDisposed+p.Unread+len(p.Unreadable) == 0
+	p.Whole = t.Commits.Unexplained+t.Commits.UpdatesNotListed+t.Gaps+t.BlindIntervals+t.RecordsDisposed+t.DecisionsDisposed+p.Unread+len(p.Unreadable) == 0
 	return p, nil
 }
 

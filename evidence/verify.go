@@ -311,10 +311,17 @@ func (v *verifier) records() error {
 	if err == nil {
 		err = skipTo(int64(len(v.leaves)))
 	}
+	if err == nil {
+		err = orBroken(fileRecords, v.contents.disposals.settle(v.report.Manifest.Query))
+	}
 	if err != nil {
 		return err
 	}
-	v.held("records", "All %d records of the period are what their leaves commit to; %d were disposed of.", n, v.contents.disposed)
+	d := v.contents.disposals
+	v.held("records", "All %d records of the period are what their leaves commit to; %d were disposed of.", n, d.records)
+	if len(d.gone)+d.decisions > 0 {
+		v.held("disposals", "Each record that is not there is named by a certificate of its disposal in the log. %d decisions of the period could not be made again, because their bodies were disposed of.", d.decisions)
+	}
 	return nil
 }
 

@@ -18,7 +18,7 @@ func (f *findings) sheets(limit int) ([]sheet, error) {
 	}
 	tables := []table{
 		populationTable(f.changes), f.sampleTable(), f.drawsTable(), results, attributes, exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query), f.emergencyTable(),
-		f.agentsTable(), f.subprocessorsTable(), registerTable(f.register, f.query), f.metricsTable(),
+		f.agentsTable(), f.subprocessorsTable(), registerTable(f.register, f.query), disposalsTable(f.disposals, f.query), f.metricsTable(),
 	}
 	sheets := []sheet{{}}
 	for _, t := range tables {

@@ -62,7 +62,7 @@ func TestWorkbookHoldsTheTables(t *testing.T) {
 			t.Errorf("%s: %d rows, want %d", s.title, len(got), len(s.rows)+1)
 		}
 	}
-	if want := []string{"About", "Population", "Sample", "Draws", "Results", "Attributes", "Exceptions", "Emergencies and bypasses", "Agents", "Subprocessors", "Register", "Metrics"}; !slices.Equal(titles, want) {
+	if want := []string{"About", "Population", "Sample", "Draws", "Results", "Attributes", "Exceptions", "Emergencies and bypasses", "Agents", "Subprocessors", "Register", "Disposals", "Metrics"}; !slices.Equal(titles, want) {
 		t.Errorf("sheets %q, want %q", titles, want)
 	}
 	if again := p.document(p.findings(), "workbook.xlsx"); !bytes.Equal(again, book) {

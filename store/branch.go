@@ -240,7 +240,20 @@ func (n Tenant) TipBefore(ctx context.Context, repoID, activityID int64) (tip st
 	return tip, err
 }
 
-const selectPushes = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body
+const selectDeleted = `SELECT before_sha FROM branch_updates
+WHERE org_id = $1 AND repo_id = $2 AND ref = $3 AND type = 'branch_deletion' ORDER BY leaf_index DESC LIMIT 1`
+
+// TipWhenDeleted is the commit that a branch was at when it was last deleted; empty: no deletion
+// of it was looked at.
+func (n Tenant) TipWhenDeleted(ctx context.Context, repoID int64, ref string) (tip string, err error) {
+	err = n.s.one(ctx, selectDeleted, []any{n.org, repoID, ref}, &tip)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return tip, err
+}
+
+const selectPushes = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body, disposed
 FROM observations WHERE org_id = $1 AND repo_id = $2 AND seq > $3 AND event = 'push' ORDER BY seq`
 
 // PushesAfter returns the pushes to a repository that were received after an observation, in

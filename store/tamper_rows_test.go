@@ -89,3 +89,48 @@ func TestCheckLedgerComparesRowsWithTheirLeaves(t *testing.T) {
 		t.Errorf("an exception as it was a step ago: got %+v", back.FirstBad)
 	}
 }
+
+// A row that stays when the body of its leaf is disposed of is one of such a leaf, says no more than
+// it may, and is the only one.
+func TestRowsOfWhatWasDisposedOf(t *testing.T) {
+	at := newClock()
+	at.advance(400 * day)
+	path := filepath.Join(t.TempDir(), "rows.db")
+	ok(t, os.WriteFile(path, rowsOfLeaves(t), 0o600))
+	s := must(Open(t.Context(), Options{URL: "sqlite:" + path, Signer: testKey(t), Origin: "log.example", Now: at.Now}))
+	n := s.Tenant(acme)
+	open := must(n.Exceptions(t.Context(), ExceptionFilter{}))
+	ok(t, n.StepException(t.Context(), open[0].ID, func(e *Exception) bool {
+		e.State, e.Step, e.By = ExceptionClosed, "closed", "bob"
+		return true
+	}))
+	at.advance(400 * day)
+	run := n.newPurge(retention(s, 365*day, 0, 0))
+	run.certificate.Before = s.now()
+	ok(t, run.workOut(t.Context()))
+	ok(t, run.records(t.Context(), []int64{1, 2, 4, 5})) // and then it is stopped: the newest step is there still
+	if got := missing(t, s); !slices.Equal(got, []string{"exception 2", "merge 5"}) {
+		t.Fatalf("disposed of %v", got)
+	}
+	verifyLog(t, s)
+	ok(t, s.Close())
+	file, err := os.ReadFile(path)
+	ok(t, err)
+	const another = `INSERT INTO branch_updates SELECT org_id, repo_id, 13, ref, before_sha, after_sha, type, actor_id, actor, at, source, seq, delivery_id, received_at, findings, %d FROM branch_updates`
+	for name, change := range map[string]string{
+		"who did it":                      `UPDATE branch_updates SET actor = 'dave'`,
+		"another row of the leaf":         fmt.Sprintf(another, 5),
+		"a row of no leaf":                fmt.Sprintf(another, 9999),
+		"a row of a leaf of another kind": `UPDATE branch_updates SET leaf_index = 2`,
+		"a step of such a leaf":           `INSERT INTO exception_steps SELECT org_id, id, 5 FROM exceptions`,
+		"an exception of such a leaf":     `UPDATE exceptions SET leaf_index = 2`,
+		"an attestation of such a leaf":   `UPDATE attestations SET leaf_index = 5`,
+	} {
+		if r := tamper(t, file, func(db *sql.DB) { exec(t, db, change) }); r.FirstBad == nil || !strings.Contains(r.FirstBad.What, "row of the") {
+			t.Errorf("%s: got %+v", name, r.FirstBad)
+		}
+	}
+	if r := tamper(t, file, func(*sql.DB) {}); r.FirstBad != nil {
+		t.Errorf("untouched: %+v", r.FirstBad)
+	}
+}

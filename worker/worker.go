@@ -40,6 +40,8 @@ type Settings struct {
 	// AskEvery is how often a witness is asked about new checkpoints. However many there were in
 	// between, the newest is cosigned. Default 5 s.
 	AskEvery time.Duration
+	// Keep says how long the data of an organisation is kept, by its login. Default: for ever.
+	Keep func(login string) Keep
 	// WebURL is GitHub's address for people, for links; without a trailing slash.
 	WebURL string
 	// Now is the clock. Default time.Now.
@@ -75,6 +77,9 @@ func New(s Settings) *Worker {
 	if s.AskEvery == 0 {
 		s.AskEvery = 5 * time.Second
 	}
+	if s.Keep == nil {
+		s.Keep = func(string) Keep { return Keep{} }
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -93,6 +98,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer running.Wait()
 	running.Go(func() { w.sealObservations(ctx) })
 	running.Go(func() { w.hearWitnesses(ctx) })
+	running.Go(func() { w.retain(ctx) })
 	slots := make(chan struct{}, w.Parallel)
 	for ctx.Err() == nil {
 		free := w.Parallel - len(slots)

@@ -48,13 +48,9 @@ func runExport(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	secret, err := os.ReadFile(o.keyFile)
+	key, err := readSigningKey(o.keyFile)
 	if err != nil {
-		return fmt.Errorf("signing key: %w\n  hint: --key names the key that serve signs the log with", err)
-	}
-	key, err := ledger.ParseKey(string(secret))
-	if err != nil {
-		return fmt.Errorf("signing key %s: %w", o.keyFile, err)
+		return err
 	}
 	options := store.Options{URL: o.database, Signer: key}
 	return withDatabase(ctx, options, func(st *store.Store) error {
@@ -100,7 +96,7 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	database := databaseFlag(flags, env)
 	flags.StringVar(&o.org, "org", "", "the organisation, by `login`")
 	flags.StringVar(&o.out, "o", "", "the `file` to write")
-	flags.StringVar(&o.keyFile, "key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the key that signs the log")
+	keyFile := keyFlag(flags, env)
 	from := flags.String("from", "", "first `date` of the period, YYYY-MM-DD, UTC")
 	to := flags.String("to", "", "last `date` of the period")
 	flags.Int64Var(&o.size, "log-size", 0, "make the bundle again as it was when the log had this `number` of leaves")
@@ -120,7 +116,7 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	if err := parseFlags(flags, args); err != nil {
 		return o, err
 	}
-	o.database = *database
+	o.database, o.keyFile = *database, *keyFile
 	if plan != (evidence.Plan{}) {
 		s.Plan = &plan
 	}
@@ -165,8 +161,9 @@ func (o exportOrder) write(env environment, record func(m evidence.Manifest, bun
 		fmt.Fprintf(env.stdout, "The sample has %d of them; the draw is recorded in the log.\n", c.Sample)
 	}
 	fmt.Fprintf(env.stdout, "%d decisions are in it, with what they were made from. Log: %d leaves.\n", c.Decisions, m.LogSize)
-	if c.Gaps+c.Unexplained+c.NotListed+c.Disposed > 0 {
-		fmt.Fprintf(env.stdout, "NOT COMPLETE: %d gaps, %d commits that nothing explains, %d updates whose commits are not listed, %d records disposed of; see completeness.json.\n", c.Gaps, c.Unexplained, c.NotListed, c.Disposed)
+	if c.Gaps+c.Unexplained+c.NotListed+c.Disposed+c.DisposedDecisions > 0 {
+		fmt.Fprintf(env.stdout, "NOT COMPLETE: %d gaps, %d commits that nothing explains, %d updates whose commits are not listed; see completeness.json.\n", c.Gaps, c.Unexplained, c.NotListed)
+		fmt.Fprintf(env.stdout, "%d records disposed of, and %d decisions that cannot be made again for that reason; see disposals.csv.\n", c.Disposed, c.DisposedDecisions)
 	}
 	fmt.Fprintf(env.stdout, "\nAnybody checks it with: countersign verify %s\n", o.out)
 	return nil

@@ -139,7 +139,14 @@ func printReport(w io.Writer, org string, r store.LedgerReport) {
 	}
 	slices.Sort(kinds)
 	for _, kind := range kinds {
-		fmt.Fprintf(w, "  %8d %s\n", r.Kinds[kind], kind)
+		fmt.Fprintf(w, "  %8d %s", r.Kinds[kind], kind)
+		if gone := r.Disposed[kind]; gone > 0 {
+			fmt.Fprintf(w, ", %d of them disposed of", gone)
+		}
+		fmt.Fprintln(w)
+	}
+	if r.DisposedObservations > 0 {
+		fmt.Fprintf(w, "What %d events said was disposed of.\n", r.DisposedObservations)
 	}
 }
 

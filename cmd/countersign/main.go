@@ -49,7 +49,10 @@ func commands() []command {
 		{"export", "write the evidence of an audit period into one file", runExport},
 		{"verify", "check such a file, offline", runVerify},
 		{"corroborate", "ask GitHub again what such a file says, with your own token", runCorroborate},
+		{"agents", "say what agents did", runAgents},
 		{"access", "say who exported evidence", runAccess},
+		{"retention", "say what was disposed of, and place legal holds", runRetention},
+		{"person", "export or erase what is held about one account", runPerson},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
 		{"version", "print the version", runVersion},
 	}

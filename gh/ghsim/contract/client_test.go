@@ -177,6 +177,10 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 		"IssueComments": func(ctx context.Context, c *gh.Client) error {
 			return count(c.IssueComments(ctx, repo, st.issue.Number(), time.Now().Add(-time.Hour)))
 		},
+		"Closing": func(ctx context.Context, c *gh.Client) error {
+			closing, err := c.Closing(ctx, repo, st.issue.Number())
+			return errors.Join(err, some(int(closing.At.Unix())))
+		},
 		"CreateIssue": func(ctx context.Context, c *gh.Client) error {
 			opened, err := c.CreateIssue(ctx, repo, "An exception", "…", []string{"exception"})
 			return errors.Join(err, some(opened))
