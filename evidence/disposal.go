@@ -143,7 +143,7 @@ func (d *disposals) settle(q Query) error {
 // that was still open then has a later step; a branch whose protection is not known is shown so.
 func (q Query) concerns(l ledger.Leaf) bool {
 	switch l.Kind {
-	case leafEnrolment, leafScope, leafRegister:
+	case leafEnrolment, leafScope, leafRegister, leafBackfill:
 		return true
 	}
 	return !l.RecordedAt.Before(q.From.Add(-clockSkew))

@@ -15,7 +15,6 @@ type document struct {
 // documents are listed in the order in which they are written.
 func (f *findings) documents() []document {
 	out := []document{
-		{"population.csv", func() ([]byte, error) { return populationTable(f.changes).csv() }},
 		{"completeness.json", f.completeness.json},
 		{"sample.csv", func() ([]byte, error) { return f.sampleTable().csv() }},
 		{"draws.csv", func() ([]byte, error) { return f.drawsTable().csv() }},
@@ -53,6 +52,7 @@ type streamed struct {
 // streamed are written after the other documents.
 func (f *findings) streamed() []streamed {
 	return []streamed{
+		{"population.csv", populationTable(f.changes).write},
 		{"workbook.xlsx", f.workbook},
 	}
 }

@@ -44,7 +44,7 @@ func brokenLog(t *testing.T) *findings {
 	if err := c.disposals.settle(c.query); err != nil {
 		t.Fatal(err)
 	}
-	f, err := c.derive("acme", "https://github.example", nil)
+	f, err := c.derive("acme", "https://github.example", recordedDecisions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func (a archive) verify(t Trust) (Report, error) {
 			return v.report, err
 		}
 	}
-	v.report.Mainlines = mainlines(v.findings.changes)
+	v.report.Mainlines = mainlines(v.findings.updates)
 	if t.Tested != nil {
 		return v.report, v.findings.tested(t.Tested)
 	}
@@ -343,7 +343,7 @@ func (v *verifier) record(file string, line []byte) (r recordLine, l ledger.Leaf
 // counts draws the sample again and compares the figures of the manifest with the records.
 func (v *verifier) counts() (err error) {
 	m := &v.report.Manifest
-	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, v.recorded); err != nil {
+	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, recordedDecisions{whole: v.recorded, alone: v.recordedAlone}); err != nil {
 		return orBroken(fileRecords, err)
 	}
 	if m.Population != v.findings.digest {
@@ -354,6 +354,9 @@ func (v *verifier) counts() (err error) {
 	}
 	v.held("population", "The population is the %d changes of the records, in %d updates of %d branches; %d gaps.", m.Counts.Population,
 		v.findings.completeness.Totals.Updates, len(v.findings.completeness.Branches), m.Counts.Gaps)
+	if n := m.Counts.BeforeInstallation; n > 0 {
+		v.held("before installation", "%d changes of the population came before their branch was enrolled. They were read from GitHub's list afterwards, and nothing about them was tested.", n)
+	}
 	if d := v.findings.draw; d != nil {
 		v.held("sample", "The %d items of the sample are those of the seed, which came from the %s.", v.findings.sampled(), d.SeedBy)
 	}

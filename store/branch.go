@@ -56,10 +56,7 @@ func (n Tenant) Branches(ctx context.Context, repoID int64) ([]Branch, error) {
 func (n Tenant) branches(ctx context.Context, query string, args ...any) ([]Branch, error) {
 	var out []Branch
 	err := n.s.query(ctx, query, args, func(scan func(...any) error) error {
-		var b Branch
-		var since, blind int64
-		err := scan(&b.RepoID, &b.Repository, &b.Ref, &b.Mode, &b.ActivityID, &b.Tip, &b.Seq, &since, &blind)
-		b.Since, b.BlindSince = fromMicros(since), fromMicros(blind)
+		b, err := scanBranch(scan)
 		out = append(out, b)
 		return err
 	})
@@ -67,6 +64,13 @@ func (n Tenant) branches(ctx context.Context, query string, args ...any) ([]Bran
 		return nil, fmt.Errorf("store: list branches: %w", err)
 	}
 	return out, nil
+}
+
+func scanBranch(scan func(...any) error) (b Branch, err error) {
+	var since, blind int64
+	err = scan(&b.RepoID, &b.Repository, &b.Ref, &b.Mode, &b.ActivityID, &b.Tip, &b.Seq, &since, &blind)
+	b.Since, b.BlindSince = fromMicros(since), fromMicros(blind)
+	return b, err
 }
 
 const selectFollowed = `SELECT repo_id, repository, ref FROM branches WHERE org_id = $1 AND (repo_id = $2 OR $2 = 0) ORDER BY repo_id, ref`

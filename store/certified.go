@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/countersign/countersign/ledger"
 )
 
@@ -154,11 +156,15 @@ func (c *checker) checkNoDecision(ctx context.Context, index int64) error {
 	return err
 }
 
-// checkDisposal checks that a certificate counts what is missing by it, leaf by leaf.
+// checkDisposal checks that the log's key signed a certificate, and that it counts what is missing by
+// it, leaf by leaf.
 func (c *checker) checkDisposal(leaf ledger.Leaf, body []byte) error {
 	var d Disposal
 	if err := json.Unmarshal(body, &d); err != nil || d.V != disposalVersion {
 		return bad(leaf.Seq, "leaf %d: its body is no record of a disposal", leaf.Seq)
+	}
+	if err := c.checkSigned(leaf, d); err != nil {
+		return err
 	}
 	var leaves, seqs int64
 	for _, r := range d.Leaves {
@@ -169,6 +175,33 @@ func (c *checker) checkDisposal(leaf ledger.Leaf, body []byte) error {
 	}
 	if leaves != d.Records || seqs != d.Observations || !maps.Equal(d.Kinds, c.certified.kinds[leaf.Seq]) {
 		return bad(leaf.Seq, "leaf %d: it counts other records than are missing by it", leaf.Seq)
+	}
+	return nil
+}
+
+// checkSigned checks that the key of the term signed a certificate: others may write to the database.
+func (c *checker) checkSigned(leaf ledger.Leaf, d Disposal) error {
+	m := term{origin: c.head.origin}
+	if len(c.terms) > 0 {
+		m = c.terms[c.term]
+	}
+	verifiers := c.n.s.verifiers
+	if len(verifiers) == 0 {
+		return ErrNoSigner
+	}
+	if c.handedOver() {
+		v, err := ledger.ParseVerifier(m.public)
+		if err != nil {
+			return bad(leaf.Seq, "leaf %d: %v", leaf.Seq, err)
+		}
+		verifiers = []note.Verifier{v}
+	}
+	what, err := d.toSign(m.origin, leaf.Seq)
+	if err != nil {
+		return err
+	}
+	if err := what.Check([]byte(d.Signed), verifiers...); err != nil {
+		return bad(leaf.Seq, "leaf %d: the certificate of a disposal is not signed by the log's key: %v", leaf.Seq, err)
 	}
 	return nil
 }

@@ -135,7 +135,8 @@ FROM log_heads h JOIN orgs o ON o.org_id = h.org_id WHERE h.org_id = $1`
   + (SELECT COUNT(*) FROM exceptions WHERE org_id = $1)
   + (SELECT COUNT(*) FROM attestations WHERE org_id = $1)
   + (SELECT COUNT(*) FROM protection_snapshots WHERE org_id = $1)
-  + (SELECT COUNT(*) FROM branch_updates WHERE org_id = $1)`
+  + (SELECT COUNT(*) FROM branch_updates WHERE org_id = $1)
+  + (SELECT COUNT(*) FROM backfilled_updates WHERE org_id = $1)`
 )
 
 func (c *checker) run(ctx context.Context, progress func(done, total int64)) error {

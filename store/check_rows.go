@@ -27,6 +27,9 @@ func protectionRow(repo int64, ref string) string {
 func updateRow(repo, activity int64) string {
 	return fmt.Sprintf("update %d of repository %d", activity, repo)
 }
+func backfilledRow(repo, activity int64) string {
+	return fmt.Sprintf("earlier update %d of repository %d", activity, repo)
+}
 
 // updateBody is what the body of a leaf about an update says of the update's row. What else is in
 // it is for whoever judges updates.
@@ -62,6 +65,12 @@ func (r newestRows) see(leaf ledger.Leaf, body []byte) error {
 			return err
 		}
 		r[updateRow(u.Update.RepositoryID, u.Update.ID)] = leaf.Seq
+	case LeafBackfilled:
+		var u Backfilled
+		if err := json.Unmarshal(body, &u); err != nil {
+			return err
+		}
+		r[backfilledRow(u.Update.RepositoryID, u.Update.ID)] = leaf.Seq
 	}
 	return nil
 }
@@ -78,6 +87,8 @@ FROM protection_snapshots p LEFT JOIN log_leaves l ON l.org_id = p.org_id AND l.
 	selectUpdateRows = `SELECT u.leaf_index, l.body, u.repo_id, u.activity_id, u.ref, u.before_sha, u.after_sha, u.type, u.actor_id, u.actor, u.at,
   u.source, u.seq, u.received_at, u.findings
 FROM branch_updates u LEFT JOIN log_leaves l ON l.org_id = u.org_id AND l.leaf_index = u.leaf_index WHERE u.org_id = $1 ORDER BY u.leaf_index`
+	selectBackfilledRows = `SELECT u.leaf_index, l.body, u.repo_id, u.activity_id
+FROM backfilled_updates u LEFT JOIN log_leaves l ON l.org_id = u.org_id AND l.leaf_index = u.leaf_index WHERE u.org_id = $1 ORDER BY u.leaf_index`
 )
 
 // rowReader scans one row: its columns behind the leaf's index and body, which are given. It
@@ -94,7 +105,7 @@ func (c *checker) checkRows(ctx context.Context) error {
 	}{
 		{selectExceptionRows, LeafException, readExceptionRow}, {selectStepRows, LeafException, readStepRow},
 		{selectAttestationRows, LeafAttestation, readAttestationRow}, {selectProtectionRows, LeafProtection, readProtectionRow},
-		{selectUpdateRows, LeafMerge, readUpdateRow},
+		{selectUpdateRows, LeafMerge, readUpdateRow}, {selectBackfilledRows, LeafBackfilled, readBackfilledRow},
 	} {
 		err := c.n.s.query(ctx, table.query, []any{c.n.org}, func(scan func(...any) error) error {
 			var leaf int64
@@ -222,4 +233,14 @@ func readUpdateRow(scan func(...any) error, leaf *int64, body *[]byte) (string, 
 		row.Type == u.Type && row.Actor.ID == u.Actor.ID && row.Actor.Login == u.Actor.Login && at == micros(u.At) &&
 		(source == "delivery") == (u.Seq > 0) && row.Seq == u.Seq && received == micros(u.ReceivedAt) && findings == len(said.Findings)
 	return updateRow(row.RepositoryID, row.ID), same, nil
+}
+
+func readBackfilledRow(scan func(...any) error, leaf *int64, body *[]byte) (string, bool, error) {
+	var repo, activity int64
+	var said Backfilled
+	if err := scan(leaf, body, &repo, &activity); err != nil {
+		return "", false, err
+	}
+	err := json.Unmarshal(*body, &said)
+	return backfilledRow(repo, activity), *body == nil || err == nil && said.Update.RepositoryID == repo && said.Update.ID == activity, nil
 }

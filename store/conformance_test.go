@@ -46,6 +46,7 @@ func conformance(t *testing.T, open opener) {
 		{"sealing observations", testSeal},
 		{"checkpoints", testCheckpoints},
 		{"concurrent records in one log", testConcurrentRecords},
+		{"histories of branches", testBackfill},
 		{"invalid arguments", testInvalid},
 		{"contexts and closing", testContexts},
 		{"an exception is opened once", testAnExceptionIsOpenedOnceAndKeepsItsSteps},

@@ -55,6 +55,9 @@ type Disposal struct {
 	// them.
 	Blobs int64     `json:"blobs,omitempty"`
 	At    time.Time `json:"at"` // UTC, to the microsecond
+	// Signed is a ledger.Disposal of the record as it is without this, signed by the log's key; exact
+	// text.
+	Signed string `json:"signed"`
 }
 
 const disposalVersion = 1
@@ -64,6 +67,7 @@ const disposalVersion = 1
 var disposable = map[string]bool{
 	LeafDecision: true, LeafObservations: true, LeafMerge: true, LeafException: true, LeafProtection: true,
 	LeafAttestation: true, LeafDraw: true, LeafAccess: true, LeafScope: true, LeafEnrolment: true, LeafRegister: true,
+	LeafBackfilled: true, LeafBackfill: true,
 }
 
 // addTo adds a number, larger than those before, to runs.
@@ -85,18 +89,58 @@ func (d *Disposal) add(o Disposal) {
 	d.Blobs += o.Blobs
 }
 
-// recordDisposal certifies a disposal, if there was one.
+// recordDisposal certifies a disposal, if there was one. ErrNoSigner without a key, and ErrOtherKey if
+// the key is not the log's.
 func (n Tenant) recordDisposal(t *txn, d Disposal) error {
 	if d.empty() {
 		return nil
 	}
 	d.V, d.At = disposalVersion, n.s.now().UTC().Truncate(time.Microsecond)
+	if err := n.signDisposal(t, &d); err != nil {
+		return err
+	}
 	body, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("encode disposal: %w", err)
 	}
 	_, err = n.appendRecord(t, LeafDisposal, d.At, body)
 	return err
+}
+
+// signDisposal signs the record that the next leaf is to be of.
+func (n Tenant) signDisposal(t *txn, d *Disposal) error {
+	if n.s.signer == nil {
+		return ErrNoSigner
+	}
+	h, err := n.s.ensureLog(t, n.org)
+	if err != nil {
+		return err
+	}
+	terms, err := loadTerms(t, n.org)
+	if err != nil {
+		return err
+	}
+	m, err := n.s.current(h, terms)
+	if err != nil {
+		return err
+	}
+	what, err := d.toSign(m.origin, h.size)
+	if err != nil {
+		return err
+	}
+	signed, err := what.Sign(n.s.signer)
+	d.Signed = string(signed)
+	return err
+}
+
+// toSign is what is signed of the record of a leaf.
+func (d Disposal) toSign(origin string, leaf int64) (ledger.Disposal, error) {
+	d.Signed = ""
+	body, err := json.Marshal(d)
+	if err != nil {
+		return ledger.Disposal{}, fmt.Errorf("encode disposal: %w", err)
+	}
+	return ledger.Disposal{Origin: origin, Leaf: leaf, SHA256: hexSHA256(body)}, nil
 }
 
 // Certified is a disposal with its leaf.

@@ -22,7 +22,7 @@ type keptRecord struct {
 type about struct {
 	ID           string            `json:"id"`            // exception
 	RecordID     string            `json:"record_id"`     // decision
-	RepositoryID int64             `json:"repository_id"` // decision, exception, protection, attestation
+	RepositoryID int64             `json:"repository_id"` // decision, exception, protection, attestation, backfill
 	Number       int               `json:"number"`        // decision
 	HeadSHA      string            `json:"head_sha"`      // decision
 	RulesetID    int64             `json:"ruleset_id"`    // attestation
@@ -31,7 +31,7 @@ type about struct {
 	Update       struct {
 		ID           int64 `json:"id"`
 		RepositoryID int64 `json:"repository_id"`
-	} `json:"update"` // merge
+	} `json:"update"` // merge, backfilled
 	Observations []observationSummary `json:"observations"`
 }
 
@@ -62,7 +62,7 @@ func loadKept(t *txn, org, index int64) (*keptRecord, error) {
 // repositories are those that a record is about; 0: none in particular.
 func (r *keptRecord) repositories() (out []int64) {
 	switch r.kind {
-	case LeafMerge:
+	case LeafMerge, LeafBackfilled:
 		return []int64{r.about.Update.RepositoryID}
 	case LeafAttestation:
 		// A ruleset of the organisation protects branches of all its repositories.

@@ -114,7 +114,7 @@ func (p *purge) keepsRecord(t *txn, held coverage, r *keptRecord) (why string, e
 		if why, err = asked(t, KeptInForce, countSnapshot, p.org, r.index); why == "" && err == nil {
 			why, err = asked(t, KeptByException, countDrifts, p.org, r.about.RepositoryID)
 		}
-	case LeafScope, LeafEnrolment, LeafRegister:
+	case LeafScope, LeafEnrolment, LeafRegister, LeafBackfill:
 		return KeptAsScope, nil
 	}
 	return why, err

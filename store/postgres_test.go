@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -298,6 +301,19 @@ func TestLargeNumbers(t *testing.T) {
 		t.Errorf("got %v, %v", list, err)
 	}
 	verifyLog(t, s)
+}
+
+// PostgreSQL takes 32 bits for a placeholder that a statement compares with a number first.
+func TestPlaceholdersAreComparedWithColumnsFirst(t *testing.T) {
+	short := regexp.MustCompile(`\$\d+ = 0 OR`)
+	for _, file := range must(filepath.Glob("*.go")) {
+		if strings.HasSuffix(file, "_test.go") || file == "doc.go" {
+			continue
+		}
+		if m := short.FindString(strings.ReplaceAll(string(must(os.ReadFile(file))), "\n", " ")); m != "" {
+			t.Errorf("%s: %s …: write what it is compared with first", file, m)
+		}
+	}
 }
 
 // The pool that reads cannot write.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -370,4 +371,131 @@ func testDisposal(t *testing.T, open opener) {
 		t.Error("what was held of it is still there")
 	}
 	verifyLog(t, s)
+}
+
+// What was disposed of after a copy was made is there again when that is restored, and is disposed of
+// again, under the log's next name and by another key. What begins a term is never disposed of.
+func TestDisposalsOfARestoredLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "evidence.db")
+	s, at, n := aged(t, Options{URL: "sqlite:" + path})
+	_, _, err := n.Checkpoint(t.Context())
+	ok(t, err)
+	ok(t, s.Close())
+	copied := must(os.ReadFile(path))
+	dispose := func(n Tenant) {
+		t.Helper()
+		done, err := n.Purge(t.Context(), retention(n.s, 365*day, 365*day, 30*day))
+		ok(t, err)
+		if report := must(n.CheckLedger(t.Context(), nil)); done.empty() || report.FirstBad != nil || report.Disposed[LeafDecision] == 0 {
+			t.Errorf("disposed of %+v; the check says %+v", done, report)
+		}
+	}
+	open := func(seed byte) Tenant {
+		s := openSQLite(t, Options{URL: "sqlite:" + path, Signer: keyOf(t, seed), Now: at.Now})
+		return s.Tenant(acme)
+	}
+	n = open(0)
+	dispose(n)
+	last, _, err := n.Checkpoint(t.Context())
+	ok(t, err)
+	ok(t, n.s.Close())
+	ok(t, os.WriteFile(path, copied, 0o600))
+	n = open(0)
+	_, err = n.BeginGeneration(t.Context(), last)
+	ok(t, err)
+	verifyLog(t, n.s)
+	dispose(n)
+	ok(t, n.s.Close())
+	n = open(7)
+	handedOver, err := n.ContinueLog(t.Context(), keyOf(t, 0))
+	if err != nil || !handedOver {
+		t.Fatalf("handed over: %v, %v", handedOver, err)
+	}
+	verifyLog(t, n.s)
+	receive(t, n.s, installation(5, "gone", true))
+	if done, err := n.PurgeUninstalled(t.Context(), "why"); err != nil || done.empty() {
+		t.Fatalf("got %+v, %v", done, err)
+	}
+	verifyLog(t, n.s)
+	if got := count(t, n.s, `SELECT COUNT(*) FROM log_leaves WHERE body IS NOT NULL AND kind NOT IN ('disposal', 'generation', 'key-rotation')`); got != 0 {
+		t.Errorf("%d other records are left", got)
+	}
+}
+
+// Whoever asks for the erasure of what names them has exceptions erased with all their steps, also
+// those that do not name them: their row goes with the newest.
+func TestErasedExceptionsGoWhole(t *testing.T) {
+	at := newClock()
+	s := openSQLite(t, Options{Now: at.Now})
+	n := s.Tenant(acme)
+	receive(t, s, arrival("first", acme, 9, "h9"))
+	for _, number := range []int{1, 2} {
+		e, _, err := n.OpenException(t.Context(), Exception{Kind: "emergency", Subject: fmt.Sprint(number), RepoID: repo, Repository: "acme/app", Number: number, Severity: "high", Reason: "why"}, 5)
+		ok(t, err)
+		ok(t, n.StepException(t.Context(), e.ID, func(e *Exception) bool {
+			if e.Number == 1 {
+				e.CausedBy = 99
+			}
+			e.State, e.Step, e.By = ExceptionClosed, "closed", "bob"
+			return true
+		}))
+	}
+	done, err := n.ErasePerson(t.Context(), 99, somebody, "Request 1")
+	ok(t, err)
+	if got := missing(t, s); !slices.Equal(got, []string{"exception 0", "exception 1"}) || done.Records != 2 {
+		t.Errorf("erased %v: %+v", got, done)
+	}
+	if list := must(n.Exceptions(t.Context(), ExceptionFilter{})); len(list) != 1 || list[0].Number != 2 {
+		t.Errorf("left: %+v", list)
+	}
+	verifyLog(t, s)
+}
+
+// Whoever can write to the database, and holds no key, can append a record to the log, but no
+// certificate of a disposal.
+func TestCertificatesAreSigned(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "evidence.db")
+	s, at, n := aged(t, Options{URL: "sqlite:" + source})
+	_, err := n.Purge(t.Context(), retention(s, 365*day, 0, 0))
+	ok(t, err)
+	real := must(n.Disposals(t.Context()))[0]
+	_, _, err = n.Checkpoint(t.Context())
+	ok(t, err)
+	verifyLog(t, s)
+	var open int64 // the draw that was kept
+	ok(t, s.write(t.Context(), "test", func(t *txn) (err error) {
+		open, err = n.appendRecord(t, LeafDraw, at.Now(), []byte(`{"v":1}`))
+		return err
+	}))
+	ok(t, s.Close())
+	file := must(os.ReadFile(source))
+	forged := Disposal{V: disposalVersion, Reason: ReasonRetention, Why: "Kept long enough.", Records: 1, Kinds: map[string]int64{LeafDraw: 1}, Leaves: []Run{{open, open}}}
+	for name, sign := range map[string]func(origin string, leaf int64) string{
+		"nobody": func(string, int64) string { return "" },
+		"another key": func(origin string, leaf int64) string {
+			return string(must(must(forged.toSign(origin, leaf)).Sign(keyOf(t, 9))))
+		},
+		"the log's key, of another disposal": func(string, int64) string { return real.Signed },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "copy.db")
+			ok(t, os.WriteFile(path, file, 0o600))
+			s := openSQLite(t, Options{URL: "sqlite:" + path})
+			n := s.Tenant(acme)
+			var leaf int64
+			ok(t, s.write(t.Context(), "forge", func(x *txn) (err error) {
+				h, err := loadLogHead(x, acme)
+				ok(t, err)
+				d := forged
+				d.Signed = sign(h.origin, h.size)
+				_, err = x.exec(disposeLeaf, acme, open)
+				ok(t, err)
+				leaf, err = n.appendRecord(x, LeafDisposal, at.Now(), must(json.Marshal(d)))
+				return err
+			}))
+			if r := must(n.CheckLedger(t.Context(), nil)); r.FirstBad == nil || r.FirstBad.Index != leaf || !strings.Contains(r.FirstBad.What, "not signed by the log's key") {
+				t.Errorf("got %+v", r.FirstBad)
+			}
+		})
+	}
 }

@@ -50,6 +50,7 @@ var deleteState = []string{
 	`DELETE FROM changes WHERE org_id = $1`,
 	`DELETE FROM policies WHERE org_id = $1`,
 	`DELETE FROM branches WHERE org_id = $1`,
+	`DELETE FROM backfills WHERE org_id = $1`,
 	`DELETE FROM review_permissions WHERE org_id = $1`,
 	`DELETE FROM emergency_members WHERE org_id = $1`,
 }
@@ -58,6 +59,7 @@ var deleteState = []string{
 // they are never missing before it is.
 var deleteRest = []string{
 	`DELETE FROM branch_updates WHERE org_id = $1`,
+	`DELETE FROM backfilled_updates WHERE org_id = $1`,
 }
 
 // PurgeUninstalled disposes of everything that is held about an organisation that uninstalled the

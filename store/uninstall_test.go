@@ -78,3 +78,32 @@ func TestPurgeOfAnUninstalledOrganisation(t *testing.T) {
 	}
 	verifyLog(t, s)
 }
+
+// What says which repositories there are, and what was enrolled when, is needed by evidence of any
+// time: it stays however old it is, and goes with everything else.
+func TestScopeStaysUntilTheAppIsGone(t *testing.T) {
+	c := newClock()
+	s := openSQLite(t, Options{Now: c.Now})
+	n := s.Tenant(acme)
+	receive(t, s, installation(5, "first", false))
+	ok(t, s.write(t.Context(), "test", func(t *txn) error {
+		for _, kind := range []string{LeafScope, LeafEnrolment, LeafRegister} {
+			if _, err := n.appendRecord(t, kind, c.Now(), []byte(`{"v":1}`)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	c.advance(4000 * day)
+	if done, err := n.Purge(t.Context(), retention(s, 365*day, 0, 0)); err != nil || !done.empty() || done.Kept[KeptAsScope] != 3 {
+		t.Errorf("got %+v, %v", done, err)
+	}
+	receive(t, s, installation(5, "gone", true))
+	if done, err := n.PurgeUninstalled(t.Context(), "why"); err != nil || done.Records != 3 {
+		t.Errorf("after the uninstallation: %+v, %v", done, err)
+	}
+	verifyLog(t, s)
+	if at, err := n.LastScope(t.Context()); err != nil || at.IsZero() {
+		t.Errorf("the newest scope was recorded %s, %v", at, err)
+	}
+}

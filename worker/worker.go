@@ -219,6 +219,8 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 		return w.register(ctx, client, job)
 	case store.KindScope:
 		return w.scope(ctx, log, client, job)
+	case store.KindBackfill:
+		return w.backfill(ctx, log, client, job)
 	}
 	return fmt.Errorf("unknown kind of job %q", job.Kind)
 }

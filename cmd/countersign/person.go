@@ -57,7 +57,7 @@ func runPersonExport(ctx context.Context, args []string, env environment) error 
 
 func runPersonErase(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("person erase", env.stderr, personEraseHelp)
-	database, login := databaseFlag(flags, env), orgFlag(flags)
+	database, login, keyFile := databaseFlag(flags, env), orgFlag(flags), keyFlag(flags, env)
 	id := flags.Int64("id", 0, "numeric `id` of the account")
 	reason := flags.String("reason", "", "why, as `text`; it stays in the log")
 	if err := parseFlags(flags, args); err != nil {
@@ -71,7 +71,11 @@ func runPersonErase(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	return withOrg(ctx, store.Options{URL: *database}, *login, flags, func(_ store.OrgRow, n store.Tenant) error {
+	key, err := readSigningKey(*keyFile)
+	if err != nil {
+		return err
+	}
+	return withOrg(ctx, store.Options{URL: *database, Signer: key}, *login, flags, func(_ store.OrgRow, n store.Tenant) error {
 		done, err := n.ErasePerson(ctx, *id, by, strings.TrimSpace(*reason))
 		if err != nil {
 			return err

@@ -35,6 +35,7 @@ type exportedBranch struct {
 	Branch       string   `json:"branch"`
 	Names        []string `json:"names"`
 	BranchNames  []string `json:"branch_names"`
+	Modes        []string `json:"modes"`
 	Gaps         []struct {
 		Update int64 `json:"update"`
 	} `json:"gaps"`

@@ -207,7 +207,7 @@ func printRuns(w io.Writer, what string, runs []store.Run) {
 
 func runHold(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("retention hold", env.stderr, holdHelp)
-	database, login := databaseFlag(flags, env), orgFlag(flags)
+	database, login, keyFile := databaseFlag(flags, env), orgFlag(flags), keyFlag(flags, env)
 	reason := flags.String("reason", "", "why, as `text`; it stays in the log")
 	repository := flags.String("repository", "", "hold only what is about this repository, `owner/name`")
 	until := flags.String("until", "", "last `date` of the hold, YYYY-MM-DD, UTC")
@@ -230,7 +230,12 @@ func runHold(ctx context.Context, args []string, env environment) error {
 	if h.By, err = operator(); err != nil {
 		return err
 	}
-	return withOrg(ctx, store.Options{URL: *database}, *login, flags, func(_ store.OrgRow, n store.Tenant) error {
+	// A hold may be the first record of a log, which has the name of the key.
+	key, err := readSigningKey(*keyFile)
+	if err != nil {
+		return err
+	}
+	return withOrg(ctx, store.Options{URL: *database, Signer: key}, *login, flags, func(_ store.OrgRow, n store.Tenant) error {
 		return placeHold(ctx, n, h, *repository, env.stdout)
 	})
 }
