@@ -89,7 +89,7 @@ const (
 	backfillReadVersion = 1
 
 	selectBackfills = `SELECT repo_id, repository, ref, since, until_at, until_id, asked_at, done_at, names, after_page, read_from, updates, why, result
-FROM backfills WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) ORDER BY repo_id, ref`
+FROM backfills WHERE org_id = $1 AND (repo_id = $2 OR $2 = 0) ORDER BY repo_id, ref`
 	selectBackfill = `SELECT repo_id, repository, ref, since, until_at, until_id, asked_at, done_at, names, after_page, read_from, updates, why, result
 FROM backfills WHERE org_id = $1 AND repo_id = $2 AND ref = $3`
 	// In turn, so that one that is long does not make the others wait.

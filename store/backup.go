@@ -26,7 +26,7 @@ const vacuumInto = `VACUUM INTO $1`
 //
 // ErrNotFound if there is no database at the URL, ErrInvalid if the file is there already.
 func MakeBackup(ctx context.Context, databaseURL, to string) (Backup, error) {
-	path, err := backupPath(databaseURL)
+	path, err := backedUp(databaseURL)
 	if err != nil {
 		return Backup{}, err
 	}
@@ -47,10 +47,18 @@ func MakeBackup(ctx context.Context, databaseURL, to string) (Backup, error) {
 	})
 }
 
+// backedUp is the file of a database that is one.
+func backedUp(databaseURL string) (string, error) {
+	if isPostgres(databaseURL) {
+		return "", fmt.Errorf("%w: a PostgreSQL database is not backed up by countersign\nhint: use pg_dump, or what your PostgreSQL is backed up with, and countersign ledger check on what was restored", ErrInvalid)
+	}
+	return filePath(databaseURL)
+}
+
 // RestoreBackup makes a database of a backup, under a name at which there is none. check is given
 // the database's URL before it has that name: with an error of it, nothing is restored.
 func RestoreBackup(ctx context.Context, from, databaseURL string, check func(databaseURL string, b Backup) error) (Backup, error) {
-	path, err := backupPath(databaseURL)
+	path, err := backedUp(databaseURL)
 	if err != nil {
 		return Backup{}, err
 	}
@@ -62,15 +70,6 @@ func RestoreBackup(ctx context.Context, from, databaseURL string, check func(dat
 		return check("sqlite:"+partial, copied)
 	})
 	return copied, err
-}
-
-// backupPath is the file of a database. PostgreSQL has programs of its own, which know more of it
-// than we could.
-func backupPath(databaseURL string) (string, error) {
-	if isPostgres(databaseURL) {
-		return "", fmt.Errorf("%w: this command is for SQLite\nhint: pg_dump and pg_restore, as docs/backup.md says", ErrInvalid)
-	}
-	return filePath(databaseURL)
 }
 
 // intoPlace has a file written beside its place, and moves it there when it is whole. If we stop

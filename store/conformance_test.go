@@ -63,6 +63,7 @@ func conformance(t *testing.T, open opener) {
 		{"another process writes", testAnotherWriter},
 		{"killed", testKilled},
 		{"text that is none", testTextThatIsNone},
+		{"disposal", testDisposal},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}

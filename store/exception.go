@@ -215,7 +215,7 @@ type ExceptionFilter struct {
 }
 
 const selectExceptions = `SELECT leaf_index, body FROM exceptions
-WHERE org_id = $1 AND (repo_id = $2 OR $2 = 0) AND (number = $3 OR $3 = 0) AND (kind = $4 OR $4 = '') AND ($5 = 0 OR state <> 'closed')
+WHERE org_id = $1 AND (repo_id = $2 OR $2 = 0) AND (number = $3 OR $3 = 0) AND (kind = $4 OR $4 = '') AND (state <> 'closed' OR $5 = 0)
 ORDER BY leaf_index`
 
 // Exceptions returns the exceptions as their newest steps left them, by that step.

@@ -52,10 +52,10 @@ var (
 		"idle_in_transaction_session_timeout": "5s", "lock_timeout": "8s", "statement_timeout": "10s",
 		"tcp_user_timeout": "10s", "tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3",
 	}
-	// An export reads for minutes, so statements that read may take that long.
+	// An export may read one statement's rows for as long as it writes its file.
 	readSession = map[string]string{
 		"application_name": "countersign reading", "default_transaction_read_only": "on", "default_transaction_isolation": "read committed",
-		"idle_in_transaction_session_timeout": "5s", "statement_timeout": "10min",
+		"idle_in_transaction_session_timeout": "5s", "statement_timeout": "1h",
 	}
 	migrateSession = map[string]string{"application_name": "countersign migrating"}
 )

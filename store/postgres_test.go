@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +49,14 @@ JOIN pg_class t ON t.oid = c.conrelid JOIN pg_class r ON r.oid = c.confrelid WHE
 	if other := column(t, postgres, `SELECT table_name || '.' || column_name FROM information_schema.columns
 WHERE table_schema = 'public' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C' AND table_name NOT LIKE 'goose%'`); len(other) > 0 {
 		t.Errorf("not ordered by bytes: %v", other)
+	}
+	var moved []string
+	for _, m := range movedTables {
+		moved = append(moved, m.name)
+	}
+	slices.Sort(moved)
+	if there := column(t, postgres, `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' ORDER BY 1`); !slices.Equal(moved, there) {
+		t.Errorf("Move knows the tables %v, want %v", moved, there)
 	}
 	versions := func(folder string) (out []string) {
 		for _, f := range must(fs.ReadDir(migrationFiles, folder)) {
@@ -300,10 +311,53 @@ func TestLargeNumbers(t *testing.T) {
 	verifyLog(t, s)
 }
 
+// PostgreSQL takes 32 bits for a placeholder that a statement compares with a number first.
+func TestPlaceholdersAreComparedWithColumnsFirst(t *testing.T) {
+	short := regexp.MustCompile(`\$\d+ = 0 OR`)
+	for _, file := range must(filepath.Glob("*.go")) {
+		if strings.HasSuffix(file, "_test.go") || file == "doc.go" {
+			continue
+		}
+		if m := short.FindString(strings.ReplaceAll(string(must(os.ReadFile(file))), "\n", " ")); m != "" {
+			t.Errorf("%s: %s …: write what it is compared with first", file, m)
+		}
+	}
+}
+
 // The pool that reads cannot write.
 func TestReadersOfPostgresDoNotWrite(t *testing.T) {
 	s := openOnPostgres(t, Options{})
 	if _, err := s.read.Exec(`DELETE FROM deliveries`); err == nil || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("got %v, want it to be refused", err)
+	}
+}
+
+// Whatever is in a database is moved, and what does not hold is not.
+func TestMove(t *testing.T) {
+	s, _, n := aged(t, Options{})
+	_, err := n.Purge(t.Context(), retention(s, 365*day, 365*day, 30*day))
+	ok(t, err)
+	_, _, err = n.Checkpoint(t.Context())
+	ok(t, err)
+	publish(t, s, acme, "h2", 7)
+	from, to := urlOf(t, s), cluster.Empty(t)
+	ok(t, s.Close())
+	moved, err := Move(t.Context(), from, to, func(string, int64) {})
+	ok(t, err)
+	if len(moved.Logs) != 1 || moved.Tables != len(movedTables) || moved.Rows < 50 {
+		t.Errorf("got %+v", moved)
+	}
+	there := openAt(t, Options{URL: to})
+	verifyLog(t, there)
+	decide(t, there, acme, 20, "h20", "pass", 0) // also a job with a number of its own
+	verifyLog(t, there)
+	// A log that does not hold is left where it is.
+	exec(t, raw(t, strings.TrimPrefix(from, "sqlite:")), `UPDATE log_leaves SET leaf = CAST('{}' AS BLOB) WHERE leaf_index = 0`)
+	other := cluster.Empty(t)
+	if _, err := Move(t.Context(), from, other, func(string, int64) {}); !errors.Is(err, ErrFork) {
+		t.Errorf("got %v, want ErrFork", err)
+	}
+	if orgs := must(openAt(t, Options{URL: other}).Orgs(t.Context())); len(orgs) != 0 {
+		t.Errorf("got %v, want nothing", orgs)
 	}
 }

@@ -351,6 +351,28 @@ func TestPurgeBetweenReadingAndLooking(t *testing.T) {
 	}
 }
 
+// What is old goes, then all of an organisation that is gone, and the log holds.
+func testDisposal(t *testing.T, open opener) {
+	s, _, n := aged(t, Options{URL: urlOf(t, open(t, Options{}))})
+	ids, err := n.RepositoryIDs(t.Context(), "ACME/app")
+	if err != nil || !slices.Equal(ids, []int64{repo}) {
+		t.Errorf("got %v, %v", ids, err)
+	}
+	done, err := n.Purge(t.Context(), retention(s, 365*day, 365*day, 30*day))
+	if err != nil || done.Records != 5 || done.Observations != 2 || done.Blobs != 1 || done.Deliveries != 5 {
+		t.Errorf("got %+v, %v", done, err)
+	}
+	verifyLog(t, s)
+	receive(t, s, installation(5, "gone", true))
+	if done, err := n.PurgeUninstalled(t.Context(), "why"); err != nil || done.Records == 0 {
+		t.Errorf("got %+v, %v", done, err)
+	}
+	if count(t, s, `SELECT COUNT(*) FROM changes`) != 0 {
+		t.Error("what was held of it is still there")
+	}
+	verifyLog(t, s)
+}
+
 // What was disposed of after a copy was made is there again when that is restored, and is disposed of
 // again, under the log's next name and by another key. What begins a term is never disposed of.
 func TestDisposalsOfARestoredLog(t *testing.T) {

@@ -57,6 +57,7 @@ func commands() []command {
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
 		{"backup", "copy the database while the server runs", runBackup},
 		{"restore", "make a database of a backup, or try whether that can be done", runRestore},
+		{"migrate", "move an installation from SQLite to PostgreSQL", runMigrate},
 		{"version", "print the version", runVersion},
 	}
 }

@@ -2,30 +2,30 @@
 
 -- +goose Up
 CREATE TABLE backfills (
-  org_id     BIGINT NOT NULL REFERENCES orgs (org_id),
-  repo_id    BIGINT NOT NULL CHECK (repo_id > 0),
-  ref        TEXT COLLATE "C"    NOT NULL CHECK (ref <> ''),            -- without refs/heads/
-  repository TEXT COLLATE "C"    NOT NULL,                              -- owner/name, as last seen
-  since      BIGINT NOT NULL,                              -- how far back it is to be read; microseconds UTC
-  until_at   BIGINT NOT NULL,                              -- where what is judged begins; microseconds UTC
-  until_id   BIGINT NOT NULL,                              -- newest update that is read, by GitHub's id; 0: there is none
-  asked_at   BIGINT NOT NULL,                              -- microseconds UTC
-  looked_at  BIGINT NOT NULL,                              -- microseconds UTC; 0: never
-  done_at    BIGINT NOT NULL,                              -- microseconds UTC; 0: it is still read
-  names      BYTEA    NOT NULL,                              -- other names that the branch had before, as far as they were found; JSON
-  after_page TEXT COLLATE "C"    NOT NULL,                              -- GitHub's cursor of the page that is read next; empty: the first
-  read_from  BIGINT NOT NULL,                              -- GitHub's time of what was reached, microseconds; 0: nothing was
-  updates    BIGINT NOT NULL CHECK (updates >= 0),         -- how many were recorded since it was asked for
-  why        TEXT COLLATE "C"    NOT NULL,                              -- why it was not read from since on; empty: it was, or is still read
-  result     BYTEA    NOT NULL,                              -- what the newest leaf about it says, but for updates; empty: there is none
+  org_id     BIGINT           NOT NULL REFERENCES orgs (org_id),
+  repo_id    BIGINT           NOT NULL CHECK (repo_id > 0),
+  ref        TEXT COLLATE "C" NOT NULL CHECK (ref <> ''), -- without refs/heads/
+  repository TEXT COLLATE "C" NOT NULL, -- owner/name, as last seen
+  since      BIGINT           NOT NULL, -- how far back it is to be read; microseconds UTC
+  until_at   BIGINT           NOT NULL, -- where what is judged begins; microseconds UTC
+  until_id   BIGINT           NOT NULL, -- newest update that is read, by GitHub's id; 0: there is none
+  asked_at   BIGINT           NOT NULL, -- microseconds UTC
+  looked_at  BIGINT           NOT NULL, -- microseconds UTC; 0: never
+  done_at    BIGINT           NOT NULL, -- microseconds UTC; 0: it is still read
+  names      BYTEA            NOT NULL, -- other names that the branch had before, as far as they were found; JSON
+  after_page TEXT COLLATE "C" NOT NULL, -- GitHub's cursor of the page that is read next; empty: the first
+  read_from  BIGINT           NOT NULL, -- GitHub's time of what was reached, microseconds; 0: nothing was
+  updates    BIGINT           NOT NULL CHECK (updates >= 0), -- how many were recorded since it was asked for
+  why        TEXT COLLATE "C" NOT NULL, -- why it was not read from since on; empty: it was, or is still read
+  result     BYTEA            NOT NULL, -- what the newest leaf about it says, but for updates; empty: there is none
   PRIMARY KEY (org_id, repo_id, ref)
 );
 
 -- Every update that was found so, each with its leaf.
 CREATE TABLE backfilled_updates (
-  org_id      BIGINT NOT NULL,
-  repo_id     BIGINT NOT NULL,
-  activity_id BIGINT NOT NULL CHECK (activity_id > 0), -- GitHub's id of the update
-  leaf_index  BIGINT NOT NULL,                         -- the leaf of kind "backfilled"
+  org_id      BIGINT           NOT NULL,
+  repo_id     BIGINT           NOT NULL,
+  activity_id BIGINT           NOT NULL CHECK (activity_id > 0), -- GitHub's id of the update
+  leaf_index  BIGINT           NOT NULL, -- the leaf of kind "backfilled"
   PRIMARY KEY (org_id, repo_id, activity_id)
 );
