@@ -44,6 +44,7 @@ func conformance(t *testing.T, open opener) {
 		{"tenants are apart", testTenants},
 		{"first permission wins", testPermissions},
 		{"sealing observations", testSeal},
+		{"lost deliveries", testLost},
 		{"checkpoints", testCheckpoints},
 		{"concurrent records in one log", testConcurrentRecords},
 		{"invalid arguments", testInvalid},

@@ -40,6 +40,11 @@ type Settings struct {
 	// AskEvery is how often a witness is asked about new checkpoints. However many there were in
 	// between, the newest is cosigned. Default 5 s.
 	AskEvery time.Duration
+	// Inbox is the App's own connection, whose list of deliveries is swept. Default: it is not.
+	Inbox *gh.Connection
+	// SweepEvery is how often that is done, and AskPause the time between two deliveries that are
+	// asked for. Default an hour and half a second. Negative: only SweepDeliveries does it.
+	SweepEvery, AskPause time.Duration
 	// WebURL is GitHub's address for people, for links; without a trailing slash.
 	WebURL string
 	// Now is the clock. Default time.Now.
@@ -75,6 +80,12 @@ func New(s Settings) *Worker {
 	if s.AskEvery == 0 {
 		s.AskEvery = 5 * time.Second
 	}
+	if s.SweepEvery == 0 {
+		s.SweepEvery = sweepEvery
+	}
+	if s.AskPause == 0 {
+		s.AskPause = askPause
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -93,6 +104,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer running.Wait()
 	running.Go(func() { w.sealObservations(ctx) })
 	running.Go(func() { w.hearWitnesses(ctx) })
+	running.Go(func() { w.sweepDeliveries(ctx) })
 	slots := make(chan struct{}, w.Parallel)
 	for ctx.Err() == nil {
 		free := w.Parallel - len(slots)

@@ -76,6 +76,11 @@ type pace struct {
 	poll time.Duration
 	// ask is how often witnesses are asked; zero: the worker's default.
 	ask time.Duration
+	// sweep is how often GitHub's list of deliveries is swept; zero: the worker's default, negative:
+	// never by itself.
+	sweep time.Duration
+	// askPause is the time between two deliveries that are asked for; zero: the worker's default.
+	askPause time.Duration
 }
 
 // newServer opens everything that the App needs and listens; nothing is served yet.
@@ -119,6 +124,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
 			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
+			Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
 		}),
 		http: &http.Server{
 			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
