@@ -50,6 +50,9 @@ func testLost(t *testing.T, open opener) {
 		t.Errorf("got %v, want what was asked for least first", got)
 	}
 	receive(t, s, arrival("new", acme, 2, "h2"))
+	if n := must(s.CountLost(t.Context())); n != 1 {
+		t.Errorf("%d are counted as lost, want 1", n)
+	}
 	if got := lost(); !slices.Equal(got, []string{"old"}) {
 		t.Errorf("got %v, want without what arrived", got)
 	}

@@ -45,6 +45,8 @@ type Settings struct {
 	// SweepEvery is how often that is done, and AskPause the time between two deliveries that are
 	// asked for. Default an hour and half a second. Negative: only SweepDeliveries does it.
 	SweepEvery, AskPause time.Duration
+	// Evaluated is told the verdict of every decision about a pull request. Default: nobody is.
+	Evaluated func(verdict string)
 	// WebURL is GitHub's address for people, for links; without a trailing slash.
 	WebURL string
 	// Now is the clock. Default time.Now.
@@ -85,6 +87,9 @@ func New(s Settings) *Worker {
 	}
 	if s.AskPause == 0 {
 		s.AskPause = askPause
+	}
+	if s.Evaluated == nil {
+		s.Evaluated = func(string) {}
 	}
 	if s.Now == nil {
 		s.Now = time.Now

@@ -64,6 +64,7 @@ type server struct {
 	worker   *worker.Worker
 	http     *http.Server
 	listener net.Listener
+	metrics  *metricsServer // nil: they are not served
 	log      zerolog.Logger
 }
 
@@ -89,9 +90,10 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, err
 	}
+	counts := newMetrics(p.now)
 	connection, err := gh.Connect(gh.Settings{
 		V3URL: cfg.GitHub.V3APIURL, V4URL: cfg.GitHub.V4APIURL, AppID: cfg.GitHub.App.IntegrationID,
-		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: p.now,
+		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: p.now, Observe: counts.asked,
 	})
 	if err != nil {
 		return nil, err
@@ -117,20 +119,27 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w\n  hint: set COUNTERSIGN_LISTEN to an address that is free", err), st.Close())
 	}
-	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person}
+	counts.measure(st)
+	metrics, err := listenMetrics(cfg.MetricsListen, counts)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close(), st.Close())
+	}
+	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person,
+		Received: counts.received, GitHubSilent: counts.silent}
 	return &server{
 		github: connection,
 		store:  st,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
 			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
-			Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
+			Evaluated: counts.evaluated, Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
 		}),
 		http: &http.Server{
 			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 			WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		},
 		listener: listener,
+		metrics:  metrics,
 		log:      log,
 	}, nil
 }
@@ -165,6 +174,7 @@ func (s *server) run(ctx context.Context) error {
 	worked, served := make(chan error, 1), make(chan error, 1)
 	go func() { worked <- s.worker.Run(work) }()
 	go func() { served <- s.http.Serve(s.listener) }()
+	s.metrics.serve(s.log)
 	s.log.Info().Stringer("listen", s.listener.Addr()).Str("version", version).Msg("serving")
 	go s.sayWhoWeAre(work)
 	s.sayWhatIsDead(work)
@@ -178,7 +188,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
-	stopped := s.http.Shutdown(grace)
+	stopped := errors.Join(s.http.Shutdown(grace), s.metrics.close())
 	stopWork()
 	<-worked
 	return errors.Join(failure, stopped, s.store.Close())
