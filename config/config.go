@@ -35,6 +35,10 @@ type Config struct {
 	// OldSigningKeyFile holds the key that signed before SigningKeyFile, while the logs are handed
 	// over to the new one: at the next start. Default: none.
 	OldSigningKeyFile string `yaml:"old_signing_key_file"`
+	// TLSCertificateFile and TLSKeyFile hold the certificate, with those between it and its root,
+	// and its key, in PEM. With them the server speaks HTTPS and nothing else. Default: none.
+	TLSCertificateFile string `yaml:"tls_certificate_file"`
+	TLSKeyFile         string `yaml:"tls_key_file"`
 	// LogLevel is "debug", "info", "warn" or "error". Default "info".
 	LogLevel string `yaml:"log_level"`
 	// Workers is how many subjects are evaluated at a time. Default 32.
@@ -44,6 +48,10 @@ type Config struct {
 	Notifications []Notification `yaml:"notifications"`
 	// Witnesses cosign the checkpoints of every log; in the file only. Default: nobody does.
 	Witnesses []Witness `yaml:"witnesses"`
+
+	// Retention is how long what is kept, by organisation; in the file only. Default: all of the log
+	// for ever, raw payloads of webhooks for 30 days.
+	Retention []Retention `yaml:"retention"`
 
 	// unread are the environment variables whose text could not be read, which is said once.
 	unread []string
@@ -63,8 +71,10 @@ type GitHub struct {
 type App struct {
 	// IntegrationID is the App's numeric id.
 	IntegrationID int64 `yaml:"integration_id"`
-	// WebhookSecrets are accepted side by side while a secret is rotated.
-	WebhookSecrets []string `yaml:"webhook_secrets"`
+	// WebhookSecrets are accepted side by side while a secret is rotated. WebhookSecretsFile
+	// names a file that has them instead, one in a line.
+	WebhookSecrets     []string `yaml:"webhook_secrets"`
+	WebhookSecretsFile string   `yaml:"webhook_secrets_file"`
 	// PrivateKey is the App's key in PEM, or PrivateKeyFile names the file that has it.
 	PrivateKey     string `yaml:"private_key"`
 	PrivateKeyFile string `yaml:"private_key_file"`
@@ -83,6 +93,8 @@ var settings = []setting{
 	{"COUNTERSIGN_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
 	{"COUNTERSIGN_SIGNING_KEY_FILE", text(func(c *Config) *string { return &c.SigningKeyFile })},
 	{"COUNTERSIGN_OLD_SIGNING_KEY_FILE", text(func(c *Config) *string { return &c.OldSigningKeyFile })},
+	{"COUNTERSIGN_TLS_CERTIFICATE_FILE", text(func(c *Config) *string { return &c.TLSCertificateFile })},
+	{"COUNTERSIGN_TLS_KEY_FILE", text(func(c *Config) *string { return &c.TLSKeyFile })},
 	{"COUNTERSIGN_LOG_LEVEL", text(func(c *Config) *string { return &c.LogLevel })},
 	{"COUNTERSIGN_WORKERS", func(c *Config, v string) (err error) {
 		c.Workers, err = strconv.Atoi(v)
@@ -99,6 +111,7 @@ var settings = []setting{
 		c.GitHub.App.WebhookSecrets = strings.Split(v, ",")
 		return nil
 	}},
+	{"GITHUB_APP_WEBHOOK_SECRETS_FILE", text(func(c *Config) *string { return &c.GitHub.App.WebhookSecretsFile })},
 	{"GITHUB_APP_PRIVATE_KEY", text(func(c *Config) *string { return &c.GitHub.App.PrivateKey })},
 	{"GITHUB_APP_PRIVATE_KEY_FILE", text(func(c *Config) *string { return &c.GitHub.App.PrivateKeyFile })},
 }
@@ -134,7 +147,7 @@ func Load(path string, getenv func(string) string, files func(string) ([]byte, e
 		}
 	}
 	c.defaults()
-	problems = append(problems, c.readPrivateKey(files), c.readNotifications(files), c.Validate())
+	problems = append(problems, c.readPrivateKey(files), c.readWebhookSecrets(files), c.readNotifications(files), c.readRetention(), c.Validate())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -224,5 +237,28 @@ func (c *Config) readPrivateKey(files func(string) ([]byte, error)) error {
 		return fmt.Errorf("config: github.app.private_key_file: %w\n  hint: make it readable for the account that runs countersign", err)
 	}
 	app.PrivateKey = string(pem)
+	return nil
+}
+
+func (c *Config) readWebhookSecrets(files func(string) ([]byte, error)) error {
+	app := &c.GitHub.App
+	if app.WebhookSecretsFile == "" {
+		return nil
+	}
+	if len(app.WebhookSecrets) > 0 {
+		return errors.New("config: GITHUB_APP_WEBHOOK_SECRET and GITHUB_APP_WEBHOOK_SECRETS_FILE are both set: keep one")
+	}
+	text, err := files(app.WebhookSecretsFile)
+	if err != nil {
+		return fmt.Errorf("config: github.app.webhook_secrets_file: %w\n  hint: put the secret of the App's webhook settings into it, readable for the account that runs countersign", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" {
+			app.WebhookSecrets = append(app.WebhookSecrets, line)
+		}
+	}
+	if len(app.WebhookSecrets) == 0 {
+		return fmt.Errorf("config: github.app.webhook_secrets_file: %s has no secret in it\n  hint: write one in a line; while one is rotated, the old one and the new one", app.WebhookSecretsFile)
+	}
 	return nil
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -146,6 +147,33 @@ func TestFileErrorsShowNoValue(t *testing.T) {
 		_, err := Load("c.yml", env(good...), func(string) ([]byte, error) { return []byte(src), nil })
 		if err == nil || strings.Contains(err.Error(), "s3") || !strings.Contains(err.Error(), "config: c.yml: ") {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// Webhook secrets come from one place, and from a file one in a line.
+func TestWebhookSecretsFile(t *testing.T) {
+	without := slices.DeleteFunc(slices.Clone(good), func(s string) bool { return s == "GITHUB_APP_WEBHOOK_SECRET" || s == "new,old" })
+	files := func(text string) func(string) ([]byte, error) {
+		return func(string) ([]byte, error) { return []byte(text), nil }
+	}
+	c, err := Load("", env(append([]string{"GITHUB_APP_WEBHOOK_SECRETS_FILE", "f"}, without...)...), files("one\r\n\n two\n"))
+	if err != nil || !slices.Equal(c.GitHub.App.WebhookSecrets, []string{"one", "two"}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for what, load := range map[string]func() (*Config, error){
+		"has no secret in it": func() (*Config, error) {
+			return Load("", env(append([]string{"GITHUB_APP_WEBHOOK_SECRETS_FILE", "f"}, without...)...), files(" \n"))
+		},
+		"are both set": func() (*Config, error) {
+			return Load("", env(append([]string{"GITHUB_APP_WEBHOOK_SECRETS_FILE", "f"}, good...)...), files("one"))
+		},
+		"together or not at all": func() (*Config, error) {
+			return Load("", env(append([]string{"COUNTERSIGN_TLS_KEY_FILE", "f"}, good...)...), noFiles)
+		},
+	} {
+		if _, err := load(); err == nil || !strings.Contains(err.Error(), what) || strings.Contains(err.Error(), "one\n") {
+			t.Errorf("%v, want %q", err, what)
 		}
 	}
 }

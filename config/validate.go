@@ -51,7 +51,13 @@ func (c *Config) Validate() error {
 	if c.GitHub.App.PrivateKey == "" && c.GitHub.App.PrivateKeyFile == "" {
 		bad("GITHUB_APP_PRIVATE_KEY", "is not set\n  hint: set it, or GITHUB_APP_PRIVATE_KEY_FILE to the file that GitHub let you download")
 	}
-	problems = append(problems, checkSecrets(c.GitHub.App.WebhookSecrets), c.checkWitnesses())
+	if (c.TLSCertificateFile == "") != (c.TLSKeyFile == "") {
+		bad("COUNTERSIGN_TLS_CERTIFICATE_FILE", "and COUNTERSIGN_TLS_KEY_FILE are set together or not at all")
+	}
+	if c.GitHub.App.WebhookSecretsFile == "" {
+		problems = append(problems, checkSecrets(c.GitHub.App.WebhookSecrets))
+	}
+	problems = append(problems, c.checkWitnesses())
 	return errors.Join(problems...)
 }
 

@@ -19,6 +19,8 @@ const (
 	resultUnknown result = "unknown"
 	// resultNotRecorded is said of what no record of this log can show.
 	resultNotRecorded result = "not recorded"
+	// resultNotTestable is said of what came before there was a control that could be tested.
+	resultNotTestable result = "not testable: " + beforeInstallation
 )
 
 // deviates says whether a result counts as a deviation.

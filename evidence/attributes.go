@@ -9,7 +9,11 @@ type testedAttribute struct {
 // attributesOf are all attributes of a change.
 func (f *findings) attributesOf(r onRecord) (out []testedAttribute) {
 	for _, a := range attributes() {
-		out = append(out, testedAttribute{a, a.judge(r, f)})
+		x := a.judge(r, f)
+		if r.update.earlier && x.result != resultNotRecorded {
+			x = finding{resultNotTestable, "It reached the branch before that was enrolled, and was read from GitHub's list afterwards: nothing was decided about it.", r.updateLeaf()}
+		}
+		out = append(out, testedAttribute{a, x})
 	}
 	return out
 }

@@ -141,6 +141,14 @@ type Counts struct {
 	NotListed   int `json:"updates_not_listed"`
 	// Disposed are the records of the period whose bodies were disposed of.
 	Disposed int `json:"disposed"`
+	// DisposedDecisions are the decisions of the period that cannot be made again for that reason,
+	// whether or not they would be in the bundle.
+	DisposedDecisions int `json:"disposed_decisions"`
+	// BeforeInstallation are the changes of the population from before their branch was enrolled:
+	// no decision could let them in, and they are not tested. NotRead are the times in the period
+	// of which it is not known, or not to their beginning, what reached a branch before that.
+	BeforeInstallation int `json:"before_installation,omitempty"`
+	NotRead            int `json:"not_read,omitempty"`
 }
 
 // FileInfo is one file of a bundle.
@@ -156,7 +164,7 @@ func limits() []string {
 		"Whether somebody used a right to bypass a branch's rules is not observable without the permission to administer the repository. What reached a branch without a decision that let it in is found all the same, and listed.",
 		"The records show what GitHub's API and its deliveries said when they were read. Compare them with git (verify --git) and with GitHub itself.",
 		"\"No agent indicator found\" is not a claim that a person wrote a change.",
-		"Branches that are not enrolled are not in the population.",
+		"Branches that are not enrolled are not in the population. What reached a branch before it was enrolled was read from GitHub's list afterwards: no decision could let it in, it is not tested, and it is no deviation.",
 	}
 }
 

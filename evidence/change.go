@@ -55,6 +55,8 @@ type update struct {
 	tests      *policy.Measures
 	recordedAt time.Time
 	digest     string // of its record, with the salt
+	// earlier is true of an update from before the branch was enrolled, which was read afterwards.
+	earlier bool
 }
 
 // mergeBody is the body of a leaf about an update, as far as it is read here.
@@ -70,9 +72,14 @@ func changesOf(l ledger.Leaf, body []byte, q Query) ([]change, error) {
 	if err := json.Unmarshal(body, &m); err != nil {
 		return nil, fmt.Errorf("leaf %d: %w", l.Seq, err)
 	}
+	return changesIn(l, m, q), nil
+}
+
+// changesIn are the items of an update that was read.
+func changesIn(l ledger.Leaf, m mergeBody, q Query) []change {
 	f := m.Update
 	if f.At.Before(q.From) || !f.At.Before(q.To) {
-		return nil, nil
+		return nil
 	}
 	u := update{
 		repositoryID: f.RepositoryID, repository: f.Repository, ref: f.Ref, mode: f.Mode, id: f.ID, kind: f.Type,
@@ -90,7 +97,7 @@ func changesOf(l ledger.Leaf, body []byte, q Query) ([]change, error) {
 	}
 	u.commits = countCommits(f.FirstParents, merged, u)
 	if len(merged) == 0 {
-		return []change{{leaf: l.Seq, update: u, decision: -1, kinds: kindsOf(m.Findings), found: m.Findings, commits: u.commitsOf(len(u.line))}}, nil
+		return []change{{leaf: l.Seq, update: u, decision: -1, kinds: kindsOf(m.Findings), found: m.Findings, commits: u.commitsOf(len(u.line))}}
 	}
 	var out []change
 	for _, x := range merged {
@@ -102,7 +109,7 @@ func changesOf(l ledger.Leaf, body []byte, q Query) ([]change, error) {
 		}
 		out = append(out, c)
 	}
-	return out, nil
+	return out
 }
 
 // findingsAbout are what was found about a pull request, and about the update as a whole.
@@ -133,6 +140,8 @@ func (c change) id() string {
 // stratum is what the change is counted with.
 func (c change) stratum() string {
 	switch {
+	case c.update.earlier:
+		return beforeInstallation
 	case c.number == 0:
 		return "no pull request"
 	case c.class == "":
@@ -141,13 +150,16 @@ func (c change) stratum() string {
 	return string(c.class)
 }
 
-// deviates says whether the control did not operate for the change as it should have.
+// deviates says whether the control did not operate for the change as it should have. Before the
+// branch was enrolled there was none that could.
 func (c change) deviates() bool {
-	return len(c.kinds) > 0 || c.number == 0 && c.update.moves() || c.undecided()
+	return !c.update.earlier && (len(c.kinds) > 0 || c.number == 0 && c.update.moves() || c.undecided())
 }
 
 // undecided says whether no decision preceded the pull request's merge.
-func (c change) undecided() bool { return c.number != 0 && c.decision < 0 && c.update.group < 0 }
+func (c change) undecided() bool {
+	return !c.update.earlier && c.number != 0 && c.decision < 0 && c.update.group < 0
+}
 
 // branch tells branches apart, for ever.
 func (u update) branch() string { return branchKey(u.repositoryID, u.ref) }
@@ -171,9 +183,11 @@ func (c change) decisions() (out []int64) {
 
 // sortChanges orders a population by the parts of its ids.
 func sortChanges(list []change) {
-	slices.SortFunc(list, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.update.repositoryID, b.update.repositoryID), cmp.Compare(a.update.id, b.update.id), a.number-b.number)
-	})
+	slices.SortFunc(list, compareChanges)
+}
+
+func compareChanges(a, b change) int {
+	return cmp.Or(cmp.Compare(a.update.repositoryID, b.update.repositoryID), cmp.Compare(a.update.id, b.update.id), a.number-b.number)
 }
 
 // items are the population as it is drawn from.
@@ -190,14 +204,23 @@ func items(list []change, byClass bool) []Item {
 // populationTable is the population as a table.
 func populationTable(list []change) table {
 	t := table{name: "population", title: "Population", columns: []string{"id", "leaf", "repository_id", "repository", "branch", "mode", "update", "type", "before", "after", "commits", "at", "actor_id", "actor",
-		"told_by_delivery", "pull_request", "head_sha", "class", "agents", "decision_leaf", "decision", "verdict", "group_decision_leaf", "findings", "deviation"}}
-	for _, c := range list {
-		u := c.update
-		t.rows = append(t.rows, []string{c.id(), number64(c.leaf), number64(u.repositoryID), u.repository, u.ref, string(u.mode), number64(u.id), u.kind, u.before, u.after,
+		"told_by_delivery", "pull_request", "head_sha", "class", "agents", "decision_leaf", "decision", "verdict", "group_decision_leaf", "findings", "deviation", "tested"}}
+	t.many, t.made = len(list), func(i int) []string {
+		c := &list[i]
+		u := &c.update
+		return []string{c.id(), number64(c.leaf), number64(u.repositoryID), u.repository, u.ref, string(u.mode), number64(u.id), u.kind, u.before, u.after,
 			knownOrNone(int64(c.commits)), moment(u.at), orNone(u.actorID), u.actor, yesNo(u.seq > 0), orNone(int64(c.number)), c.head, c.stratum(), strings.Join(c.agents, " "),
-			knownOrNone(c.decision), c.record, string(c.verdict), knownOrNone(u.group), strings.Join(c.kinds, " "), yesNo(c.deviates())})
+			knownOrNone(c.decision), c.record, string(c.verdict), knownOrNone(u.group), strings.Join(c.kinds, " "), yesNo(c.deviates()), c.tested()}
 	}
 	return t
+}
+
+// tested says whether the change can be tested.
+func (c change) tested() string {
+	if c.update.earlier {
+		return string(resultNotTestable)
+	}
+	return "yes"
 }
 
 // knownOrNone is a number that is not shown when it is negative.

@@ -22,6 +22,7 @@ type changePage struct {
 	Followed  []shownException
 	Proofs    []inclusion
 	Undecided bool
+	Earlier   bool // it came before the branch was enrolled
 }
 
 // fact is one line of a list of facts.
@@ -91,12 +92,15 @@ func updateInWords(kind string) string {
 }
 
 func (f *findings) changePage(c change) (p changePage, err error) {
-	p = changePage{Log: f.log, Title: c.title(), Tone: c.tone(), Outcome: c.outcome(), Found: c.found, Ground: f.ground(c), Undecided: c.undecided()}
+	p = changePage{Log: f.log, Title: c.title(), Tone: c.tone(), Outcome: c.outcome(), Found: c.found, Ground: f.ground(c), Undecided: c.undecided(), Earlier: c.update.earlier}
 	update, err := f.log.prove(c.leaf)
 	if err != nil {
 		return p, err
 	}
 	update.Title, update.File, update.RecordDigest = "what reached the branch, and what was found about it", fileRecords, c.update.digest
+	if c.update.earlier {
+		update.Title = "what reached the branch, as GitHub listed it afterwards"
+	}
 	for _, leaf := range c.decisions() {
 		d, err := f.shownDecision(c, leaf)
 		if err != nil {
@@ -116,6 +120,8 @@ func (f *findings) changePage(c change) (p changePage, err error) {
 // outcome says what the records say of the change as a whole.
 func (c change) outcome() string {
 	switch {
+	case c.update.earlier:
+		return "Not testable: before installation. It reached the branch before that was enrolled, so no decision could let it in. That is no deviation, and nothing says that it was as it should be."
 	case c.undecided():
 		return "Deviation. The pull request was merged, and no decision about it had been recorded before."
 	case c.number == 0 && c.update.moves():
@@ -156,7 +162,7 @@ func (f *findings) ground(c change) []fact {
 	if c.number != 0 {
 		out = append(out, fact{Name: "Commit that was merged", Value: c.head, Code: true})
 	}
-	out = append(out, fact{Name: "How the branch is held", Value: modeInWords(u.mode)}, fact{Name: "How it was protected", Value: f.protectionInWords(c)},
+	out = append(out, fact{Name: "How the branch is held", Value: heldInWords(u)}, fact{Name: "How it was protected", Value: f.protectionInWords(c)},
 		fact{Name: "How the update was noticed", Value: noticed(u)},
 		fact{Name: "Item of the population", Value: c.id(), Code: true})
 	for _, d := range f.drawn {
@@ -165,6 +171,13 @@ func (f *findings) ground(c change) []fact {
 		}
 	}
 	return out
+}
+
+func heldInWords(u update) string {
+	if u.earlier {
+		return "not at all: it was not enrolled yet"
+	}
+	return modeInWords(u.mode)
 }
 
 func modeInWords(m policy.Mode) string {
@@ -178,7 +191,10 @@ func modeInWords(m policy.Mode) string {
 }
 
 func noticed(u update) string {
-	if u.seq > 0 {
+	switch {
+	case u.earlier:
+		return "it was read from GitHub's list of activity afterwards, because the branch was enrolled later"
+	case u.seq > 0:
 		return "a delivery by GitHub told of it"
 	}
 	return "no delivery told of it; GitHub's list of activity showed it"

@@ -30,7 +30,7 @@ type branchLine struct {
 	// Enrolled is when the branch was followed, in the period; none: the records do not say.
 	Enrolled []enrolled `json:"enrolled"`
 	// TipBefore is the tip that the first update of the period begins with, TipAfter the one that
-	// the last ends with.
+	// the last ends with; updates from before the branch was enrolled count for these.
 	TipBefore     string    `json:"tip_before"`
 	TipAfter      string    `json:"tip_after"`
 	FirstUpdateAt time.Time `json:"first_update_at,omitzero"`
@@ -43,8 +43,13 @@ type branchLine struct {
 	Commits commits `json:"commits"`
 	// Blind are the ids of the exceptions that say when the branch could not be seen.
 	Blind []string `json:"blind"`
+	// Backfilled are the updates from before the branch was enrolled, which were read afterwards,
+	// and Unenrolled the times of the period before it was, with how far it is known what reached it.
+	Backfilled int          `json:"updates_before_installation,omitempty"`
+	Unenrolled []unenrolled `json:"not_enrolled,omitempty"`
 
 	leaf int64 // of the newest record that gave the repository and the branch their names
+	seen int   // updates, those from before it was enrolled among them
 }
 
 // gap is a place at which an update does not begin where the one before it ended.
@@ -70,6 +75,12 @@ type totals struct {
 	NotToldByAnyDelivery int `json:"not_told_by_any_delivery"`
 	// Commits are the first-parent commits of all branches.
 	Commits commits `json:"commits"`
+	// DecisionsDisposed are the decisions of the period that are gone.
+	DecisionsDisposed int `json:"decisions_disposed"`
+	// BeforeInstallation are the changes from before their branch was enrolled, and NotRead the
+	// times of which it is not known, or not to their beginning, what reached a branch before that.
+	BeforeInstallation int `json:"before_installation,omitempty"`
+	NotRead            int `json:"not_read,omitempty"`
 }
 
 // kindBlind is the kind of the exceptions that say when nothing could be seen.
@@ -77,26 +88,38 @@ const kindBlind = "blind-interval"
 
 // reconcile looks at the branches of a sorted population, update by update, and at those that
 // were enrolled and had none.
-func reconcile(c *contents, found []followed) completeness {
+func reconcile(c *contents, updates []*change, found []followed) completeness {
 	q := c.query
-	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposed}, Scope: scopeWithin(c.scopes, q, c.asOf)}
-	lines, renamed := branchLines{}, renamesIn(c.changes)
+	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposals.records, DecisionsDisposed: c.disposals.decisions}, Scope: scopeWithin(c.scopes, q, c.asOf)}
+	lines, renamed := branchLines{}, renamesIn(updates)
 	last := int64(-1)
-	for i := range c.changes {
-		x := &c.changes[i]
+	for _, x := range updates {
 		out.Totals.count(x)
 		if x.leaf == last {
 			continue // of the same update
 		}
 		last = x.leaf
-		lines.of(renamed.first(x.update.branch()), x.update.repositoryID).add(x.leaf, x.update, renamed.halves[x.leaf])
+		lines.of(renamed.lines[x.leaf], x.update.repositoryID).add(x.leaf, x.update, renamed.halves[x.leaf])
 	}
 	for _, e := range c.enrolments {
-		lines.of(renamed.first(e.branch()), e.RepositoryID).enrol(e)
+		lines.of(renamed.at(e.branch(), e.since()), e.RepositoryID).enrol(e)
 	}
+	next := map[*branchLine]*enrolment{}
+	for i := range c.later {
+		e := &c.later[i]
+		l := lines.of(renamed.at(e.branch(), e.since()), e.RepositoryID)
+		if next[l] == nil {
+			next[l] = e
+		}
+		if l.Branch == "" {
+			l.named(e.leaf, e.Repository, e.Ref)
+		}
+	}
+	history := historiesIn(c.histories)
 	for _, l := range lines {
+		l.Unenrolled = l.unenrolledIn(q, history, next[l])
 		l.Enrolled = slices.DeleteFunc(l.Enrolled, func(e enrolled) bool { return !e.within(q) })
-		if l.Updates == 0 && len(l.Enrolled) == 0 {
+		if l.seen == 0 && len(l.Enrolled) == 0 && !l.unread() {
 			continue
 		}
 		for _, f := range found {
@@ -108,6 +131,11 @@ func reconcile(c *contents, found []followed) completeness {
 		out.Totals.Updates += l.Updates
 		out.Totals.NotToldByAnyDelivery += l.NotTold
 		out.Totals.Gaps += len(l.Gaps)
+		for _, u := range l.Unenrolled {
+			if u.Why != "" {
+				out.Totals.NotRead++
+			}
+		}
 		out.Totals.Commits.add(l.Commits)
 	}
 	for _, f := range found {
@@ -133,13 +161,19 @@ func (b branchLines) of(key string, repositoryID int64) *branchLine {
 
 // named takes the names that the repository and the branch had when a leaf was recorded.
 func (l *branchLine) named(leaf int64, repository, branch string) {
-	if leaf > l.leaf {
+	if leaf > l.leaf || l.leaf < 0 {
 		l.leaf, l.Repository, l.Branch = leaf, repository, branch
 	}
 	l.Names, l.BranchNames = with(l.Names, repository), with(l.BranchNames, branch)
 }
 
 func (t *totals) count(c *change) {
+	if c.update.earlier && !c.update.moves() {
+		return // it is no change
+	}
+	if c.update.earlier {
+		t.BeforeInstallation++
+	}
 	switch {
 	case c.number != 0:
 		t.OfPullRequests++
@@ -166,21 +200,30 @@ func (l *branchLine) add(leaf int64, u update, renaming bool) {
 	} else if renaming {
 		after = before
 	}
-	if l.Updates == 0 {
-		l.TipBefore, l.FirstUpdateAt = before, u.at
-	}
-	if l.Updates > 0 && before != l.TipAfter {
+	if l.seen++; l.seen == 1 {
+		l.TipBefore = before
+	} else if before != l.TipAfter {
 		l.Gaps = append(l.Gaps, gap{u.id, l.TipAfter, before})
 	}
 	// Which half comes first is GitHub's business; the branch has the name that was made.
+	if u.earlier {
+		leaf = -1 // it was recorded afterwards, and says nothing of what comes later
+	}
 	if !renaming || u.kind == policy.UpdateCreation {
 		l.named(leaf, u.repository, u.ref)
 	} else {
 		l.BranchNames = with(l.BranchNames, u.ref)
 	}
-	l.TipAfter, l.LastUpdateAt = after, u.at
-	l.Updates++
+	l.TipAfter = after
 	l.Commits.add(u.commits)
+	if u.earlier {
+		l.Backfilled++
+		return
+	}
+	if l.LastUpdateAt = u.at; l.Updates == 0 {
+		l.FirstUpdateAt = u.at
+	}
+	l.Updates++
 	if u.seq == 0 {
 		l.NotTold++
 	}

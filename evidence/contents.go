@@ -35,36 +35,48 @@ type contents struct {
 	asOf    time.Time
 	after   afterPeriod
 	changes []change
-	steps   []exception
-	draws   []recordedDraw
+	// room is about how many changes there will be: a list that grows takes its size many times over.
+	room int
+	// made are the updates that made or deleted a branch before it was enrolled. They bring no
+	// change that could be tested.
+	made  []change
+	steps []exception
+	draws []recordedDraw
 	// register is the newest of the period; nil: there never was one.
 	register *recordedRegister
-	// enrolments are those from before the period ended.
-	enrolments []enrolment
-	scopes     []scopeReading
+	// enrolments are those from before the period ended, later are those that began after it.
+	enrolments, later []enrolment
+	histories         []historyRead
+	scopes            []scopeReading
 	// protections and attested are in the order of the log.
 	protections []protectionState
 	attested    []attestedBypass
-	// disposed counts the records that are wanted and whose bodies are gone.
-	disposed int
+	disposals   disposals
 }
 
 // wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
 // there only if a change rests on them.
 func wantedKinds() []string {
-	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw}
+	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw, leafDisposal, leafBackfilled, leafBackfill}
 }
 
 // wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
 // before the period began is not about a change in it.
 func (q Query) wanted(l ledger.Leaf) bool {
-	return slices.Contains(wantedKinds(), l.Kind) && (l.Kind != leafMerge || !l.RecordedAt.Before(q.From.Add(-clockSkew)))
+	update := l.Kind == leafMerge || l.Kind == leafBackfilled
+	return slices.Contains(wantedKinds(), l.Kind) && (!update || !l.RecordedAt.Before(q.From.Add(-clockSkew)))
 }
 
 // leaf takes the next leaf of the log, with its exact bytes.
 func (c *contents) leaf(l ledger.Leaf, raw []byte) error {
 	c.hashes = append(c.hashes, c.tree.Append(raw)...)
 	c.asOf = l.RecordedAt
+	if l.Kind == leafMerge && c.query.wanted(l) && l.RecordedAt.Before(c.query.To) {
+		c.room++
+	}
+	if l.Kind == leafDecision && c.query.during(l.RecordedAt) {
+		c.disposals.decided = append(c.disposals.decided, l.Seq)
+	}
 	if c.after.text == "" && !l.RecordedAt.Before(c.query.To) {
 		c.after = afterPeriod{l.Seq, ledger.Checkpoint{Origin: c.origin, Size: c.tree.Size(), Root: c.tree.Root()}.Text()}
 	}
@@ -74,13 +86,33 @@ func (c *contents) leaf(l ledger.Leaf, raw []byte) error {
 // record takes the record of the next leaf that is wanted; nil: it was disposed of.
 func (c *contents) record(l ledger.Leaf, body []byte) error {
 	if body == nil {
-		c.disposed++
+		c.disposals.gone = append(c.disposals.gone, l)
 		return nil
 	}
+	c.disposals.kept = append(c.disposals.kept, l.Seq)
 	switch l.Kind {
+	case leafDisposal:
+		return c.disposals.certificateOf(l, body)
 	case leafMerge:
+		if c.changes == nil {
+			c.changes = make([]change, 0, c.room)
+		}
 		found, err := changesOf(l, body, c.query)
 		c.changes = append(c.changes, found...)
+		return err
+	case leafBackfilled:
+		found, err := backfilledOf(l, body, c.query)
+		for _, x := range found {
+			if x.update.moves() {
+				c.changes = append(c.changes, x)
+			} else {
+				c.made = append(c.made, x)
+			}
+		}
+		return err
+	case leafBackfill:
+		h, err := historyOf(l, body)
+		c.histories = append(c.histories, h)
 		return err
 	case leafException:
 		step, err := exceptionOf(l, body)
@@ -90,8 +122,11 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 		return c.registerOf(l, body)
 	case leafEnrolment:
 		e, err := enrolmentOf(l, body)
-		if e.at.Before(c.query.To) {
+		switch {
+		case e.at.Before(c.query.To):
 			c.enrolments = append(c.enrolments, e)
+		case e.State == enrolmentBegun:
+			c.later = append(c.later, e)
 		}
 		return err
 	case leafScope:
@@ -118,7 +153,7 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 
 // draw is the draw that the query asks for, and whether the log has recorded it.
 func (c *contents) draw() (body []byte, d DrawRecord, recorded bool, err error) {
-	sortChanges(c.changes)
+	c.settle()
 	list := items(c.changes, c.query.Sample.ByClass)
 	d, err = newDraw(c.query, list, c.after)
 	if err == nil {
@@ -138,9 +173,11 @@ type findings struct {
 	github       string
 	asOf         time.Time // when the newest leaf was recorded: the clock of what is still open
 	changes      []change  // the population, sorted
+	updates      []*change // the same with what made or deleted a branch before it was enrolled
 	byID         map[string]*change
 	exceptions   []followed
 	draws        []recordedDraw
+	disposals    []certificate
 	register     *recordedRegister // nil: there is none
 	draw         *DrawRecord       // nil: no sample
 	drawn        []Drawn
@@ -155,22 +192,22 @@ type findings struct {
 	rewritten    map[string]bool       // branches
 	together     map[int64]int         // changes, by the leaf of the update that brought them
 	tallies      map[string]*ruleTally // by rule; nil: not counted yet
-	// recorded reads a decision that is in the bundle.
-	recorded func(leaf int64) (RecordedDecision, error)
+	recorded     recordedDecisions
 }
 
 // derive works out what follows from the records. ErrDraw if the draw is not in the log.
-func (c *contents) derive(organisation, github string, recorded func(leaf int64) (RecordedDecision, error)) (*findings, error) {
-	sortChanges(c.changes)
+func (c *contents) derive(organisation, github string, recorded recordedDecisions) (*findings, error) {
+	c.settle()
 	list := items(c.changes, c.query.Sample != nil && c.query.Sample.ByClass)
-	f := &findings{query: c.query, organisation: organisation, github: github, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, register: c.register, digest: Digest(list), recorded: recorded,
+	f := &findings{query: c.query, organisation: organisation, github: github, asOf: c.asOf, changes: c.changes, byID: map[string]*change{}, picked: map[string]bool{}, draws: c.draws, disposals: c.disposals.certificates, register: c.register, digest: Digest(list), recorded: recorded,
 		log: signedLog{c.origin, c.tree.Size(), c.tree.Root(), c.asOf, c.hashes}, protections: c.protections, attested: c.attested}
+	f.updates = c.updates()
 	for i := range c.changes {
 		f.byID[c.changes[i].id()] = &c.changes[i]
 	}
 	f.relate()
 	f.exceptions = follow(c.steps, c.query)
-	f.completeness = reconcile(c, f.exceptions)
+	f.completeness = reconcile(c, f.updates, f.exceptions)
 	if c.query.Sample != nil {
 		_, d, recorded, err := c.draw()
 		if err != nil {
@@ -189,11 +226,14 @@ func (c *contents) derive(organisation, github string, recorded func(leaf int64)
 		}
 	}
 	f.decisions = f.wantedDecisions()
+	if err := c.disposals.needed(f.decisions); err != nil {
+		return nil, err
+	}
 	t := f.completeness.Totals
 	f.counts = Counts{
 		Population: len(c.changes), Sample: f.sampled(), Deviations: t.Deviations, Exceptions: len(f.exceptions), Decisions: len(f.decisions),
-		Undecided: t.WithoutDecision, Gaps: t.Gaps, Disposed: c.disposed,
-		Unexplained: t.Commits.Unexplained, NotListed: t.Commits.UpdatesNotListed,
+		Undecided: t.WithoutDecision, Gaps: t.Gaps, Disposed: c.disposals.records, DisposedDecisions: c.disposals.decisions,
+		Unexplained: t.Commits.Unexplained, NotListed: t.Commits.UpdatesNotListed, BeforeInstallation: t.BeforeInstallation, NotRead: t.NotRead,
 	}
 	return f, nil
 }

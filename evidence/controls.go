@@ -49,6 +49,8 @@ type tested struct {
 	// Items are the deviations, each with where its evidence is.
 	Items    []deviatingItem `json:"items"`
 	Evidence []string        `json:"evidence"` // files
+	// NotTestable are items from before their branch was enrolled.
+	NotTestable int `json:"not_testable,omitempty"`
 }
 
 type deviatingItem struct {
@@ -73,6 +75,7 @@ func controlNotes() []string {
 		"These are results of tests, not an opinion. Whether a control is effective is for the auditor to conclude.",
 		"A fact that could not be read counts as a deviation. A review that came after the merge does not undo one.",
 		"Ids of frameworks say where a test may be of use. The mapping is ours; the frameworks' texts are not repeated.",
+		"What reached a branch before it was enrolled is not tested: no decision could let it in.",
 		"Results about decisions are of the sample, or of all changes where no sample was drawn; deviations that were found outside of a sample are not extrapolated.",
 	}
 }
@@ -209,6 +212,10 @@ func ofPopulation(applies, deviates func(change) bool) func(*findings) (tested, 
 			if !applies(c) {
 				continue
 			}
+			if c.update.earlier {
+				t.NotTestable++
+				continue
+			}
 			if t.Tested++; deviates(c) {
 				t.deviation(f, c)
 			}
@@ -288,7 +295,7 @@ func (t *ruleTally) add(f *findings, c change, outcome policy.Outcome) {
 
 // rulesOf reads the results of a decision's rules.
 func (f *findings) rulesOf(leaf int64) ([]policy.RuleResult, error) {
-	r, err := f.recorded(leaf)
+	r, err := f.recorded.alone(leaf)
 	if err != nil {
 		return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
 	}
@@ -310,6 +317,9 @@ func ofProtection(f *findings) (tested, error) {
 		t.Items = append(t.Items, deviatingItem{id, title, "protection.csv"})
 	}
 	for _, b := range f.completeness.Branches {
+		if !b.enrolledThen() {
+			continue
+		}
 		known := false
 		for i, p := range f.protections {
 			if p.RepositoryID != b.RepositoryID || p.Ref != b.Branch {
@@ -349,11 +359,12 @@ func ofExceptions(kind string) func(*findings) (tested, error) {
 	}
 }
 
-// ofCompleteness tests whether the updates of each branch follow each other, and could be seen.
+// ofCompleteness tests whether the updates of each branch follow each other, and could be seen,
+// also those from before it was enrolled.
 func ofCompleteness(f *findings) (tested, error) {
-	t := tested{Of: "branches that were enrolled in the period", Evidence: []string{"completeness.json"}}
+	t := tested{Of: "branches of the population", Evidence: []string{"completeness.json"}}
 	for _, b := range f.completeness.Branches {
-		if t.Tested++; len(b.Gaps)+len(b.Blind) > 0 {
+		if t.Tested++; len(b.Gaps)+len(b.Blind) > 0 || b.unread() {
 			t.Deviations++
 			t.Items = append(t.Items, deviatingItem{fmt.Sprintf("%d/%s", b.RepositoryID, b.Branch), b.Repository + ": branch " + b.Branch, "completeness.json"})
 		}

@@ -14,10 +14,10 @@ import (
 func judgedBy(t *testing.T, outcomes ...policy.Outcome) (f *findings, rules map[int64][]policy.RuleResult) {
 	t.Helper()
 	rules = map[int64][]policy.RuleResult{}
-	f = &findings{picked: map[string]bool{}, recorded: func(leaf int64) (RecordedDecision, error) {
+	f = &findings{picked: map[string]bool{}, recorded: recordedDecisions{alone: func(leaf int64) (RecordedDecision, error) {
 		decision, err := json.Marshal(policy.Decision{Rules: rules[leaf]})
 		return RecordedDecision{Decision: decision}, err
-	}}
+	}}}
 	for i, o := range outcomes {
 		c := change{leaf: int64(100 + i), number: i + 1, decision: int64(i), update: update{id: int64(i), kind: policy.UpdateMerge, group: -1}}
 		if rules[int64(i)] = []policy.RuleResult{{Rule: policy.RuleHumanReview, Outcome: o}}; o == "" {

@@ -15,10 +15,10 @@ type document struct {
 // documents are listed in the order in which they are written.
 func (f *findings) documents() []document {
 	out := []document{
-		{"population.csv", func() ([]byte, error) { return populationTable(f.changes).csv() }},
 		{"completeness.json", f.completeness.json},
 		{"sample.csv", func() ([]byte, error) { return f.sampleTable().csv() }},
 		{"draws.csv", func() ([]byte, error) { return f.drawsTable().csv() }},
+		{"disposals.csv", func() ([]byte, error) { return disposalsTable(f.disposals, f.query).csv() }},
 		{"exceptions.csv", func() ([]byte, error) {
 			return exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query).csv()
 		}},
@@ -52,6 +52,7 @@ type streamed struct {
 // streamed are written after the other documents.
 func (f *findings) streamed() []streamed {
 	return []streamed{
+		{"population.csv", populationTable(f.changes).write},
 		{"workbook.xlsx", f.workbook},
 	}
 }

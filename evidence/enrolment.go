@@ -23,7 +23,10 @@ type enrolment struct {
 	PolicySHA256 string    `json:"policy_sha256"`
 }
 
-const enrolmentEnded = "ended"
+const (
+	enrolmentBegun = "begun"
+	enrolmentEnded = "ended"
+)
 
 func enrolmentOf(l ledger.Leaf, body []byte) (enrolment, error) {
 	e := enrolment{leaf: l.Seq, at: l.RecordedAt}
@@ -31,6 +34,14 @@ func enrolmentOf(l ledger.Leaf, body []byte) (enrolment, error) {
 		return e, fmt.Errorf("leaf %d is no enrolment: %w", l.Seq, err)
 	}
 	return e, nil
+}
+
+// since is from when on the record holds.
+func (e enrolment) since() time.Time {
+	if e.From.IsZero() {
+		return e.at
+	}
+	return e.From
 }
 
 func (e enrolment) branch() string { return branchKey(e.RepositoryID, e.Ref) }
@@ -49,6 +60,8 @@ type enrolled struct {
 	Reason       string `json:"reason"`
 	PolicySHA256 string `json:"policy_sha256"`
 	Leaf         int64  `json:"leaf"` // of the record with which it begins
+
+	key string // what tells the branch apart
 }
 
 // enrol takes the next record about the branch.
@@ -60,11 +73,7 @@ func (l *branchLine) enrol(e enrolment) {
 	if e.State == enrolmentEnded {
 		return
 	}
-	from := e.at
-	if !e.From.IsZero() {
-		from = e.From
-	}
-	l.Enrolled = append(l.Enrolled, enrolled{From: from.UTC(), Mode: e.Mode, TipFrom: e.Tip, Reason: e.Reason, PolicySHA256: e.PolicySHA256, Leaf: e.leaf})
+	l.Enrolled = append(l.Enrolled, enrolled{From: e.since().UTC(), Mode: e.Mode, TipFrom: e.Tip, Reason: e.Reason, PolicySHA256: e.PolicySHA256, Leaf: e.leaf, key: e.branch()})
 }
 
 // within says whether any of that time lies in the period.

@@ -29,6 +29,8 @@ type Log interface {
 	Records(ctx context.Context, size int64, kinds []string, each func(leaf, salt, body []byte) error) error
 	// Decision is the decision of a leaf.
 	Decision(ctx context.Context, leaf int64) (RecordedDecision, error)
+	// DecisionAlone is the decision of a leaf without what it was made from.
+	DecisionAlone(ctx context.Context, leaf int64) (RecordedDecision, error)
 	// RecordDraw adds a record of kind LeafDraw.
 	RecordDraw(ctx context.Context, body []byte) error
 }
@@ -38,6 +40,13 @@ type Log interface {
 type RecordedDecision struct {
 	Salt, Body                         []byte
 	Decision, Facts, Policy, Catalogue []byte
+}
+
+// recordedDecisions reads decisions that are in the bundle.
+type recordedDecisions struct {
+	whole func(leaf int64) (RecordedDecision, error)
+	// alone leaves out what they were made from: there may be many.
+	alone func(leaf int64) (RecordedDecision, error)
 }
 
 // Options of an export.
@@ -53,8 +62,11 @@ type Options struct {
 	Key    string
 	Signer note.Signer
 	Query  Query
-	// Progress is told how many of how many leaves were read; nil: nobody is.
-	Progress func(done, total int64)
+	// Progress is told what is being done and how much of it is, each step to its end; nil: nobody is.
+	Progress func(doing string, done, total int64)
+	// Record is given the manifest before it is written, and keeps a bundle from becoming one by an
+	// error: without its manifest it is none. Nil: nothing keeps it.
+	Record func(m Manifest, encoded []byte) error
 }
 
 // ErrExport: there is nothing to make a bundle of.
@@ -83,13 +95,29 @@ func Export(ctx context.Context, log Log, o Options, w io.Writer) (Manifest, err
 
 type exporter struct {
 	Options
-	log         Log
-	zip         *zip.Writer
-	manifest    Manifest
-	checkpoint  []byte
-	contents    contents
-	findings    *findings
-	done, total int64
+	log        Log
+	zip        *zip.Writer
+	manifest   Manifest
+	checkpoint []byte
+	contents   contents
+	findings   *findings
+}
+
+// What an export does, step by step, as people are told.
+const (
+	doingRead      = "reading the log"
+	doingRecords   = "reading the records"
+	doingLeaves    = "writing the log"
+	doingWrite     = "writing the records"
+	doingDecisions = "writing the decisions"
+	doingDocuments = "writing the documents"
+)
+
+// tell says how far a step is: now and then, and when it is done.
+func (x *exporter) tell(doing string, done, total int64) {
+	if x.Progress != nil && (done%1000 == 0 || done == total) {
+		x.Progress(doing, done, total)
+	}
 }
 
 // read reads the log, and has the draw of the sample recorded in it.
@@ -98,11 +126,19 @@ func (x *exporter) read(ctx context.Context) (err error) {
 		if x.checkpoint, x.manifest.LogSize, err = x.log.Checkpoint(ctx, x.Size); err != nil {
 			return err
 		}
-		x.contents, x.done, x.total = contents{origin: x.Origin, query: x.Query}, 0, 2*x.manifest.LogSize
-		if err := x.leaves(ctx, x.contents.leaf); err != nil {
+		x.contents = contents{origin: x.Origin, query: x.Query}
+		if err := x.leaves(ctx, doingRead, x.contents.leaf); err != nil {
 			return err
 		}
-		if err := x.records(ctx, func(l ledger.Leaf, _, body []byte) error { return x.contents.record(l, body) }); err != nil {
+		if err := x.records(ctx, doingRecords, func(l ledger.Leaf, _, body []byte) error { return x.contents.record(l, body) }); err != nil {
+			return err
+		}
+		switch err := x.contents.disposals.settle(x.Query); {
+		case errors.Is(err, errNotCertified) && x.Size == 0:
+			continue // it was disposed of while the log was read
+		case errors.Is(err, errNotCertified):
+			return fmt.Errorf("%w: the log had %d leaves, and something was disposed of since: %w; export it as it is now", ErrExport, x.Size, err)
+		case err != nil:
 			return err
 		}
 		drawn, err := x.draw(ctx)
@@ -113,31 +149,40 @@ func (x *exporter) read(ctx context.Context) (err error) {
 			return x.derive(ctx)
 		}
 	}
-	return fmt.Errorf("%w: the log grows faster than a sample is drawn from it: end the period in the past", ErrExport)
+	return fmt.Errorf("%w: the log grows faster than it is read: end the period in the past", ErrExport)
 }
 
-func (x *exporter) leaves(ctx context.Context, do func(l ledger.Leaf, leaf []byte) error) error {
+func (x *exporter) leaves(ctx context.Context, doing string, do func(l ledger.Leaf, leaf []byte) error) error {
 	return x.log.Leaves(ctx, x.manifest.LogSize, func(leaf []byte) error {
 		l, err := ledger.DecodeLeaf(leaf)
 		if err != nil {
 			return err
 		}
-		if x.done++; x.Progress != nil && (x.done%1000 == 0 || x.done == x.total) {
-			x.Progress(x.done, x.total)
+		if err := do(l, leaf); err != nil {
+			return err
 		}
-		return do(l, leaf)
+		x.tell(doing, l.Seq+1, x.manifest.LogSize)
+		return nil
 	})
 }
 
 // records reads the records that are wanted.
-func (x *exporter) records(ctx context.Context, do func(l ledger.Leaf, salt, body []byte) error) error {
-	return x.log.Records(ctx, x.manifest.LogSize, wantedKinds(), func(leaf, salt, body []byte) error {
+func (x *exporter) records(ctx context.Context, doing string, do func(l ledger.Leaf, salt, body []byte) error) error {
+	read := int64(0)
+	err := x.log.Records(ctx, x.manifest.LogSize, wantedKinds(), func(leaf, salt, body []byte) error {
 		l, err := ledger.DecodeLeaf(leaf)
 		if err != nil || !x.Query.wanted(l) {
 			return err
 		}
+		if read++; read%1000 == 0 && x.Progress != nil {
+			x.Progress(doing, l.Seq+1, x.manifest.LogSize) // by the place in the log: how many there are is not known
+		}
 		return do(l, salt, body)
 	})
+	if err == nil {
+		x.tell(doing, x.manifest.LogSize, x.manifest.LogSize)
+	}
+	return err
 }
 
 // draw says whether the log knows the draw, and records it if it does not.
@@ -156,7 +201,10 @@ func (x *exporter) draw(ctx context.Context) (known bool, err error) {
 }
 
 func (x *exporter) derive(ctx context.Context) (err error) {
-	recorded := func(leaf int64) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) }
+	recorded := recordedDecisions{
+		whole: func(leaf int64) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) },
+		alone: func(leaf int64) (RecordedDecision, error) { return x.log.DecisionAlone(ctx, leaf) },
+	}
 	x.findings, err = x.contents.derive(x.Organisation, x.GitHub, recorded)
 	if err == nil {
 		x.manifest.AsOf, x.manifest.Population, x.manifest.Counts = x.contents.asOf, x.findings.digest, x.findings.counts
@@ -225,7 +273,7 @@ func (x *exporter) file(name string, content []byte) error {
 // left out.
 func (x *exporter) addLeaves(ctx context.Context) error {
 	return x.add(fileLeaves, func(w io.Writer) error {
-		return x.leaves(ctx, func(_ ledger.Leaf, leaf []byte) error {
+		return x.leaves(ctx, doingLeaves, func(_ ledger.Leaf, leaf []byte) error {
 			if _, err := w.Write(leaf); err != nil {
 				return err
 			}
@@ -237,7 +285,10 @@ func (x *exporter) addLeaves(ctx context.Context) error {
 
 func (x *exporter) addRecords(ctx context.Context) error {
 	return x.add(fileRecords, func(w io.Writer) error {
-		return x.records(ctx, func(l ledger.Leaf, salt, body []byte) error {
+		return x.records(ctx, doingWrite, func(l ledger.Leaf, salt, body []byte) error {
+			if body == nil && x.contents.disposals.by(l.Seq) == nil {
+				return fmt.Errorf("%w: the record of leaf %d was disposed of meanwhile: export again", ErrExport, l.Seq)
+			}
 			if body == nil {
 				return nil
 			}
@@ -252,7 +303,8 @@ func (x *exporter) addRecords(ctx context.Context) error {
 func (x *exporter) addDecisions(ctx context.Context) error {
 	var records []byte
 	written := map[string]bool{}
-	for _, leaf := range x.findings.decisions {
+	for i, leaf := range x.findings.decisions {
+		x.tell(doingDecisions, int64(i+1), int64(len(x.findings.decisions)))
 		d, err := x.log.Decision(ctx, leaf)
 		if err != nil {
 			return fmt.Errorf("decision of leaf %d: %w", leaf, err)
@@ -271,7 +323,15 @@ func (x *exporter) addDecisions(ctx context.Context) error {
 }
 
 func (x *exporter) addDocuments() error {
-	for _, d := range x.findings.documents() {
+	documents, streamed := x.findings.documents(), x.findings.streamed()
+	total := int64(len(documents) + len(streamed))
+	done := func(n int) {
+		if x.Progress != nil {
+			x.Progress(doingDocuments, int64(n), total)
+		}
+	}
+	for i, d := range documents {
+		done(i)
 		content, err := d.make()
 		if err == nil && d.signed() {
 			content, err = seal(content, x.Signer)
@@ -283,11 +343,13 @@ func (x *exporter) addDocuments() error {
 			return err
 		}
 	}
-	for _, d := range x.findings.streamed() {
+	for i, d := range streamed {
+		done(len(documents) + i)
 		if err := x.add(d.name, d.write); err != nil {
 			return err
 		}
 	}
+	done(int(total))
 	return nil
 }
 
@@ -301,6 +363,11 @@ func (x *exporter) finish() error {
 	signature, err := signManifest(x.Origin, manifest, x.Signer)
 	if err != nil {
 		return err
+	}
+	if x.Record != nil {
+		if err := x.Record(x.manifest, manifest); err != nil {
+			return err
+		}
 	}
 	if err := x.file(fileManifest, manifest); err != nil {
 		return err

@@ -23,6 +23,7 @@ type indexPage struct {
 	Gaps         []shownGap
 	Blind        []shownException
 	Unreadable   []shownChange
+	NotRead      []shownUnenrolled
 	Unread       int // changes whose newest decision could not be made
 	Totals       totals
 	Limits       []string
@@ -36,6 +37,11 @@ type indexPage struct {
 
 type shownGap struct {
 	gap
+	Repository, Branch string
+}
+
+type shownUnenrolled struct {
+	unenrolled
 	Repository, Branch string
 }
 
@@ -86,6 +92,7 @@ func aboutFile(name string) string {
 	return map[string]string{
 		"population.csv": "every change that reached an enrolled branch in the period", "completeness.json": "what the population was reconciled with, and what came of it",
 		"sample.csv": "the sample, in the order in which it was drawn", "draws.csv": "every sample that was ever drawn of any part of the period",
+		"disposals.csv":  "what was disposed of, by the certificates in the log",
 		"exceptions.csv": "every exception that was open in the period", "protection.csv": "how each branch was protected, from when to when",
 		"bypass-attestations.csv": "what owners showed of who may bypass rulesets", "validation-stack.md": "which tests and checks the policies asked for",
 		"attributes.csv": "what an auditor tests of each change, attribute by attribute", "results.json": "what the sample and the population showed, in figures",
@@ -109,6 +116,11 @@ func (f *findings) indexPage() (p indexPage, err error) {
 		for _, g := range b.Gaps {
 			p.Gaps = append(p.Gaps, shownGap{g, b.Repository, b.Branch})
 		}
+		for _, u := range b.Unenrolled {
+			if u.Why != "" {
+				p.NotRead = append(p.NotRead, shownUnenrolled{u, b.Repository, b.Branch})
+			}
+		}
 	}
 	for _, e := range f.exceptions {
 		shown := showException(e, f.query)
@@ -119,7 +131,7 @@ func (f *findings) indexPage() (p indexPage, err error) {
 	if err := f.showChanges(&p); err != nil {
 		return p, err
 	}
-	p.Whole = t.Commits.Unexplained+t.Commits.UpdatesNotListed+t.Gaps+t.BlindIntervals+t.RecordsDisposed+p.Unread+len(p.Unreadable) == 0
+	p.Whole = t.Commits.Unexplained+t.Commits.UpdatesNotListed+t.Gaps+t.BlindIntervals+t.RecordsDisposed+t.DecisionsDisposed+t.NotRead+p.Unread+len(p.Unreadable) == 0
 	return p, nil
 }
 
@@ -128,7 +140,7 @@ func (f *findings) scope() []fact {
 	out := []fact{
 		{Name: "Organisation", Value: f.organisation},
 		{Name: "Period", Value: fmt.Sprintf("from %s to before %s, by GitHub's time of each update", moment(f.query.From), moment(f.query.To))},
-		{Name: "Population", Value: fmt.Sprintf("every update of an enrolled branch in the period: %d changes in %d updates; %d branches were enrolled", f.counts.Population, f.completeness.Totals.Updates, len(f.completeness.Branches))},
+		{Name: "Population", Value: fmt.Sprintf("every update of an enrolled branch in the period: %d changes in %d updates; %d branches were enrolled", f.counts.Population, f.completeness.Totals.Updates, f.completeness.enrolledThen()) + f.earlierInWords()},
 		{Name: "Digest of the population's ids", Value: f.digest, Code: true},
 		{Name: "Log", Value: f.log.Origin, Code: true},
 		{Name: "Size and root of the log", Value: fmt.Sprintf("%d leaves, %s", f.log.Size, f.log.RootHex())},
@@ -147,6 +159,14 @@ func (f *findings) scope() []fact {
 		how += fmt.Sprintf("; planned for %v confidence and a tolerable rate of %v, with %d deviations allowed", d.Plan.Confidence, d.Plan.Tolerable, d.Allowed)
 	}
 	return append(out, fact{Name: "Sample", Value: how}, fact{Name: "Seed of the sample", Value: fmt.Sprintf("%x, given by %s", []byte(d.Seed), by)})
+}
+
+// earlierInWords says how much of the population came before there was anything to test.
+func (f *findings) earlierInWords() string {
+	if f.counts.BeforeInstallation == 0 {
+		return ""
+	}
+	return fmt.Sprintf(". Of the changes, %d came before their branch was enrolled: they were read from GitHub's list afterwards, nothing was decided about them, and they are not tested", f.counts.BeforeInstallation)
 }
 
 // strata count the population by the class of authorship.

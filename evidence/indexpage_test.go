@@ -23,6 +23,7 @@ func brokenLog(t *testing.T) *findings {
 		{leafMerge, push(2, "cccccccccc", "dddddddddd")},
 		{leafException, `{"id":"e1","kind":"blind-interval","state":"open","repository_id":7,"repository":"acme/shop","ref":"main","reason":"Nothing could be read for <b>an hour</b>.","opened_at":"2026-03-02T12:50:00Z","step":"opened","by":"countersign"}`},
 		{leafMerge, ""},
+		{leafDisposal, `{"v":1,"reason":"retention","records":1,"leaves":[[3,3]]}`},
 	} {
 		l := ledger.Leaf{V: ledger.LeafVersion, Kind: r.kind, Seq: int64(i), RecordedAt: noon, BodySHA256: strings.Repeat("0", 64)}
 		raw, err := l.Encode()
@@ -40,7 +41,10 @@ func brokenLog(t *testing.T) *findings {
 			t.Fatal(err)
 		}
 	}
-	f, err := c.derive("acme", "https://github.example", nil)
+	if err := c.disposals.settle(c.query); err != nil {
+		t.Fatal(err)
+	}
+	f, err := c.derive("acme", "https://github.example", recordedDecisions{})
 	if err != nil {
 		t.Fatal(err)
 	}

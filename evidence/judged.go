@@ -20,7 +20,7 @@ type judged struct {
 
 // judged reads a decision that is in the bundle.
 func (f *findings) judged(leaf int64) (j judged, err error) {
-	r, err := f.recorded(leaf)
+	r, err := f.recorded.whole(leaf)
 	if err != nil {
 		return j, fmt.Errorf("decision of leaf %d: %w", leaf, err)
 	}

@@ -1,6 +1,10 @@
 package evidence
 
-import "time"
+import (
+	"time"
+
+	"github.com/countersign/countersign/policy"
+)
 
 // Mainline is what the records say of one branch over the period: what its history in git must
 // agree with.
@@ -24,8 +28,9 @@ type MainlineUpdate struct {
 	Listed       bool
 }
 
-// mainlines are the branches of a sorted population.
-func mainlines(list []change) (out []Mainline) {
+// mainlines are the branches of sorted updates. What was there before a force push from before
+// the branch was enrolled is in no clone, and nobody claims to know anything of it.
+func mainlines(list []*change) (out []Mainline) {
 	place, last := map[string]int{}, int64(-1)
 	for _, c := range list {
 		if c.leaf == last {
@@ -40,6 +45,10 @@ func mainlines(list []change) (out []Mainline) {
 			out = append(out, Mainline{RepositoryID: u.repositoryID, Branch: u.ref})
 		}
 		out[i].Repository = u.repository
+		if u.earlier && u.kind == policy.UpdateForcePush {
+			out[i].Updates = nil
+			continue
+		}
 		out[i].Updates = append(out[i].Updates, MainlineUpdate{c.leaf, u.id, u.kind, u.before, u.after, u.at, u.line, u.listed})
 	}
 	return out

@@ -249,11 +249,11 @@ func (f *findings) oscalResults() ([]byte, error) {
 // add adds a test: what was observed and, if there was something to test, what follows.
 func (r *oscalResult) add(f *findings, t testResult) error {
 	o := oscalObservation{Title: t.Asks, Methods: []string{"TEST"}, Types: []string{"control-objective"}, Collected: f.log.AsOf.UTC()}
-	o.Description = fmt.Sprintf("%s. Of %s: %d tested, %d deviations, %d exempt.", t.Asks, t.Of, t.Tested, t.Deviations, t.Exempt)
+	o.Description = fmt.Sprintf("%s. Of %s: %d tested, %d deviations, %d exempt, %d not testable (%s).", t.Asks, t.Of, t.Tested, t.Deviations, t.Exempt, t.NotTestable, beforeInstallation)
 	for _, p := range []struct {
 		name  string
 		value int
-	}{{"tested", t.Tested}, {"deviations", t.Deviations}, {"exempt", t.Exempt}} {
+	}{{"tested", t.Tested}, {"deviations", t.Deviations}, {"exempt", t.Exempt}, {"not-testable", t.NotTestable}} {
 		o.Props = append(o.Props, oscalProperty{p.name, oscalNamespace, strconv.Itoa(p.value)})
 	}
 	for _, file := range t.Evidence {

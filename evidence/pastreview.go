@@ -63,6 +63,7 @@ func (f *findings) pastReview() (out []unreviewed) {
 func (c *change) past() string {
 	found := slices.ContainsFunc(c.kinds, func(kind string) bool { return slices.Contains(bypassKinds(), kind) })
 	switch {
+	case c.update.earlier:
 	case c.number == 0 && (found || c.update.moves()):
 		return byDirectPush
 	case c.number != 0 && (found || c.undecided()):

@@ -191,7 +191,8 @@ func (p *period) findings() *findings {
 			p.record(LeafDraw, body)
 		}
 	}
-	f, err := p.contents.derive("acme", "https://github.com", func(leaf int64) (RecordedDecision, error) { return p.decisions[leaf], nil })
+	recorded := func(leaf int64) (RecordedDecision, error) { return p.decisions[leaf], nil }
+	f, err := p.contents.derive("acme", "https://github.com", recordedDecisions{recorded, recorded})
 	p.must(err)
 	return f
 }

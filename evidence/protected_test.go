@@ -29,7 +29,7 @@ func protectedLog(t *testing.T) *findings {
 			t.Fatal(err)
 		}
 	}
-	f, err := c.derive("acme", "https://github.example", nil)
+	f, err := c.derive("acme", "https://github.example", recordedDecisions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,19 @@ func (v *verifier) recordedDecision(leaf int64) (d decisionBody, err error) {
 	return d, nil
 }
 
-// recorded reads a decision that is in the bundle, for the documents.
+// recordedAlone reads a decision that is in the bundle, for the documents, without what it was made
+// from.
+func (v *verifier) recordedAlone(leaf int64) (r RecordedDecision, err error) {
+	d, err := v.recordedDecision(leaf)
+	if err != nil {
+		return r, err
+	}
+	r.Salt, r.Body = v.decided[leaf].Salt, v.decided[leaf].Body
+	r.Decision, err = v.blob(d.DecisionSHA256)
+	return r, err
+}
+
+// recorded reads it with all of that.
 func (v *verifier) recorded(leaf int64) (r RecordedDecision, err error) {
 	d, err := v.recordedDecision(leaf)
 	if err != nil {

@@ -47,9 +47,10 @@ func (d *DrawRecord) replace(wanted []Replace, list []Item, changes []change) er
 }
 
 // held says whether the newest decision before the merge was not a pass, and no merge group's was
-// there instead. On a branch in audit mode that is no finding.
+// there instead. On a branch in audit mode that is no finding. Before it was enrolled there could
+// be none.
 func (c change) held() bool {
-	return c.number != 0 && c.update.group < 0 && c.verdict != policy.VerdictPass
+	return !c.update.earlier && c.number != 0 && c.update.group < 0 && c.verdict != policy.VerdictPass
 }
 
 // withReplacements are what was drawn and what replaced some of it, by stratum and place.

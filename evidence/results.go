@@ -45,6 +45,9 @@ type sampleLine struct {
 	// confidence; absent where nothing was tested.
 	UpperRate *Rate    `json:"upper_deviation_rate,omitempty"`
 	Deviating []string `json:"deviating"` // ids
+	// NotTestable are the items that were drawn and came before their branch was enrolled. They are
+	// counted neither as tested nor in the population that the rate is about.
+	NotTestable int `json:"not_testable,omitempty"`
 }
 
 // attributeResults counts the items of the sample by what one attribute of them was.
@@ -56,6 +59,7 @@ type attributeResults struct {
 	Unknown       int    `json:"unknown"`
 	NotApplicable int    `json:"not_applicable"`
 	NotRecorded   int    `json:"not_recorded"`
+	NotTestable   int    `json:"not_testable,omitempty"`
 }
 
 type populationResults struct {
@@ -68,13 +72,15 @@ type populationResults struct {
 	Late        int `json:"emergencies_not_reviewed_in_time"`
 }
 
-// populationLine is one stratum of the population, or all of it. Every item was tested.
+// populationLine is one stratum of the population, or all of it. Every item that can be was tested.
 type populationLine struct {
 	Stratum    string `json:"stratum"`
 	Tested     int    `json:"tested"`
 	Deviations int    `json:"deviations"`
 	// Rate is exact, and rounded up to a thousandth of a percent; absent where there is no item.
 	Rate *Rate `json:"deviation_rate,omitempty"`
+	// NotTestable are the items from before their branch was enrolled. They are in no rate.
+	NotTestable int `json:"not_testable,omitempty"`
 }
 
 const (
@@ -83,7 +89,7 @@ const (
 	saysSample = "Every item of the sample was tested for the attributes of attributes.csv; what is unknown counts as a deviation, and an item deviates if one of its attributes does, or something was found about it. " +
 		"The upper rate is one-sided, without replacement. That of all strata together takes the items for one sample, which is exact only if the strata were drawn in proportion."
 	saysPopulation = "Every change of the population was compared with the decisions about it, and deviates if something was found, or nothing was decided. All of it was looked at, so this has no sampling risk. " +
-		"It tests that nothing reached a branch that no decision let in. On a branch in audit mode a decision that did not pass is no deviation here."
+		"It tests that nothing reached a branch that no decision let in. On a branch in audit mode a decision that did not pass is no deviation here. What came before its branch was enrolled is not tested, and is in no rate."
 )
 
 func (f *findings) results() (r results, err error) {
@@ -111,6 +117,9 @@ func (f *findings) sampleResults() (*sampleResults, error) {
 		if lines[item.Stratum] == nil {
 			lines[item.Stratum] = &sampleLine{Stratum: item.Stratum, Deviating: []string{}}
 		}
+		if f.byID[item.ID].update.earlier {
+			continue
+		}
 		lines[item.Stratum].Population++
 		s.All.Population++
 	}
@@ -122,8 +131,13 @@ func (f *findings) sampleResults() (*sampleResults, error) {
 		if err != nil {
 			return nil, err
 		}
-		lines[d.Stratum].add(d.ID, deviates)
-		s.All.add(d.ID, deviates)
+		for _, line := range []*sampleLine{lines[d.Stratum], &s.All} {
+			if f.byID[d.ID].update.earlier {
+				line.NotTestable++
+			} else {
+				line.add(d.ID, deviates)
+			}
+		}
 	}
 	if f.query.Sample.ByClass {
 		for _, name := range slices.Sorted(maps.Keys(lines)) {
@@ -169,6 +183,8 @@ func (a *attributeResults) add(r result) {
 		a.NotApplicable++
 	case resultNotRecorded:
 		a.NotRecorded++
+	case resultNotTestable:
+		a.NotTestable++
 	default:
 		a.Unknown++
 	}
@@ -199,8 +215,8 @@ func (f *findings) populationResults() populationResults {
 		if lines[c.stratum()] == nil {
 			lines[c.stratum()] = &populationLine{Stratum: c.stratum()}
 		}
-		lines[c.stratum()].add(c.deviates())
-		p.All.add(c.deviates())
+		lines[c.stratum()].add(c)
+		p.All.add(c)
 	}
 	for _, name := range slices.Sorted(maps.Keys(lines)) {
 		p.Strata = append(p.Strata, lines[name].rated())
@@ -217,9 +233,12 @@ func (f *findings) populationResults() populationResults {
 	return p
 }
 
-func (l *populationLine) add(deviates bool) {
-	l.Tested++
-	if deviates {
+func (l *populationLine) add(c change) {
+	if c.update.earlier {
+		l.NotTestable++
+		return
+	}
+	if l.Tested++; c.deviates() {
 		l.Deviations++
 	}
 }

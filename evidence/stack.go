@@ -50,7 +50,7 @@ func (f *findings) validationStack() ([]byte, error) {
 func (f *findings) stack() ([]*stackEntry, error) {
 	found := map[string]*stackEntry{}
 	for _, leaf := range f.decisions {
-		r, err := f.recorded(leaf)
+		r, err := f.recorded.alone(leaf)
 		if err != nil {
 			return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
 		}
@@ -64,6 +64,9 @@ func (f *findings) stack() ([]*stackEntry, error) {
 		}
 		key := fmt.Sprintf("%d/%s", d.RepositoryID, body.PolicySHA256)
 		if found[key] == nil {
+			if r, err = f.recorded.whole(leaf); err != nil {
+				return nil, fmt.Errorf("decision of leaf %d: %w", leaf, err)
+			}
 			found[key] = newStackEntry(d, body.PolicySHA256, r.Policy, leaf)
 		}
 		found[key].add(d, leaf)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,26 @@ type table struct {
 	name, title string
 	columns     []string
 	rows        [][]string
+	// made makes the i-th row of a table that is too long to be in memory, with so many rows; nil:
+	// they are in rows.
+	made func(i int) []string
+	many int
+}
+
+// count is how many rows there are.
+func (t table) count() int {
+	if t.made != nil {
+		return t.many
+	}
+	return len(t.rows)
+}
+
+// row is the i-th row.
+func (t table) row(i int) []string {
+	if t.made != nil {
+		return t.made(i)
+	}
+	return t.rows[i]
 }
 
 // tableDocument is a document that holds a table as CSV.
@@ -28,21 +49,31 @@ func tableDocument(make func() (table, error)) func() ([]byte, error) {
 	}
 }
 
-// csv writes the table so that no spreadsheet takes what is in it for formulas.
 func (t table) csv() ([]byte, error) {
 	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	for _, row := range append([][]string{t.columns}, t.rows...) {
+	err := t.write(&b)
+	return b.Bytes(), err
+}
+
+// write writes the table so that no spreadsheet takes what is in it for formulas.
+func (t table) write(out io.Writer) error {
+	w := csv.NewWriter(out)
+	row := t.columns
+	for i := 0; ; i++ {
 		safe := make([]string, len(row))
-		for i := range row {
-			safe[i] = inert(row[i])
+		for k := range row {
+			safe[k] = inert(row[k])
 		}
 		if err := w.Write(safe); err != nil {
-			return nil, fmt.Errorf("write %s: %w", t.name, err)
+			return fmt.Errorf("write %s: %w", t.name, err)
 		}
+		if i == t.count() {
+			break
+		}
+		row = t.row(i)
 	}
 	w.Flush()
-	return b.Bytes(), w.Error()
+	return w.Error()
 }
 
 // inert is text that no spreadsheet takes for a formula: what could begin one gets an apostrophe

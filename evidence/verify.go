@@ -86,7 +86,7 @@ func (a archive) verify(t Trust) (Report, error) {
 			return v.report, err
 		}
 	}
-	v.report.Mainlines = mainlines(v.findings.changes)
+	v.report.Mainlines = mainlines(v.findings.updates)
 	if t.Tested != nil {
 		return v.report, v.findings.tested(t.Tested)
 	}
@@ -311,10 +311,17 @@ func (v *verifier) records() error {
 	if err == nil {
 		err = skipTo(int64(len(v.leaves)))
 	}
+	if err == nil {
+		err = orBroken(fileRecords, v.contents.disposals.settle(v.report.Manifest.Query))
+	}
 	if err != nil {
 		return err
 	}
-	v.held("records", "All %d records of the period are what their leaves commit to; %d were disposed of.", n, v.contents.disposed)
+	d := v.contents.disposals
+	v.held("records", "All %d records of the period are what their leaves commit to; %d were disposed of.", n, d.records)
+	if len(d.gone)+d.decisions > 0 {
+		v.held("disposals", "Each record that is not there is named by a certificate of its disposal in the log. %d decisions of the period could not be made again, because their bodies were disposed of.", d.decisions)
+	}
 	return nil
 }
 
@@ -336,7 +343,7 @@ func (v *verifier) record(file string, line []byte) (r recordLine, l ledger.Leaf
 // counts draws the sample again and compares the figures of the manifest with the records.
 func (v *verifier) counts() (err error) {
 	m := &v.report.Manifest
-	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, v.recorded); err != nil {
+	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, recordedDecisions{whole: v.recorded, alone: v.recordedAlone}); err != nil {
 		return orBroken(fileRecords, err)
 	}
 	if m.Population != v.findings.digest {
@@ -347,6 +354,9 @@ func (v *verifier) counts() (err error) {
 	}
 	v.held("population", "The population is the %d changes of the records, in %d updates of %d branches; %d gaps.", m.Counts.Population,
 		v.findings.completeness.Totals.Updates, len(v.findings.completeness.Branches), m.Counts.Gaps)
+	if n := m.Counts.BeforeInstallation; n > 0 {
+		v.held("before installation", "%d changes of the population came before their branch was enrolled. They were read from GitHub's list afterwards, and nothing about them was tested.", n)
+	}
 	if d := v.findings.draw; d != nil {
 		v.held("sample", "The %d items of the sample are those of the seed, which came from the %s.", v.findings.sampled(), d.SeedBy)
 	}

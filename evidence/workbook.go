@@ -18,7 +18,7 @@ func (f *findings) sheets(limit int) ([]sheet, error) {
 	}
 	tables := []table{
 		populationTable(f.changes), f.sampleTable(), f.drawsTable(), results, attributes, exceptionsTable("exceptions", "Exceptions", f.exceptions, f.query), f.emergencyTable(),
-		f.agentsTable(), f.subprocessorsTable(), registerTable(f.register, f.query), f.metricsTable(),
+		f.agentsTable(), f.subprocessorsTable(), registerTable(f.register, f.query), disposalsTable(f.disposals, f.query), f.metricsTable(),
 	}
 	sheets := []sheet{{}}
 	for _, t := range tables {
@@ -53,19 +53,19 @@ func (f *findings) aboutTable(sheets []sheet) table {
 
 // resultsTable is results.json as a table.
 func (f *findings) resultsTable() (table, error) {
-	t := table{name: "results", title: "Results", columns: []string{"of", "stratum", "population", "tested", "deviations", "deviation_rate", "upper_deviation_rate", "confidence"}}
+	t := table{name: "results", title: "Results", columns: []string{"of", "stratum", "population", "tested", "deviations", "deviation_rate", "upper_deviation_rate", "confidence", "not_testable"}}
 	r, err := f.results()
 	if err != nil {
 		return t, err
 	}
 	if s := r.Sample; s != nil {
 		for _, l := range append(s.Strata, s.All) {
-			t.rows = append(t.rows, []string{"sample", l.Stratum, strconv.Itoa(l.Population), strconv.Itoa(l.Tested), strconv.Itoa(l.Deviations), "", rateText(l.UpperRate), s.Confidence.String()})
+			t.rows = append(t.rows, []string{"sample", l.Stratum, strconv.Itoa(l.Population), strconv.Itoa(l.Tested), strconv.Itoa(l.Deviations), "", rateText(l.UpperRate), s.Confidence.String(), orNone(int64(l.NotTestable))})
 		}
 	}
 	for _, l := range append(r.Population.Strata, r.Population.All) {
 		n := strconv.Itoa(l.Tested)
-		t.rows = append(t.rows, []string{"whole population", l.Stratum, n, n, strconv.Itoa(l.Deviations), rateText(l.Rate), "", ""})
+		t.rows = append(t.rows, []string{"whole population", l.Stratum, n, n, strconv.Itoa(l.Deviations), rateText(l.Rate), "", "", orNone(int64(l.NotTestable))})
 	}
 	return t, nil
 }

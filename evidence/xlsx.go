@@ -28,8 +28,8 @@ type sheet struct {
 	limit int // rows with the header
 }
 
-// shown are the rows that the sheet has room for.
-func (s sheet) shown() [][]string { return s.rows[:min(len(s.rows), s.limit-1)] }
+// shown is how many rows the sheet has room for.
+func (s sheet) shown() int { return min(s.count(), s.limit-1) }
 
 const (
 	xmlHead = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>` + "\n"
@@ -100,7 +100,7 @@ func workbookPart(b *bufio.Writer, sheets []sheet) {
 	}
 	b.WriteString(`</sheets><definedNames>`)
 	for i, s := range sheets {
-		fmt.Fprintf(b, `<definedName name="_xlnm._FilterDatabase" localSheetId="%d" hidden="1">'%s'!$A$1:$%s$%d</definedName>`, i, cellText(s.title), columnName(len(s.columns)), len(s.shown())+1)
+		fmt.Fprintf(b, `<definedName name="_xlnm._FilterDatabase" localSheetId="%d" hidden="1">'%s'!$A$1:$%s$%d</definedName>`, i, cellText(s.title), columnName(len(s.columns)), s.shown()+1)
 	}
 	b.WriteString(`</definedNames></workbook>`)
 }
@@ -121,7 +121,6 @@ const styles = `<styleSheet ` + mainNS + `><fonts count="2"><font><sz val="11"/>
 
 // write writes the sheet: a header that stays in sight, a filter on each column, and the rows.
 func (s sheet) write(b *bufio.Writer, first bool) {
-	rows := s.shown()
 	selected := ""
 	if first {
 		selected = ` tabSelected="1"`
@@ -132,10 +131,10 @@ func (s sheet) write(b *bufio.Writer, first bool) {
 	}
 	b.WriteString(`</cols><sheetData>`)
 	writeRow(b, 1, s.columns, ` s="1"`)
-	for i, row := range rows {
-		writeRow(b, i+2, row, "")
+	for i := range s.shown() {
+		writeRow(b, i+2, s.row(i), "")
 	}
-	fmt.Fprintf(b, `</sheetData><autoFilter ref="A1:%s%d"/></worksheet>`, columnName(len(s.columns)), len(rows)+1)
+	fmt.Fprintf(b, `</sheetData><autoFilter ref="A1:%s%d"/></worksheet>`, columnName(len(s.columns)), s.shown()+1)
 }
 
 // writeRow writes the n-th row. Times stay text, in UTC: a program would show them in the zone of
@@ -210,10 +209,14 @@ const (
 
 func (s sheet) widths() []int {
 	out := make([]int, len(s.columns))
-	for _, row := range append([][]string{s.columns}, s.rows[:min(len(s.rows), widthRows)]...) {
+	widen := func(row []string) {
 		for i, text := range row {
 			out[i] = max(out[i], min(mostColumn, max(leastColumn, len(text)+3)))
 		}
+	}
+	widen(s.columns)
+	for i := range min(s.count(), widthRows) {
+		widen(s.row(i))
 	}
 	return out
 }
@@ -265,8 +268,8 @@ func (s *stored) Close() error { return s.flush(1) }
 
 // rowsText says how many rows a sheet holds of how many.
 func (s sheet) rowsText() string {
-	if n := len(s.shown()); n < len(s.rows) {
-		return strconv.Itoa(n) + " of " + strconv.Itoa(len(s.rows)) + ": a sheet has no room for more, the table has all"
+	if n := s.shown(); n < s.count() {
+		return strconv.Itoa(n) + " of " + strconv.Itoa(s.count()) + ": a sheet has no room for more, the table has all"
 	}
-	return strconv.Itoa(len(s.rows))
+	return strconv.Itoa(s.count())
 }

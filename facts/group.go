@@ -35,7 +35,10 @@ type QueueEntry struct {
 	// QueuedSHA is its head as it is now; GroupSHA the commit that tests it, empty while there is
 	// none; ParentSHA the commit that it was put on.
 	QueuedSHA, GroupSHA, ParentSHA string
-	EnqueuedAt                     time.Time
+	// MergedSHA is the head that the group's commit merged; empty where it says of none, because
+	// the queue squashes or rebases.
+	MergedSHA  string
+	EnqueuedAt time.Time
 }
 
 // Queue is a merge queue as it is now.
@@ -56,7 +59,7 @@ const queueQuery = `query Queue($owner: String!, $name: String!, $branch: String
     mergeQueue(branch: $branch) {
       configuration { mergingStrategy checkResponseTimeout }
       entries(first: 100, after: $after) { totalCount pageInfo { hasNextPage endCursor } nodes {
-        position enqueuedAt baseCommit { oid } headCommit { oid } pullRequest { number headRefOid }
+        position enqueuedAt baseCommit { oid } headCommit { oid parents(first: 3) { nodes { oid } } } pullRequest { number headRefOid }
       } }
     }
   }
@@ -79,10 +82,13 @@ type queueAnswer struct {
 }
 
 type gqlQueueEntry struct {
-	Position    int       `json:"position"`
-	EnqueuedAt  time.Time `json:"enqueuedAt"`
-	BaseCommit  *gqlOID   `json:"baseCommit"`
-	HeadCommit  *gqlOID   `json:"headCommit"`
+	Position   int       `json:"position"`
+	EnqueuedAt time.Time `json:"enqueuedAt"`
+	BaseCommit *gqlOID   `json:"baseCommit"`
+	HeadCommit *struct {
+		OID     string             `json:"oid"`
+		Parents connection[gqlOID] `json:"parents"`
+	} `json:"headCommit"`
 	PullRequest *struct {
 		Number     int    `json:"number"`
 		HeadRefOid string `json:"headRefOid"`
@@ -143,6 +149,9 @@ func (n gqlQueueEntry) entry() QueueEntry {
 	}
 	if n.HeadCommit != nil {
 		e.GroupSHA = n.HeadCommit.OID
+		if parents := n.HeadCommit.Parents.Nodes; len(parents) == 2 {
+			e.MergedSHA = parents[1].OID
+		}
 	}
 	if n.PullRequest != nil {
 		e.Number, e.QueuedSHA = n.PullRequest.Number, n.PullRequest.HeadRefOid
@@ -199,6 +208,22 @@ func (q Queue) members(own QueueEntry, chain map[int]bool) ([]QueueEntry, error)
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// HeadSince reports whether the head of a pull request is the tip of its branch since before it
+// was put into a queue. Nobody shows how a branch in a fork moved.
+//
+// Source: GET /repos/{owner}/{repo}/activity, whose clock counts seconds.
+func HeadSince(ctx context.Context, client *gh.Client, repo gh.Repo, c *policy.Change, enqueued time.Time) (bool, error) {
+	if c.Fork {
+		return false, nil
+	}
+	updates, _, err := refUpdates(ctx, client, repo, c.HeadRef)
+	if err != nil || len(updates) == 0 {
+		return false, err
+	}
+	last := updates[len(updates)-1]
+	return last.After == c.HeadSHA && last.At.Before(enqueued.Truncate(time.Second)), nil
 }
 
 // ValidationsAt reads every check run and commit status on a commit, but our own.

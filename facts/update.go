@@ -102,8 +102,7 @@ func parsePolicy(source []byte) (p *policy.Policy, broken bool, err error) {
 }
 
 // ReadUpdate reads what an update of a branch brought. What was decided about it is not part of
-// it. Tips are commits that enrolled branches and the default branch have, for a branch that was
-// made. ErrBehind: GitHub does not show yet which pull request was merged.
+// it. Tips are commits that enrolled branches have, for a branch that was made. ErrBehind: GitHub does not show yet which pull request was merged.
 func ReadUpdate(ctx context.Context, client *gh.Client, repo gh.Repo, branch string, u gh.RefUpdate, tips []string) (policy.UpdateFacts, error) {
 	f := policy.UpdateFacts{
 		V: policy.UpdateVersion, Repository: repo.String(), Ref: branch, ID: u.ID, Type: u.Type, Before: u.Before, After: u.After, At: u.At,

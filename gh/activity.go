@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -35,7 +36,7 @@ func (c *Client) RefActivity(ctx context.Context, r Repo, branch string, until i
 		return nil, false, fmt.Errorf("list updates of %s of %s: %w", branch, r, err)
 	}
 	for after := ""; ; {
-		p, next, err := c.activityPage(ctx, r, branch, after)
+		p, next, err := c.RefActivityPage(ctx, r, branch, after)
 		if err != nil {
 			return fail(err)
 		}
@@ -57,9 +58,23 @@ func (c *Client) RefActivity(ctx context.Context, r Repo, branch string, until i
 	}
 }
 
-// activityPage is one page of updates, with the cursor of the next one, empty on the last.
-func (c *Client) activityPage(ctx context.Context, r Repo, branch, after string) (updates []RefUpdate, next string, err error) {
-	query := url.Values{"ref": {"refs/heads/" + branch}}
+// RefActivityPage returns one page of the updates of a branch, newest first, with the cursor of
+// the next one, empty on the last. It returns ErrInvalid for a cursor that GitHub does not know.
+//
+// Source: GET /repos/{owner}/{repo}/activity.
+func (c *Client) RefActivityPage(ctx context.Context, r Repo, branch, after string) (updates []RefUpdate, next string, err error) {
+	updates, next, err = c.activityPage(ctx, r, url.Values{"ref": {"refs/heads/" + branch}}, after)
+	for _, u := range updates {
+		if u.Ref != "refs/heads/"+branch {
+			return nil, "", unavailable("an update of %.80q", u.Ref)
+		}
+	}
+	return updates, next, err
+}
+
+// activityPage is one page of the updates that a filter lets through.
+func (c *Client) activityPage(ctx context.Context, r Repo, filter url.Values, after string) (updates []RefUpdate, next string, err error) {
+	query := maps.Clone(filter)
 	if after != "" {
 		query.Set("after", after)
 	}
@@ -74,11 +89,6 @@ func (c *Client) activityPage(ctx context.Context, r Repo, branch, after string)
 		p, err := array(wireRefUpdate.update)(a.body)
 		if err != nil {
 			return nil, "", unavailable("a page has not the expected shape: %v", err)
-		}
-		for _, u := range p.items {
-			if u.Ref != "refs/heads/"+branch {
-				return nil, "", unavailable("an update of %.80q", u.Ref)
-			}
 		}
 		next, err := nextCursor(a.header, after)
 		switch {

@@ -55,10 +55,10 @@ const (
 // Connection is one GitHub App on one GitHub server. It is safe for concurrent use.
 type Connection struct {
 	settings Settings
-	creator  githubapp.ClientCreator
-	app      *Client // authenticates as the App, not as an installation
 
 	mu      sync.Mutex // guards the rest
+	creator githubapp.ClientCreator
+	app     *Client // authenticates as the App, not as an installation
 	clients map[int64]*Client
 	self    App
 }
@@ -71,11 +71,22 @@ func Connect(s Settings) (*Connection, error) {
 	if err := errors.Join(identity, err); err != nil {
 		return nil, fmt.Errorf("connect to GitHub: %w", err)
 	}
-	inner, err := newTransport(s)
-	if err != nil {
+	c := &Connection{settings: s}
+	if err := c.UseKey(s.PrivateKey); err != nil {
 		return nil, err
 	}
-	direct := githubapp.NewClientCreator(s.V3URL, s.V4URL, s.AppID, s.PrivateKey,
+	return c, nil
+}
+
+// UseKey has every client that is given out from now on sign with another key of the App. GitHub
+// accepts several at a time, and the tokens that were got with the one before until they end.
+func (c *Connection) UseKey(pem []byte) error {
+	s := c.settings
+	inner, err := newTransport(s)
+	if err != nil {
+		return err
+	}
+	direct := githubapp.NewClientCreator(s.V3URL, s.V4URL, s.AppID, pem,
 		githubapp.WithClientUserAgent(s.UserAgent),
 		githubapp.WithClientTimeout(s.Timeout),
 		githubapp.WithTransport(inner),
@@ -86,18 +97,16 @@ func Connect(s Settings) (*Connection, error) {
 	)
 	creator, err := githubapp.NewCachingClientCreator(direct, s.Clients)
 	if err != nil {
-		return nil, fmt.Errorf("connect to GitHub: %w", err)
+		return fmt.Errorf("connect to GitHub: %w", err)
 	}
 	app, err := direct.NewAppClient()
 	if err != nil {
-		return nil, fmt.Errorf("read the App's private key (it should be the PEM file that GitHub gave): %w", err)
+		return fmt.Errorf("read the App's private key (it should be the PEM file that GitHub gave): %w", err)
 	}
-	return &Connection{
-		settings: s,
-		creator:  creator,
-		app:      newClient(app, s, 0),
-		clients:  map[int64]*Client{},
-	}, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.creator, c.app, c.clients = creator, newClient(app, s, 0), map[int64]*Client{}
+	return nil
 }
 
 // identity says what an App lacks to be one, every problem at once.
@@ -170,13 +179,13 @@ func apiAddress(what, text string) (*url.URL, error) {
 // Source: GET /app (https://docs.github.com/rest/apps/apps#get-the-authenticated-app).
 func (c *Connection) Self(ctx context.Context) (App, error) {
 	c.mu.Lock()
-	self := c.self
+	self, app := c.self, c.app
 	c.mu.Unlock()
 	if self.ID != 0 {
 		return self, nil
 	}
 	var w wireApp
-	if err := c.app.read(ctx, "GET /app", nil, nil, &w); err != nil {
+	if err := app.read(ctx, "GET /app", nil, nil, &w); err != nil {
 		return App{}, fmt.Errorf("read our own App: %w", err)
 	}
 	self = w.app()

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,23 +61,34 @@ type Delivery struct {
 
 // Intake reads webhook requests. It is safe for concurrent use.
 type Intake struct {
-	secrets [][]byte
+	secrets atomic.Pointer[[][]byte]
 }
 
 // NewIntake returns an intake that accepts what is signed with any of the secrets.
 // It returns ErrNoSecret when there are none or one is blank.
 func NewIntake(secrets []string) (*Intake, error) {
-	if len(secrets) == 0 {
-		return nil, ErrNoSecret
-	}
 	in := &Intake{}
-	for i, s := range secrets {
-		if strings.TrimSpace(s) == "" {
-			return nil, fmt.Errorf("secret %d: %w", i+1, ErrNoSecret)
-		}
-		in.secrets = append(in.secrets, []byte(s))
+	if err := in.Use(secrets); err != nil {
+		return nil, err
 	}
 	return in, nil
+}
+
+// Use has the intake accept what is signed with any of these secrets, and nothing else, from the
+// next request on. With ErrNoSecret it goes on with those that it had.
+func (in *Intake) Use(secrets []string) error {
+	if len(secrets) == 0 {
+		return ErrNoSecret
+	}
+	var all [][]byte
+	for i, s := range secrets {
+		if strings.TrimSpace(s) == "" {
+			return fmt.Errorf("secret %d: %w", i+1, ErrNoSecret)
+		}
+		all = append(all, []byte(s))
+	}
+	in.secrets.Store(&all)
+	return nil
 }
 
 // Read reads one webhook request and verifies its signature over the raw body. The errors
@@ -140,7 +152,7 @@ func checkHead(r *http.Request, d Delivery) (signature []byte, err error) {
 // verify returns the index of the secret that the signature was made with.
 func (in *Intake) verify(signature, payload []byte) (int, error) {
 	fits := -1
-	for i, secret := range in.secrets {
+	for i, secret := range *in.secrets.Load() {
 		mac := hmac.New(sha256.New, secret)
 		mac.Write(payload)
 		if hmac.Equal(signature, mac.Sum(nil)) && fits < 0 {

@@ -34,6 +34,8 @@ type Issue struct {
 	CreatedAt     time.Time
 	ClosedAt      time.Time // zero while it is open
 	IsPullRequest bool
+	// Locked: no App comments, and nobody without write access.
+	Locked bool
 }
 
 // IssueComment is a comment on an issue or in the conversation of a pull request.
@@ -162,6 +164,7 @@ type wireIssue struct {
 	CreatedAt   *time.Time   `json:"created_at"`
 	ClosedAt    *time.Time   `json:"closed_at"`
 	PullRequest *struct{}    `json:"pull_request"`
+	Locked      bool         `json:"locked"`
 }
 
 type wireLabel struct {
@@ -180,7 +183,7 @@ func (w wireIssue) issue() (Issue, error) {
 	i := Issue{
 		Number: w.Number, State: w.State, StateReason: w.StateReason, Author: w.User.account(), ClosedBy: w.ClosedBy.account(),
 		AppID: w.App.app().ID, Title: w.Title, Body: w.Body, CreatedAt: utc(w.CreatedAt), ClosedAt: utc(w.ClosedAt),
-		IsPullRequest: w.PullRequest != nil,
+		IsPullRequest: w.PullRequest != nil, Locked: w.Locked,
 	}
 	for _, l := range *w.Labels {
 		i.Labels = append(i.Labels, l.Name)

@@ -27,6 +27,8 @@ var (
 	openedAt  = time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
 	openIssue = gh.Issue{Number: 4, State: "open", Author: gh.Account{ID: 9, Login: "countersign", Type: "Bot"}, AppID: 42, Title: "An exception",
 		Labels: []string{"exception", "high"}, CreatedAt: openedAt}
+	lockedIssue = gh.Issue{Number: 4, State: "open", Author: openIssue.Author, AppID: 42, Title: openIssue.Title, Labels: openIssue.Labels,
+		CreatedAt: openedAt, Locked: true}
 	closedIssue = gh.Issue{Number: 4, State: "closed", StateReason: "not_planned", ClosedBy: gh.Account{ID: 1, Login: "ann", Type: "User"}, Title: "An exception",
 		Body: "Who?", CreatedAt: openedAt, ClosedAt: openedAt.Add(2 * time.Hour), IsPullRequest: true}
 )
@@ -40,6 +42,7 @@ func TestIssue(t *testing.T) {
 	}{
 		{"open", jOpenIssue, 200, openIssue, nil},
 		{"closed", jClosedIssue, 200, closedIssue, nil},
+		{"locked", strings.Replace(jOpenIssue, `"number":4`, `"number":4,"locked":true`, 1), 200, lockedIssue, nil},
 		{"moved to another repository", strings.Replace(jOpenIssue, `"number":4`, `"number":5`, 1), 200, gh.Issue{}, gh.ErrNotFound},
 		{"deleted", `{"message":"This issue was deleted"}`, 410, gh.Issue{}, gh.ErrGone},
 		{"no number", strings.Replace(jOpenIssue, `"number":4,`, ``, 1), 200, gh.Issue{}, gh.ErrUnavailable},

@@ -53,7 +53,23 @@ func (h *Handlers) Routes() http.Handler {
 	mux.HandleFunc("GET "+LogPath+"{organisation}/tile/{tile...}", h.tile)
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
-	return mux
+	return guarded(mux)
+}
+
+// guarded tells browsers to make nothing of an answer but what it is: no page of anybody's holds
+// it, nothing in it runs, and it is reached by TLS from then on where it once was.
+func guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if r.TLS != nil {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // refusals say what a delivery that is not accepted is answered with.
@@ -136,6 +152,7 @@ func (h *Handlers) arrival(d gh.Delivery) store.Arrival {
 		DeliveryID: d.ID, Event: event.Name, Action: event.Action, ReceivedAt: d.ReceivedAt,
 		OrgID: a.OrgID, RepoID: a.RepoID, Number: numberOf(event), HeadSHA: headOf(event), Body: body,
 	}
+	a.Uninstalled = event.Name == "installation" && event.Action == "deleted"
 	h.mark(&a, event)
 	return a
 }

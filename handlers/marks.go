@@ -125,6 +125,7 @@ func markOrganisation(a *store.Arrival, e gh.Event) {
 		if e.Action != "deleted" && e.Action != "suspend" && e.Action != "removed" {
 			a.MarkBases = append(a.MarkBases, all)
 			markRegister(a, e, a.OrgLogin+"/"+policyHolder)
+			a.Installed = true
 		}
 	}
 }

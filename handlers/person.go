@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -27,7 +28,13 @@ const (
 func readAsked(w http.ResponseWriter, r *http.Request, ask any, shape string) (token string, ok bool) {
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAskedBytes))
 	body.DisallowUnknownFields()
-	if err := body.Decode(ask); err != nil || body.Decode(&struct{}{}) != io.EOF {
+	err := body.Decode(ask)
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		http.Error(w, fmt.Sprintf("the request has more than %d bytes", large.Limit), http.StatusRequestEntityTooLarge)
+		return "", false
+	}
+	if err != nil || body.Decode(&struct{}{}) != io.EOF {
 		http.Error(w, "send "+shape, http.StatusBadRequest)
 		return "", false
 	}

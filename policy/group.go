@@ -37,7 +37,7 @@ type GroupFacts struct {
 // GroupMember is one pull request of a merge group.
 type GroupMember struct {
 	Number int `json:"number"`
-	// HeadSHA is the head that was queued.
+	// HeadSHA is the head that was queued; empty where it is not known, and Why says why.
 	HeadSHA string `json:"head_sha"`
 	// Facts are those of the pull request as it is now. Nil: they could not be read, and Why
 	// says why.
@@ -119,7 +119,9 @@ func (g *GroupFacts) member(p *Policy, cat *Catalogue, e Enrolment, m *GroupMemb
 		return unusable(subject, "it could not be read"+orBecause(m.Why))
 	case f.V != FactsVersion || f.Repository.ID != g.Repository.ID || f.Change.Number != m.Number:
 		return unusable(subject, "the facts about it are of something else")
-	case f.Change.HeadSHA != m.HeadSHA || m.HeadSHA == "":
+	case m.HeadSHA == "":
+		return unusable(subject, "with which head it was queued is not known"+orBecause(m.Why))
+	case f.Change.HeadSHA != m.HeadSHA:
 		return unusable(subject, "it was pushed to since it was queued")
 	case f.Change.State != "open":
 		return unusable(subject, "it is not open any more")

@@ -122,7 +122,11 @@ func summary(d Decision, proof Proof) string {
 	if len(d.Members) > 0 {
 		p.head("In this merge group", "", "")
 		for _, m := range d.Members {
-			p.row(fmt.Sprintf("#%d at %s", m.Number, shortSHA(m.HeadSHA)), memberHolds(m.Verdict), m.Title)
+			name := fmt.Sprintf("#%d", m.Number)
+			if m.HeadSHA != "" {
+				name += " at " + shortSHA(m.HeadSHA)
+			}
+			p.row(name, memberHolds(m.Verdict), m.Title)
 		}
 	}
 	if len(d.Rules) > 0 && d.Verdict == VerdictRepair {

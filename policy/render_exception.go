@@ -90,14 +90,11 @@ func (x ExceptionText) Settled(event, remediation string) string {
 	return fmt.Sprintf("%s %s\n%s\n", escape(remediation), last, x.Mark(event))
 }
 
-// StaysOpen begins the comment that says why closing the issue did not close the exception.
-const StaysOpen = "The exception stays open:"
-
 // MarkNotClosed is the event of an issue that was closed at a time and did not close its exception.
 func MarkNotClosed(at time.Time) string { return fmt.Sprint("not closed ", at.Unix()) }
 
 // NotClosed is the comment that says why closing the issue did not close the exception; at is
 // when it was closed.
 func (x ExceptionText) NotClosed(why string, at time.Time) string {
-	return fmt.Sprintf("%s %s %s\n%s\n", StaysOpen, escape(why), x.settle(), x.Mark(MarkNotClosed(at)))
+	return fmt.Sprintf("The exception stays open: %s %s\n%s\n", escape(why), x.settle(), x.Mark(MarkNotClosed(at)))
 }

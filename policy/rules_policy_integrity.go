@@ -25,6 +25,14 @@ func AlwaysProtected() []string {
 	return append([]string{Path, ".github/countersign/**", "CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS"}, defaultProtect()...)
 }
 
+var alwaysProtected = func() []pathGlob {
+	globs, ok := compileGlobs(AlwaysProtected())
+	if !ok {
+		panic("policy: a glob of AlwaysProtected cannot be used")
+	}
+	return globs
+}()
+
 func (j *judgement) policyIntegrity() ruling {
 	r := RuleResult{
 		Rule: RulePolicyIntegrity, Revision: revisionPolicyIntegrity, Control: "CC8.1",
@@ -54,18 +62,19 @@ func (j *judgement) policyIntegrity() ruling {
 // protectedFiles are the changed files that an owner must approve, sorted. It is not ok when
 // that cannot be told.
 func (j *judgement) protectedFiles() (touched []string, ok bool) {
-	globs, ok := compileGlobs(append(AlwaysProtected(), j.p.Validation.Protect...))
+	globs, ok := compileGlobs(j.p.Validation.Protect)
 	if !ok {
 		return nil, false
 	}
+	guards := func(path string) bool { return matchAny(alwaysProtected, path) || matchAny(globs, path) }
 	for i := range j.f.Files.Items {
 		file := &j.f.Files.Items[i]
 		switch {
 		case file.Path == "":
 			return nil, false
-		case matchAny(globs, file.Path):
+		case guards(file.Path):
 			touched = append(touched, file.Path)
-		case file.Previous != "" && matchAny(globs, file.Previous):
+		case file.Previous != "" && guards(file.Previous):
 			touched = append(touched, file.Previous+" (now "+file.Path+")")
 		}
 	}

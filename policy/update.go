@@ -29,7 +29,7 @@ type UpdateFacts struct {
 	Seq        int64     `json:"seq"`
 	ReceivedAt time.Time `json:"received_at,omitzero"`
 	// Descends says whether Before is an ancestor of After. Of a new branch, it says whether
-	// After was on an enrolled branch or on the default branch before.
+	// After was on an enrolled branch before.
 	Descends Answer `json:"descends"`
 	// Changes are the pull requests that GitHub says were merged by it.
 	Changes List[MergedChange] `json:"changes"`

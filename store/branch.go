@@ -56,10 +56,7 @@ func (n Tenant) Branches(ctx context.Context, repoID int64) ([]Branch, error) {
 func (n Tenant) branches(ctx context.Context, query string, args ...any) ([]Branch, error) {
 	var out []Branch
 	err := n.s.query(ctx, query, args, func(scan func(...any) error) error {
-		var b Branch
-		var since, blind int64
-		err := scan(&b.RepoID, &b.Repository, &b.Ref, &b.Mode, &b.ActivityID, &b.Tip, &b.Seq, &since, &blind)
-		b.Since, b.BlindSince = fromMicros(since), fromMicros(blind)
+		b, err := scanBranch(scan)
 		out = append(out, b)
 		return err
 	})
@@ -67,6 +64,13 @@ func (n Tenant) branches(ctx context.Context, query string, args ...any) ([]Bran
 		return nil, fmt.Errorf("store: list branches: %w", err)
 	}
 	return out, nil
+}
+
+func scanBranch(scan func(...any) error) (b Branch, err error) {
+	var since, blind int64
+	err = scan(&b.RepoID, &b.Repository, &b.Ref, &b.Mode, &b.ActivityID, &b.Tip, &b.Seq, &since, &blind)
+	b.Since, b.BlindSince = fromMicros(since), fromMicros(blind)
+	return b, err
 }
 
 const selectFollowed = `SELECT repo_id, repository, ref FROM branches WHERE org_id = $1 AND ($2 = 0 OR repo_id = $2) ORDER BY repo_id, ref`
@@ -240,7 +244,20 @@ func (n Tenant) TipBefore(ctx context.Context, repoID, activityID int64) (tip st
 	return tip, err
 }
 
-const selectPushes = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body
+const selectDeleted = `SELECT before_sha FROM branch_updates
+WHERE org_id = $1 AND repo_id = $2 AND ref = $3 AND type = 'branch_deletion' ORDER BY leaf_index DESC LIMIT 1`
+
+// TipWhenDeleted is the commit that a branch was at when it was last deleted; empty: no deletion
+// of it was looked at.
+func (n Tenant) TipWhenDeleted(ctx context.Context, repoID int64, ref string) (tip string, err error) {
+	err = n.s.one(ctx, selectDeleted, []any{n.org, repoID, ref}, &tip)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return tip, err
+}
+
+const selectPushes = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body, disposed
 FROM observations WHERE org_id = $1 AND repo_id = $2 AND seq > $3 AND event = 'push' ORDER BY seq`
 
 // PushesAfter returns the pushes to a repository that were received after an observation, in

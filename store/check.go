@@ -20,6 +20,10 @@ type LedgerReport struct {
 	Cosignatures int
 	// Generations are those that the log began after its first.
 	Generations []Generation
+	// Disposed is how many of these have no body any more, as certificates say, by kind, and
+	// DisposedObservations how many observations have none.
+	Disposed             map[string]int64
+	DisposedObservations int64
 	// FirstBad is the first record that does not hold; nil: everything holds. What comes
 	// after it was not looked at.
 	FirstBad *BadRecord
@@ -42,9 +46,10 @@ const checkChunk = 256
 // CheckLedger computes everything again from the bytes that are stored and compares: every
 // body with its leaf, every decision and observation with its body, facts, policies and
 // catalogues with their digests, every hash of the tree, every checkpoint's signature and
-// root, the head, and the rows that say again what leaves of other kinds say. It stops at the first record that does not hold and names it; that is
-// not an error. Errors are about reading, and ErrNoSigner if there are checkpoints and no
-// key to verify them.
+// root, the head, and the rows that say again what leaves of other kinds say. A body may be missing
+// exactly where the record of a disposal says so, and must be missing there. It stops at the first
+// record that does not hold and names it; that is not an error. Errors are about reading, and
+// ErrNoSigner if there are checkpoints and no key to verify them.
 //
 // Records that are added while it runs are not looked at. Progress, which may be nil, is
 // called with the number of leaves that were checked and the number in all.
@@ -52,7 +57,7 @@ func (n Tenant) CheckLedger(ctx context.Context, progress func(done, total int64
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	c := checker{n: n, known: map[string]bool{}, newest: newestRows{}, report: LedgerReport{Kinds: map[string]int64{}}}
+	c := checker{n: n, known: map[string]bool{}, newest: newestRows{}, gone: map[int64]string{}, report: LedgerReport{Kinds: map[string]int64{}, Disposed: map[string]int64{}}}
 	err := c.run(ctx, progress)
 	if bad := (badRecord{}); errors.As(err, &bad) {
 		c.report.FirstBad, err = &BadRecord{Index: bad.index, Kind: n.kindOf(ctx, bad.index), What: bad.what}, nil
@@ -100,6 +105,10 @@ type checker struct {
 	terms       []term             // all of them
 	term        int                // the one that was reached
 	trusted     bool               // a key that is to be believed signed a handover
+	certified   certified          // what was disposed of
+	gone        map[int64]string   // kinds of the leaves without a body, that no row was found of
+	unsealed    int64              // leaves of observations without a body since the last one with
+	decisions   int64              // leaves whose decision was there when the head was read
 }
 
 type storedCheckpoint struct {
@@ -126,7 +135,8 @@ FROM log_heads h JOIN orgs o ON o.org_id = h.org_id WHERE h.org_id = $1`
   + (SELECT COUNT(*) FROM exceptions WHERE org_id = $1)
   + (SELECT COUNT(*) FROM attestations WHERE org_id = $1)
   + (SELECT COUNT(*) FROM protection_snapshots WHERE org_id = $1)
-  + (SELECT COUNT(*) FROM branch_updates WHERE org_id = $1)`
+  + (SELECT COUNT(*) FROM branch_updates WHERE org_id = $1)
+  + (SELECT COUNT(*) FROM backfilled_updates WHERE org_id = $1)`
 )
 
 func (c *checker) run(ctx context.Context, progress func(done, total int64)) error {
@@ -137,6 +147,9 @@ func (c *checker) run(ctx context.Context, progress func(done, total int64)) err
 	have, err := c.readHead(ctx)
 	if errors.Is(err, ErrNotFound) {
 		return c.checkNoLog(ctx)
+	}
+	if err == nil {
+		err = c.readCertified(ctx)
 	}
 	if err != nil {
 		return err
@@ -149,6 +162,9 @@ func (c *checker) run(ctx context.Context, progress func(done, total int64)) err
 			return err
 		}
 		progress(c.tree.Size(), c.head.size)
+	}
+	if err := c.checkUnsealed(ctx, have.sealed, c.head.size); err != nil {
+		return err
 	}
 	if err := c.checkEnd(have); err != nil {
 		return err
@@ -205,7 +221,7 @@ func (c *checker) checkNoLog(ctx context.Context) error {
 
 func (c *checker) checkEnd(have counts) error {
 	size := c.head.size
-	decisions := c.report.Kinds[LeafDecision]
+	decisions := c.decisions
 	switch {
 	case c.tree.Root() != c.head.root:
 		return bad(size, "the head has another root than its %d leaves", size)
@@ -306,28 +322,66 @@ func (c *checker) checkLeaf(ctx context.Context, l storedLeaf) error {
 	if leaf.Kind != l.kind {
 		return bad(l.index, "leaf %d is of kind %s, and its row says %q", l.index, leaf.Kind, l.kind)
 	}
-	if len(l.salt) != ledger.SaltSize || l.body == nil {
-		return bad(l.index, "leaf %d: its body is missing", l.index)
+	err = c.checkRecord(ctx, leaf, l)
+	if errors.As(err, &badRecord{}) && l.body != nil {
+		// It may have been disposed of since it was read.
+		again, readErr := c.readLeaves(ctx, l.index, l.index+1)
+		if readErr != nil {
+			return readErr
+		}
+		if len(again) == 1 && again[0].body == nil {
+			err = c.checkRecord(ctx, leaf, again[0])
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.report.Kinds[leaf.Kind]++
+	return nil
+}
+
+// checkRecord compares the record of a leaf with it.
+func (c *checker) checkRecord(ctx context.Context, leaf ledger.Leaf, l storedLeaf) error {
+	if l.body == nil {
+		return c.checkGone(ctx, leaf)
+	}
+	if by, ok := c.certified.leaves.find(l.index); ok && by.certificate < c.head.size {
+		return bad(l.index, "leaf %d: leaf %d says that its body was disposed of, and it is there", l.index, by.certificate)
+	}
+	if len(l.salt) != ledger.SaltSize {
+		return bad(l.index, "leaf %d: its salt is missing", l.index)
 	}
 	if ledger.BodyDigest([ledger.SaltSize]byte(l.salt), l.body) != leaf.BodySHA256 {
 		return bad(l.index, "leaf %d: its body or salt was changed", l.index)
 	}
-	switch leaf.Kind {
-	case LeafDecision:
-		err = c.checkDecision(ctx, leaf, l.body)
-	case LeafObservations:
-		err = c.checkObservations(ctx, leaf, l.body)
-	}
-	if err != nil {
+	if err := c.checkBody(ctx, leaf, l.body); err != nil {
 		return err
 	}
 	if err := c.newest.see(leaf, l.body); err != nil {
 		return bad(l.index, "leaf %d: its body is not that of a leaf of kind %s: %v", l.index, leaf.Kind, err)
 	}
-	if err := c.turn(leaf, l.body); err != nil {
+	return c.turn(leaf, l.body)
+}
+
+// checkBody compares what a body is about with it.
+func (c *checker) checkBody(ctx context.Context, leaf ledger.Leaf, body []byte) error {
+	switch leaf.Kind {
+	case LeafDecision:
+		err := c.checkDecision(ctx, leaf, body)
+		if err == nil {
+			c.decisions++
+		}
 		return err
+	case LeafObservations:
+		sealed, disposed := c.sealed, c.report.DisposedObservations
+		err := c.checkObservations(ctx, leaf, body)
+		if err != nil {
+			c.sealed, c.report.DisposedObservations = sealed, disposed
+		}
+		return err
+	case LeafDisposal:
+		return c.checkDisposal(leaf, body)
 	}
-	c.report.Kinds[leaf.Kind]++
 	return nil
 }
 
@@ -395,6 +449,9 @@ func (c *checker) checkObservations(ctx context.Context, leaf ledger.Leaf, body 
 	if err := json.Unmarshal(body, &b); err != nil || b.V != observationsBodyVersion || len(b.Observations) == 0 {
 		return bad(leaf.Seq, "leaf %d: its body is not a list of observations", leaf.Seq)
 	}
+	if err := c.checkUnsealed(ctx, b.Observations[0].Seq-1, leaf.Seq); err != nil {
+		return err
+	}
 	rows, err := c.n.summaries(ctx, c.sealed, len(b.Observations))
 	if err != nil {
 		return err
@@ -405,9 +462,32 @@ func (c *checker) checkObservations(ctx context.Context, leaf ledger.Leaf, body 
 			return bad(leaf.Seq, "leaf %d: observation %d is in no leaf before it", leaf.Seq, c.sealed)
 		case i >= len(rows) || rows[i].Seq != want.Seq:
 			return bad(leaf.Seq, "leaf %d: observation %d is missing", leaf.Seq, want.Seq)
-		case rows[i] != want:
-			return bad(leaf.Seq, "leaf %d: observation %d was changed", leaf.Seq, want.Seq)
 		}
+		if err := c.checkObservation(ctx, leaf.Seq, rows[i], want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) checkObservation(ctx context.Context, leaf int64, row storedObservation, want observationSummary) error {
+	by, covered, err := c.find(ctx, seqsOf, row.Seq, row.disposed)
+	switch {
+	case err != nil:
+		return err
+	case row.disposed && !covered:
+		return bad(leaf, "leaf %d: what observation %d said is missing", leaf, row.Seq)
+	case !row.disposed && covered && by.certificate < c.head.size:
+		return bad(leaf, "leaf %d: leaf %d says that observation %d was disposed of, and it is there", leaf, by.certificate, row.Seq)
+	case row.disposed:
+		c.report.DisposedObservations++
+		if row.BodySHA256 != emptySHA256 {
+			return bad(leaf, "leaf %d: observation %d was disposed of, and says something", leaf, row.Seq)
+		}
+		row.BodySHA256 = want.BodySHA256
+	}
+	if row.observationSummary != want {
+		return bad(leaf, "leaf %d: observation %d was changed", leaf, want.Seq)
 	}
 	return nil
 }

@@ -27,6 +27,9 @@ func protectionRow(repo int64, ref string) string {
 func updateRow(repo, activity int64) string {
 	return fmt.Sprintf("update %d of repository %d", activity, repo)
 }
+func backfilledRow(repo, activity int64) string {
+	return fmt.Sprintf("earlier update %d of repository %d", activity, repo)
+}
 
 // updateBody is what the body of a leaf about an update says of the update's row. What else is in
 // it is for whoever judges updates.
@@ -62,6 +65,12 @@ func (r newestRows) see(leaf ledger.Leaf, body []byte) error {
 			return err
 		}
 		r[updateRow(u.Update.RepositoryID, u.Update.ID)] = leaf.Seq
+	case LeafBackfilled:
+		var u Backfilled
+		if err := json.Unmarshal(body, &u); err != nil {
+			return err
+		}
+		r[backfilledRow(u.Update.RepositoryID, u.Update.ID)] = leaf.Seq
 	}
 	return nil
 }
@@ -78,21 +87,25 @@ FROM protection_snapshots p LEFT JOIN log_leaves l ON l.org_id = p.org_id AND l.
 	selectUpdateRows = `SELECT u.leaf_index, l.body, u.repo_id, u.activity_id, u.ref, u.before_sha, u.after_sha, u.type, u.actor_id, u.actor, u.at,
   u.source, u.seq, u.received_at, u.findings
 FROM branch_updates u LEFT JOIN log_leaves l ON l.org_id = u.org_id AND l.leaf_index = u.leaf_index WHERE u.org_id = $1 ORDER BY u.leaf_index`
+	selectBackfilledRows = `SELECT u.leaf_index, l.body, u.repo_id, u.activity_id
+FROM backfilled_updates u LEFT JOIN log_leaves l ON l.org_id = u.org_id AND l.leaf_index = u.leaf_index WHERE u.org_id = $1 ORDER BY u.leaf_index`
 )
 
 // rowReader scans one row: its columns behind the leaf's index and body, which are given. It
-// returns what the row is of, and whether it says what the leaf's body says.
+// returns what the row is of, and whether it says what the leaf's body says. Where rows stay when
+// that was disposed of, it is nil.
 type rowReader func(scan func(...any) error, leaf *int64, body *[]byte) (what string, same bool, err error)
 
 // checkRows compares every row that says again what a leaf says with that leaf, which was checked
 // before. Rows of leaves that came while the check ran must be as their leaf says, and that is all.
 func (c *checker) checkRows(ctx context.Context) error {
 	for _, table := range []struct {
-		query string
-		read  rowReader
+		query, kind string
+		read        rowReader
 	}{
-		{selectExceptionRows, readExceptionRow}, {selectStepRows, readStepRow}, {selectAttestationRows, readAttestationRow},
-		{selectProtectionRows, readProtectionRow}, {selectUpdateRows, readUpdateRow},
+		{selectExceptionRows, LeafException, readExceptionRow}, {selectStepRows, LeafException, readStepRow},
+		{selectAttestationRows, LeafAttestation, readAttestationRow}, {selectProtectionRows, LeafProtection, readProtectionRow},
+		{selectUpdateRows, LeafMerge, readUpdateRow}, {selectBackfilledRows, LeafBackfilled, readBackfilledRow},
 	} {
 		err := c.n.s.query(ctx, table.query, []any{c.n.org}, func(scan func(...any) error) error {
 			var leaf int64
@@ -106,7 +119,9 @@ func (c *checker) checkRows(ctx context.Context) error {
 			switch {
 			case !same:
 				return bad(leaf, "leaf %d: the row of the %s was changed", leaf, what)
-			case leaf < c.head.size && (!known || want != leaf):
+			case body == nil && !known:
+				return c.checkRowOfGone(leaf, table.kind, what)
+			case (leaf < c.head.size || body == nil) && (!known || want != leaf):
 				return bad(max(leaf, want), "leaf %d: the row of the %s is of another leaf than the newest about it", max(leaf, want), what)
 			}
 			return nil
@@ -115,13 +130,32 @@ func (c *checker) checkRows(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.checkMissing()
+	return c.checkMissing(ctx)
 }
 
-// checkMissing names the first leaf whose row was not there.
-func (c *checker) checkMissing() error {
+// checkRowOfGone checks a row that stayed when the body of its leaf was disposed of: it is one, and
+// the leaf is of the kind that has such rows.
+func (c *checker) checkRowOfGone(leaf int64, kind, what string) error {
+	if c.gone[leaf] != kind {
+		return bad(leaf, "leaf %d: the row of the %s is of a leaf that says nothing about it", leaf, what)
+	}
+	delete(c.gone, leaf)
+	return nil
+}
+
+// checkMissing names the first leaf whose row was not there. A row may have gone with the body of
+// its leaf since that was read.
+func (c *checker) checkMissing(ctx context.Context) error {
 	var first string
+	if len(c.newest) > 0 {
+		if err := c.readCertified(ctx); err != nil {
+			return err
+		}
+	}
 	for what, leaf := range c.newest {
+		if by, ok := c.certified.leaves.find(leaf); ok && by.certificate >= c.head.size {
+			continue
+		}
 		if first == "" || cmp.Or(cmp.Compare(leaf, c.newest[first]), cmp.Compare(what, first)) < 0 {
 			first = what
 		}
@@ -152,7 +186,7 @@ func readStepRow(scan func(...any) error, leaf *int64, body *[]byte) (string, bo
 		return "", false, err
 	}
 	err := json.Unmarshal(*body, &said)
-	return stepRow(id, *leaf), err == nil && said.ID == id, nil
+	return stepRow(id, *leaf), *body == nil || err == nil && said.ID == id, nil
 }
 
 func readAttestationRow(scan func(...any) error, leaf *int64, body *[]byte) (string, bool, error) {
@@ -189,6 +223,9 @@ func readUpdateRow(scan func(...any) error, leaf *int64, body *[]byte) (string, 
 		&source, &row.Seq, &received, &findings); err != nil {
 		return "", false, err
 	}
+	if *body == nil { // it was disposed of, and whoever did it with it
+		return updateRow(row.RepositoryID, row.ID), row.Actor.ID == 0 && row.Actor.Login == "", nil
+	}
 	var said updateBody
 	err := json.Unmarshal(*body, &said)
 	u := said.Update
@@ -196,4 +233,14 @@ func readUpdateRow(scan func(...any) error, leaf *int64, body *[]byte) (string, 
 		row.Type == u.Type && row.Actor.ID == u.Actor.ID && row.Actor.Login == u.Actor.Login && at == micros(u.At) &&
 		(source == "delivery") == (u.Seq > 0) && row.Seq == u.Seq && received == micros(u.ReceivedAt) && findings == len(said.Findings)
 	return updateRow(row.RepositoryID, row.ID), same, nil
+}
+
+func readBackfilledRow(scan func(...any) error, leaf *int64, body *[]byte) (string, bool, error) {
+	var repo, activity int64
+	var said Backfilled
+	if err := scan(leaf, body, &repo, &activity); err != nil {
+		return "", false, err
+	}
+	err := json.Unmarshal(*body, &said)
+	return backfilledRow(repo, activity), *body == nil || err == nil && said.Update.RepositoryID == repo && said.Update.ID == activity, nil
 }

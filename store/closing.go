@@ -27,6 +27,9 @@ type Closing struct {
 	IsPerson bool
 	// CanWrite says whether they may write to the exception's repository.
 	CanWrite bool
+	// Through is what closed it in their name, for example a pull request; empty: they did so
+	// themselves.
+	Through string
 	// Remediation says what was done. It is cut at MaxRemediation.
 	Remediation string
 }
@@ -52,7 +55,9 @@ func (e Exception) Refuses(c Closing) string {
 		return "the branch cannot be seen yet: it is remediated when it can."
 	case e.Kind == ProtectionDrift && e.State == ExceptionOpen:
 		// Who changed the protection is not known, so whoever did could say that it is settled.
-		return "the branch is not protected as it was yet: it is remediated when it is, and closed then."
+		return "the branch is not protected as it was yet, as far as GitHub shows: it is remediated when it is, and closed then."
+	case c.Through != "":
+		return "it was closed by " + c.Through + ", and only a person closes it."
 	case slices.Contains(e.Involved, c.ByID):
 		return c.By + " is behind the change that it is about, so somebody else closes it."
 	case c.ByID == e.CausedBy:

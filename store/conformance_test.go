@@ -47,6 +47,7 @@ func conformance(t *testing.T, open opener) {
 		{"lost deliveries", testLost},
 		{"checkpoints", testCheckpoints},
 		{"concurrent records in one log", testConcurrentRecords},
+		{"histories of branches", testBackfill},
 		{"invalid arguments", testInvalid},
 		{"contexts and closing", testContexts},
 	} {

@@ -80,8 +80,10 @@ func (n Tenant) ForgetBranch(ctx context.Context, job Job, b Branch, e Enrolment
 	})
 }
 
-// recordEnrolment appends the leaf, and has it recorded what is in scope now.
+// recordEnrolment appends the leaf, and has it recorded what is in scope now, and what reached the
+// branch before.
 func (n Tenant) recordEnrolment(t *txn, job Job, b Branch, e Enrolment) error {
+	at := n.s.now().UTC().Truncate(time.Microsecond)
 	e.V, e.RepositoryID, e.Repository, e.Ref = enrolmentVersion, b.RepoID, b.Repository, b.Ref
 	e.Mode, e.Tip, e.ActivityID = b.Mode, b.Tip, b.ActivityID
 	body, err := json.Marshal(e)
@@ -92,6 +94,15 @@ func (n Tenant) recordEnrolment(t *txn, job Job, b Branch, e Enrolment) error {
 	if _, err := n.s.mark(t, m.job(), true, false); err != nil {
 		return err
 	}
-	_, err = n.appendRecord(t, LeafEnrolment, n.s.now().UTC().Truncate(time.Microsecond), body)
+	if e.State == EnrolmentBegun {
+		history := Backfill{RepoID: b.RepoID, Repository: b.Repository, Ref: b.Ref, Since: at.Add(-BackfillReach), Until: e.From, UntilID: e.ActivityID}
+		if e.From.IsZero() {
+			history.Until = at
+		}
+		if _, err := n.askBackfill(t, history, job.InstallationID); err != nil {
+			return err
+		}
+	}
+	_, err = n.appendRecord(t, LeafEnrolment, at, body)
 	return err
 }

@@ -25,6 +25,8 @@ var (
 	ErrNoSigner = errors.New("store: no log key")
 	// ErrInvalid: the argument breaks the method's contract. Nothing was written.
 	ErrInvalid = errors.New("store: invalid argument")
+	// ErrDisposed: what was asked for was there, and was disposed of.
+	ErrDisposed = errors.New("store: disposed of")
 	// ErrClosed: the store is closed. Nothing was written.
 	ErrClosed = errors.New("store: closed")
 )

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/policy"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -31,11 +33,25 @@ func TestBodiesGolden(t *testing.T) {
 			From: time.Unix(1763899200, 0).UTC(), Tip: "h0", ActivityID: 9, Reason: "why", PolicySHA256: digest("b")},
 		"scope.golden": Scope{V: scopeVersion, Organisation: "acme", Complete: true, Selection: "selected", PrivateRepositories: 4,
 			Repositories: []ScopeRepository{{ID: repo, Repository: "acme/app", State: ScopeInstalled, Private: true, Archived: true, Branches: []ScopeBranch{{Ref: "main", Mode: "enforce"}}}}},
+		"backfilled.golden": Backfilled{V: backfilledVersion, Update: policy.UpdateFacts{V: policy.UpdateVersion, RepositoryID: repo, Repository: "acme/app", Ref: "main", ID: 9, Type: policy.UpdateMerge,
+			Before: "h0", After: "h1", At: time.Unix(1763899200, 0).UTC(), Actor: policy.Actor{ID: 5, Login: "carol"}, Descends: policy.Yes,
+			Changes:      policy.List[policy.MergedChange]{Complete: true, Total: 1, Items: []policy.MergedChange{{Number: 1, HeadSHA: "h1"}}},
+			FirstParents: policy.List[policy.FirstParentCommit]{Complete: true, Total: 1, Items: []policy.FirstParentCommit{{SHA: "h1", By: policy.ByPullRequest, Number: 1}}}}},
+		"backfill.golden": BackfillRead{V: backfillReadVersion, RepositoryID: repo, Repository: "acme/app", Ref: "main", Since: time.Unix(1763899200, 0).UTC(),
+			Until: time.Unix(1763899400, 0).UTC(), ReadFrom: time.Unix(1763899300, 0).UTC(), Why: "why", Updates: 3,
+			Names: []BranchName{{Ref: "master", Until: time.Unix(1763899300, 0).UTC(), UntilID: 8}}},
 		"key-rotation.golden": keyRotationBody{V: keyRotationBodyVersion, Handover: "countersign key rotation/v1\nlog.example/7\n…"},
 		"generation.golden": generationBody{V: generationBodyVersion, Origin: "log.example/7/2", Before: "log.example/7", LastCheckpoint: "log.example/7\n9\n…",
 			LastSize: 9, Size: 5, LostFrom: time.Unix(1763899200, 0).UTC(), LostTo: time.Unix(1763899300, 0).UTC()},
+		"hold.golden": LegalHold{V: holdVersion, ID: "00000000-0000-4000-8000-000000000000", Step: HoldPlaced, By: Who{User: "root", Host: "h"}, Reason: "why", RepoID: repo,
+			Repository: "acme/app", Until: time.Unix(1763899300, 0).UTC(), At: time.Unix(1763899200, 0).UTC()},
+		"disposal.golden": Disposal{V: disposalVersion, Reason: ReasonRetention, Why: "why", By: Who{User: "root", Host: "h"}, Before: time.Unix(1763899100, 0).UTC(),
+			Records: 3, Kinds: map[string]int64{LeafDecision: 2, LeafDraw: 1}, Leaves: []Run{{0, 1}, {4, 4}}, Observations: 2, Seqs: []Run{{1, 2}}, Deliveries: 1,
+			ReceivedFrom: time.Unix(1763899000, 0).UTC(), ReceivedTo: time.Unix(1763899001, 0).UTC(), Blobs: 1, At: time.Unix(1763899200, 0).UTC(), Signed: "countersign disposal/v1\n…"},
 		"access.golden": Access{V: accessVersion, What: AccessExport, By: Who{User: "root", Host: "h", AccountID: 5, Login: "carol"}, Query: json.RawMessage(`{"from":"x"}`), LogSize: 9,
 			ManifestSHA256: digest("a"), DrawLeaf: new(int64), At: time.Unix(1763899200, 0).UTC()},
+		"recovery.golden": Recovery{V: recoveryVersion, Rehearsal: true, By: Who{User: "root", Host: "h"}, BackupSHA256: digest("a"), BackupBytes: 8192, Leaves: 9,
+			NewestAt: time.Unix(1763899100, 0).UTC(), TookMillis: 1500, At: time.Unix(1763899200, 0).UTC()},
 		"exception.golden": Exception{V: exceptionVersion, ID: "00000000-0000-4000-8000-000000000000", Kind: "direct-push", Subject: "main h2",
 			RepoID: repo, Repository: "acme/app", Number: 1, Ref: "main", SHA: "h2", RecordID: "r1", Severity: "high", State: ExceptionClosed,
 			Reason: "why", Owner: "alice", Remediation: "reverted", OpenedAt: time.Unix(1763899200, 0).UTC(), DueAt: time.Unix(1763899300, 0).UTC(),

@@ -40,6 +40,11 @@ type Arrival struct {
 	MarkBranches []BranchMark
 	// MarkIssues asks for a look at the exceptions that are kept as these issues.
 	MarkIssues []IssueMark
+	// Installed says that the App is installed as InstallationID from now on, perhaps anew: jobs that
+	// no other event marks look through that.
+	Installed bool
+	// Uninstalled says that the installation is gone.
+	Uninstalled bool
 	// ChangedRulesets are rulesets that the event says were changed or deleted: what was
 	// attested of them before is void.
 	ChangedRulesets []RulesetChange
@@ -55,6 +60,8 @@ type Observation struct {
 	Number                    int    // pull request or issue; 0: none
 	HeadSHA                   string // empty: none
 	Body                      []byte // gh.Event as JSON, exact bytes
+	// Disposed says that the body is gone. Set when it is read.
+	Disposed bool
 }
 
 // ChangeSeen is a pull request as an event or GitHub's API shows it.
@@ -163,7 +170,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (delivery_id) 
 LEFT JOIN observations o ON o.org_id = d.org_id AND o.delivery_id = d.delivery_id WHERE d.delivery_id = $1`
 	// The bytes that could be decoded take the place of those that could not.
 	updateDelivery = `UPDATE deliveries SET event = $2, action = $3, installation_id = $4, org_id = $5, repo_id = $6,
-  payload = $7, payload_sha256 = $8, secret_index = $9, received_at = $10, undecodable = $11
+  payload = $7, payload_sha256 = $8, secret_index = $9, received_at = $10, undecodable = $11, disposed = 0
 WHERE delivery_id = $1`
 )
 
@@ -202,6 +209,9 @@ func (s *Store) process(t *txn, a Arrival, digest string, out Received) (Receive
 	if err := s.seeOrgs(t, a); err != nil {
 		return Received{}, err
 	}
+	if err := a.seeInstallation(t); err != nil {
+		return Received{}, err
+	}
 	if a.Observation != nil {
 		seq, err := observe(t, *a.Observation, digest)
 		if err != nil {
@@ -217,10 +227,17 @@ func (s *Store) process(t *txn, a Arrival, digest string, out Received) (Receive
 	if err := a.void(t); err != nil {
 		return Received{}, err
 	}
+	if a.Installed {
+		if _, err := t.exec(updateInstallation, a.OrgID, a.InstallationID); err != nil {
+			return Received{}, err
+		}
+	}
 	var err error
 	out.Marked, err = s.markAll(t, a, false)
 	return out, err
 }
+
+const updateInstallation = `UPDATE jobs SET installation_id = $2 WHERE org_id = $1 AND kind = 'exception'`
 
 const insertOrg = `INSERT INTO orgs (org_id, login, observed, sealed, first_seen) VALUES ($1, $2, 0, 0, $3)
 ON CONFLICT (org_id) DO UPDATE SET login = excluded.login WHERE excluded.login <> '' AND excluded.login <> orgs.login`

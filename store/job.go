@@ -21,6 +21,7 @@ const (
 	KindBranch    = "branch"    // what reached one branch; key repository id / branch
 	KindRegister  = "register"  // the organisation's register of documents; key "register"
 	KindScope     = "scope"     // which repositories there are; key scope
+	KindBackfill  = "backfill"  // what reached branches before they were followed; key backfill
 	KindException = "exception" // one exception's clocks and notices; key its id
 )
 
@@ -63,8 +64,8 @@ func (m Mark) job() Job {
 		j.Key = repo + "/" + m.HeadSHA
 	case KindBranch, KindQueue:
 		j.Key = repo + "/" + m.Ref
-	case KindScope:
-		j.Key = KindScope
+	case KindScope, KindBackfill:
+		j.Key = m.Kind
 	case KindException:
 		j.Key = m.Ref
 	case KindRegister:
@@ -85,7 +86,7 @@ func (m Mark) usable() bool {
 		return m.RepoID > 0 && m.HeadSHA != "" && m.Ref != ""
 	case KindBranch, KindQueue:
 		return m.RepoID > 0 && m.Ref != ""
-	case KindScope:
+	case KindScope, KindBackfill:
 		return owner(m.Repository) != ""
 	case KindException:
 		return m.RepoID >= 0 && m.Ref != ""

@@ -36,8 +36,8 @@ func (n Tenant) Leaves(ctx context.Context, size int64, each func(leaf []byte) e
 const (
 	selectRecord  = `SELECT leaf, salt, body FROM log_leaves WHERE org_id = $1 AND leaf_index = $2`
 	selectOfKinds = `SELECT leaf, salt, body FROM log_leaves
-WHERE org_id = $1 AND leaf_index < $2 AND kind IN ($3, $4, $5, $6, $7, $8, $9, $10) ORDER BY leaf_index`
-	maxKinds = 8 // placeholders
+WHERE org_id = $1 AND leaf_index < $2 AND kind IN ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ORDER BY leaf_index`
+	maxKinds = 12 // placeholders
 )
 
 // Records calls each for those of the first leaves that are of one of these kinds, in order, with

@@ -185,9 +185,10 @@ func (s *Store) poke() {
 
 // PRAGMAs are in the DSN because a statement would set them on one connection of the pool.
 // FULL, because WAL's default of NORMAL can lose the last commits when power fails.
+// SECURE_DELETE, because what is disposed of must not stay readable in the file's free pages.
 // IMMEDIATE, because a transaction that reads first and writes later can be refused as busy.
 const (
-	writeParams = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate"
+	writeParams = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)&_txlock=immediate"
 	readParams  = "mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)"
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -364,6 +365,19 @@ func (n Tenant) Decision(ctx context.Context, recordID string) (Decided, error) 
 // DecisionAt is Decision by leaf index; ErrNotFound if the leaf is of another kind.
 func (n Tenant) DecisionAt(ctx context.Context, leaf int64) (Decided, error) {
 	return n.decided(ctx, selectDecisionAt, leaf)
+}
+
+// DecidedAt returns the exact bytes of the decision of a leaf, checked against their digest, without
+// what it was made from; ErrNotFound if the leaf is of another kind.
+func (n Tenant) DecidedAt(ctx context.Context, leaf int64) ([]byte, error) {
+	d, err := n.decisionRow(ctx, selectDecisionAt, leaf)
+	if err == nil && hexSHA256(d.decision) != d.DecisionSHA256 {
+		err = errors.New("its bytes have another digest")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: decision of leaf %d: %w", leaf, err)
+	}
+	return d.decision, nil
 }
 
 func (n Tenant) decided(ctx context.Context, query string, key any) (Decided, error) {

@@ -40,7 +40,7 @@ const observationsBodyVersion = 1
 const (
 	selectSealed   = `SELECT sealed FROM orgs WHERE org_id = $1`
 	selectUnsealed = `SELECT org_id FROM orgs WHERE observed > sealed ORDER BY org_id`
-	selectToSeal   = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, payload_sha256, body
+	selectToSeal   = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, payload_sha256, body, disposed
 FROM observations WHERE org_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`
 	updateSealed = `UPDATE orgs SET sealed = $3 WHERE org_id = $1 AND sealed = $2`
 )
@@ -81,7 +81,11 @@ func (n Tenant) SealObservations(ctx context.Context) (sealed int, err error) {
 	if len(list) == 0 {
 		return 0, nil
 	}
-	body, err := json.Marshal(observationsBody{V: observationsBodyVersion, Observations: list})
+	b := observationsBody{V: observationsBodyVersion}
+	for _, o := range list {
+		b.Observations = append(b.Observations, o.observationSummary)
+	}
+	body, err := json.Marshal(b)
 	if err != nil {
 		return 0, fmt.Errorf("store: %s: %w", what, err)
 	}
@@ -107,17 +111,24 @@ func (n Tenant) SealObservations(ctx context.Context) (sealed int, err error) {
 	return len(list), nil
 }
 
+// storedObservation is an observation as it is now.
+type storedObservation struct {
+	observationSummary
+	disposed bool // the digest of its body is that of nothing
+}
+
 // summaries reads the observations after a seq, as they are now.
-func (n Tenant) summaries(ctx context.Context, after int64, limit int) ([]observationSummary, error) {
-	var out []observationSummary
+func (n Tenant) summaries(ctx context.Context, after int64, limit int) ([]storedObservation, error) {
+	var out []storedObservation
 	err := n.s.query(ctx, selectToSeal, []any{n.org, after, limit}, func(scan func(...any) error) error {
-		var o observationSummary
+		var o storedObservation
 		var body []byte
+		var disposed int
 		if err := scan(&o.Seq, &o.DeliveryID, &o.Event, &o.Action, &o.ReceivedAt, &o.RepositoryID, &o.Number, &o.HeadSHA,
-			&o.PayloadSHA256, &body); err != nil {
+			&o.PayloadSHA256, &body, &disposed); err != nil {
 			return err
 		}
-		o.BodySHA256 = hexSHA256(body)
+		o.BodySHA256, o.disposed = hexSHA256(body), disposed == 1
 		out = append(out, o)
 		return nil
 	})

@@ -14,7 +14,7 @@ import (
 )
 
 // rowsOfLeaves builds a database with one row of every kind that says again what a leaf says:
-// decision 0, protection 1, exception 2 and 3, attestation 4, update 5. It returns its file.
+// decision 0, protection 1, exception 2 and 3, attestation 4, update 5, earlier update 6. It returns its file.
 func rowsOfLeaves(t *testing.T) []byte {
 	t.Helper()
 	at := newClock()
@@ -39,6 +39,9 @@ func rowsOfLeaves(t *testing.T) []byte {
 	ok(t, err)
 	ok(t, n.RecordUpdate(t.Context(), job, Branch{RepoID: repo, Repository: "acme/app", Ref: "main", Mode: "audit", ActivityID: 12, Tip: "h1", Since: at.Now()},
 		Update{ActivityID: 12, Before: "h0", After: "h1", Type: "push", ActorID: 6, Actor: "dave", At: at.Now(), Findings: 1, Body: body}, nil))
+	history(t, s, n)
+	_, err = n.RecordBackfilled(t.Context(), claim(t, s, acme, KindBackfill, KindBackfill), must(n.NextBackfill(t.Context())), []policy.UpdateFacts{earlier(11)})
+	ok(t, err)
 	verifyLog(t, s)
 	ok(t, s.Close())
 	b, err := os.ReadFile(path)
@@ -50,7 +53,7 @@ func rowsOfLeaves(t *testing.T) []byte {
 // be gone.
 func TestCheckLedgerComparesRowsWithTheirLeaves(t *testing.T) {
 	file := rowsOfLeaves(t)
-	if r := tamper(t, file, func(*sql.DB) {}); r.FirstBad != nil || r.Size != 6 {
+	if r := tamper(t, file, func(*sql.DB) {}); r.FirstBad != nil || r.Size != 7 {
 		t.Fatalf("untouched: got %+v", r)
 	}
 	// What the program works with and no leaf says.
@@ -60,7 +63,7 @@ func TestCheckLedgerComparesRowsWithTheirLeaves(t *testing.T) {
 		leaf        int64
 	}{
 		{"protection_snapshots", LeafProtection, 1}, {"exceptions", LeafException, 3}, {"exception_steps", LeafException, 2},
-		{"attestations", LeafAttestation, 4}, {"branch_updates", LeafMerge, 5},
+		{"attestations", LeafAttestation, 4}, {"branch_updates", LeafMerge, 5}, {"backfilled_updates", LeafBackfilled, 6},
 	} {
 		where := fmt.Sprint("leaf_index = ", c.leaf)
 		named := func(r LedgerReport) bool {
@@ -87,5 +90,50 @@ func TestCheckLedgerComparesRowsWithTheirLeaves(t *testing.T) {
 	})
 	if back.FirstBad == nil || back.FirstBad.Index != 3 || !strings.Contains(back.FirstBad.What, "newest") {
 		t.Errorf("an exception as it was a step ago: got %+v", back.FirstBad)
+	}
+}
+
+// A row that stays when the body of its leaf is disposed of is one of such a leaf, says no more than
+// it may, and is the only one.
+func TestRowsOfWhatWasDisposedOf(t *testing.T) {
+	at := newClock()
+	at.advance(400 * day)
+	path := filepath.Join(t.TempDir(), "rows.db")
+	ok(t, os.WriteFile(path, rowsOfLeaves(t), 0o600))
+	s := must(Open(t.Context(), Options{URL: "sqlite:" + path, Signer: testKey(t), Origin: "log.example", Now: at.Now}))
+	n := s.Tenant(acme)
+	open := must(n.Exceptions(t.Context(), ExceptionFilter{}))
+	ok(t, n.StepException(t.Context(), open[0].ID, func(e *Exception) bool {
+		e.State, e.Step, e.By = ExceptionClosed, "closed", "bob"
+		return true
+	}))
+	at.advance(400 * day)
+	run := n.newPurge(retention(s, 365*day, 0, 0))
+	run.certificate.Before = s.now()
+	ok(t, run.workOut(t.Context()))
+	ok(t, run.records(t.Context(), []int64{1, 2, 4, 5, 6})) // and then it is stopped: the newest step is there still
+	if got := missing(t, s); !slices.Equal(got, []string{"exception 2", "merge 5", "backfilled 6"}) {
+		t.Fatalf("disposed of %v", got)
+	}
+	verifyLog(t, s)
+	ok(t, s.Close())
+	file, err := os.ReadFile(path)
+	ok(t, err)
+	const another = `INSERT INTO branch_updates SELECT org_id, repo_id, 13, ref, before_sha, after_sha, type, actor_id, actor, at, source, seq, delivery_id, received_at, findings, %d FROM branch_updates`
+	for name, change := range map[string]string{
+		"who did it":                      `UPDATE branch_updates SET actor = 'dave'`,
+		"another row of the leaf":         fmt.Sprintf(another, 5),
+		"a row of no leaf":                fmt.Sprintf(another, 9999),
+		"a row of a leaf of another kind": `UPDATE branch_updates SET leaf_index = 2`,
+		"a step of such a leaf":           `INSERT INTO exception_steps SELECT org_id, id, 5 FROM exceptions`,
+		"an exception of such a leaf":     `UPDATE exceptions SET leaf_index = 2`,
+		"an attestation of such a leaf":   `UPDATE attestations SET leaf_index = 5`,
+	} {
+		if r := tamper(t, file, func(db *sql.DB) { exec(t, db, change) }); r.FirstBad == nil || !strings.Contains(r.FirstBad.What, "row of the") {
+			t.Errorf("%s: got %+v", name, r.FirstBad)
+		}
+	}
+	if r := tamper(t, file, func(*sql.DB) {}); r.FirstBad != nil {
+		t.Errorf("untouched: %+v", r.FirstBad)
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Tenant is one organisation: the only way to its rows. Every statement binds its id.
@@ -22,9 +23,11 @@ type OrgRow struct {
 	ID     int64
 	Login  string // as last seen; empty: not known
 	Leaves int64  // size of its log
+	// UninstalledAt is when the App was uninstalled; zero: it is installed, as far as is known.
+	UninstalledAt time.Time
 }
 
-const selectOrgs = `SELECT o.org_id, o.login, COALESCE(h.size, 0) FROM orgs o
+const selectOrgs = `SELECT o.org_id, o.login, COALESCE(h.size, 0), o.uninstalled_at FROM orgs o
 LEFT JOIN log_heads h ON h.org_id = o.org_id ORDER BY o.org_id`
 
 // Orgs returns every organisation that any arrival named, by id.
@@ -32,9 +35,11 @@ func (s *Store) Orgs(ctx context.Context) ([]OrgRow, error) {
 	var out []OrgRow
 	err := s.query(ctx, selectOrgs, nil, func(scan func(...any) error) error {
 		var o OrgRow
-		if err := scan(&o.ID, &o.Login, &o.Leaves); err != nil {
+		var uninstalled int64
+		if err := scan(&o.ID, &o.Login, &o.Leaves, &uninstalled); err != nil {
 			return err
 		}
+		o.UninstalledAt = fromMicros(uninstalled)
 		out = append(out, o)
 		return nil
 	})
@@ -45,12 +50,12 @@ func (s *Store) Orgs(ctx context.Context) ([]OrgRow, error) {
 }
 
 const (
-	selectChangeObservations = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body
+	selectChangeObservations = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body, disposed
 FROM observations WHERE org_id = $1 AND repo_id = $2 AND number = $3 AND number > 0 ORDER BY seq`
-	selectHeadObservations = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body
+	selectHeadObservations = `SELECT seq, delivery_id, event, action, received_at, repo_id, number, head_sha, body, disposed
 FROM observations WHERE org_id = $1 AND repo_id = $2 AND head_sha = $3 AND head_sha <> '' AND number = 0 ORDER BY seq`
 	// CROSS JOIN: the heads come first, they are few.
-	selectProposals = `SELECT o.seq, o.delivery_id, o.event, o.action, o.received_at, o.repo_id, o.number, o.head_sha, o.body
+	selectProposals = `SELECT o.seq, o.delivery_id, o.event, o.action, o.received_at, o.repo_id, o.number, o.head_sha, o.body, o.disposed
 FROM change_heads h CROSS JOIN observations o
 WHERE o.org_id = h.org_id AND o.repo_id = h.repo_id AND o.number = h.number AND o.number > 0 AND h.org_id = $1 AND h.repo_id = $2 AND h.head_sha = $3 AND o.head_sha = h.head_sha AND o.event = 'pull_request' ORDER BY o.seq`
 )
@@ -77,10 +82,11 @@ func (n Tenant) observations(ctx context.Context, query string, repoID int64, ke
 	err := n.s.query(ctx, query, []any{n.org, repoID, key}, func(scan func(...any) error) error {
 		o := Observation{OrgID: n.org}
 		var at int64
-		if err := scan(&o.Seq, &o.DeliveryID, &o.Event, &o.Action, &at, &o.RepoID, &o.Number, &o.HeadSHA, &o.Body); err != nil {
+		var disposed int
+		if err := scan(&o.Seq, &o.DeliveryID, &o.Event, &o.Action, &at, &o.RepoID, &o.Number, &o.HeadSHA, &o.Body, &disposed); err != nil {
 			return err
 		}
-		o.ReceivedAt = fromMicros(at)
+		o.ReceivedAt, o.Disposed = fromMicros(at), disposed == 1
 		out = append(out, o)
 		return nil
 	})

@@ -26,6 +26,22 @@ func (j *branchJob) gap(u gh.RefUpdate) *store.Exception {
 	return &e
 }
 
+// skip goes on from the newest update when there were more since the last look than can be read.
+// The interval is the exception: it is not known whether the branch came back to where it was.
+func (j *branchJob) skip(ctx context.Context, t toldPushes) ([]store.Exception, error) {
+	all, _, err := j.client.RefActivity(ctx, j.at, j.job.Ref, 0)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	last := all[0]
+	e := j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprintf("skipped %d", last.ID)),
+		fmt.Sprintf("Between update %d of %s, to %.12s, and update %d, to %.12s of %s, there were more updates than can be read, so none of them was compared with what was decided. Look through the repository's activity by hand. What came later is compared.",
+			j.branch.ActivityID, j.job.Ref, j.branch.Tip, last.ID, last.After, policy.WhenUTC(last.At)))
+	e.SHA = last.After
+	j.branch.ActivityID, j.branch.Tip, j.branch.Seq = last.ID, last.After, max(j.branch.Seq, t.seq)
+	return []store.Exception{e}, nil
+}
+
 // toldPushes is what deliveries told of pushes to the branch since it was last settled.
 type toldPushes struct {
 	pushes []store.Observation
@@ -114,7 +130,7 @@ func blindCause(cause error) string {
 	case errors.Is(cause, gh.ErrForbidden):
 		return "the App was suspended or uninstalled, or lacks the permission to read the repository's contents. An owner of the organisation sees which in its settings, under GitHub Apps."
 	case errors.Is(cause, gh.ErrTruncated):
-		return "there were more updates than can be read at once. Look through the repository's activity by hand."
+		return "there was more than can be read at once. Look through the repository's activity by hand."
 	case errors.Is(cause, gh.ErrNotFound):
 		return "the repository is not there, or the App is not installed on it any more."
 	}
@@ -139,7 +155,7 @@ func (j *branchJob) seeing(ctx context.Context) error {
 				return false
 			}
 			e.State, e.Step, e.By = store.ExceptionRemediated, "remediated", stepByUs
-			e.Remediation = fmt.Sprintf("The App can see the branch again since %s, and compared everything that GitHub's activity lists of the time in between.", policy.WhenUTC(j.Now()))
+			e.Remediation = fmt.Sprintf("The App can see the branch again since %s, and compared what GitHub's activity lists of the time in between; more than can be read is an exception of its own.", policy.WhenUTC(j.Now()))
 			return true
 		})
 		if err != nil {

@@ -99,7 +99,7 @@ func (j *branchJob) look(ctx context.Context) error {
 		return err
 	}
 	was := j.branch
-	updates, told, err := j.read(ctx, followed)
+	updates, told, open, err := j.read(ctx, followed)
 	ended := followed && errors.Is(err, errNotFollowed)
 	switch {
 	case ended:
@@ -118,7 +118,6 @@ func (j *branchJob) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var open []store.Exception
 	for _, u := range ready {
 		if gap := j.gap(u); gap != nil {
 			open = append(open, *gap)
@@ -139,12 +138,12 @@ func (j *branchJob) look(ctx context.Context) error {
 		return err
 	}
 	if ended && len(ready) == len(updates) {
-		return j.forget(ctx, late)
+		return j.forget(ctx, append(open, late...))
 	}
 	if err := j.protect(ctx); err != nil {
 		return err
 	}
-	return j.tenant.SettleBranch(ctx, j.job, j.branch, late, again)
+	return j.tenant.SettleBranch(ctx, j.job, j.branch, append(open, late...), again)
 }
 
 // ready are the updates before the first one that a delivery may tell of yet, and when to look
@@ -175,33 +174,39 @@ func unseen(err error) bool {
 	return errors.Is(err, gh.ErrForbidden) || errors.Is(err, gh.ErrNotFound) || errors.Is(err, gh.ErrTruncated)
 }
 
-// read are the updates to judge, oldest first, and what deliveries told of. With errNotFollowed,
-// they are all since the last look at a branch that was followed until then.
-func (j *branchJob) read(ctx context.Context, followed bool) (updates []gh.RefUpdate, t toldPushes, err error) {
+// read are the updates to judge, oldest first, what deliveries told of, and the exception when
+// there are too many to judge. With errNotFollowed, they are all since the last look at a branch
+// that was followed until then.
+func (j *branchJob) read(ctx context.Context, followed bool) (updates []gh.RefUpdate, t toldPushes, open []store.Exception, err error) {
 	if err := j.place(ctx); err != nil {
-		return nil, t, err
+		return nil, t, nil, err
 	}
 	enrolled := j.enrolled(ctx, followed)
 	if enrolled != nil && !(followed && errors.Is(enrolled, errNotFollowed)) {
-		return nil, t, enrolled
+		return nil, t, nil, enrolled
 	}
 	// Read before the activity, which must show all of them then.
 	if t, err = j.told(ctx); err != nil {
-		return nil, t, err
+		return nil, t, nil, err
 	}
 	updates, found, err := j.client.RefActivity(ctx, j.at, j.job.Ref, j.branch.ActivityID)
-	if err != nil {
-		return nil, t, err
-	}
-	if !followed {
-		if updates, err = j.first(ctx, updates); err != nil {
-			return nil, t, err
+	switch {
+	case errors.Is(err, gh.ErrTruncated):
+		if open, err = j.skip(ctx, t); err == nil {
+			err = enrolled
 		}
-	} else if !found {
+		return nil, t, open, err
+	case err != nil:
+		return nil, t, nil, err
+	case !followed:
+		if updates, err = j.first(ctx, updates); err != nil {
+			return nil, t, nil, err
+		}
+	case !found:
 		updates = slices.DeleteFunc(updates, func(u gh.RefUpdate) bool { return u.ID <= j.branch.ActivityID })
 	}
 	slices.Reverse(updates)
-	return updates, t, enrolled
+	return updates, t, nil, enrolled
 }
 
 // place reads where the branch is and the organisation's policy.
@@ -255,31 +260,34 @@ func (j *branchJob) enrolled(ctx context.Context, followed bool) error {
 // first finds where to begin on a branch that was never looked at: with the oldest update that a
 // delivery told of while the branch was enrolled already. What enrolled it is not judged, and
 // what happened before the App was there is not either. Deliveries told of that; those of pushes
-// up to there are left aside.
+// up to there are left aside. A branch that was enforced stays so: who takes it out of the policy
+// and puts it back before anybody looked hides nothing by that.
 func (j *branchJob) first(ctx context.Context, updates []gh.RefUpdate) ([]gh.RefUpdate, error) {
 	n := 0 // updates to judge
+	enrolled, gap := true, false
 	for i, u := range updates[:min(len(updates), maxLookedBack)] {
 		heard, err := j.heard(ctx, u)
 		if err != nil {
 			return nil, err
 		}
 		told := heard.seq > 0
-		if !told && j.Now().Sub(u.At) < branchPatience {
+		if !told && !gap && j.Now().Sub(u.At) < branchPatience {
 			return nil, fmt.Errorf("%w: no delivery has told of update %d yet", facts.ErrBehind, u.ID)
 		}
-		before, err := j.enrolledBefore(ctx, u)
+		before, enforced, err := j.enrolledBefore(ctx, u)
 		if err != nil {
 			return nil, err
+		}
+		if gap {
+			before = enforced
 		}
 		switch {
 		case told && before:
 			n = i + 1
-		case told:
+		case told && enrolled:
 			n = i // what enrolled it
 		}
-		if !before {
-			break
-		}
+		enrolled, gap = before, gap || !before
 	}
 	if n < len(updates) {
 		last := updates[n]
@@ -297,17 +305,17 @@ func (j *branchJob) first(ctx context.Context, updates []gh.RefUpdate) ([]gh.Ref
 	return updates[:n], nil
 }
 
-// enrolledBefore says whether the branch was enrolled before an update.
-func (j *branchJob) enrolledBefore(ctx context.Context, u gh.RefUpdate) (bool, error) {
+// enrolledBefore says whether the branch was enrolled before an update, and whether it was enforced.
+func (j *branchJob) enrolledBefore(ctx context.Context, u gh.RefUpdate) (enrolled, enforced bool, err error) {
 	at := u.Before
 	if at == noCommit {
 		at = u.After
 		if j.job.Ref == j.repo.DefaultBranch {
-			return false, nil // the repository begins here
+			return false, false, nil // the repository begins here
 		}
 	}
 	b, err := j.policyAt(ctx, at)
-	return b.Enrolled || b.Broken, err
+	return b.Enrolled || b.Broken, b.Enrolled && b.Lane.Mode == policy.ModeEnforce, err
 }
 
 // policyAt is the policy of the branch at a commit or full ref.

@@ -25,7 +25,7 @@ func (j *branchJob) enrol(ctx context.Context, followed bool, was store.Branch) 
 // look. All of them, when none says what ended it: that was the organisation's policy, then.
 func (j *branchJob) whileEnrolled(ctx context.Context, updates []gh.RefUpdate) ([]gh.RefUpdate, error) {
 	for i, u := range updates {
-		enrolled, err := j.enrolledBefore(ctx, u)
+		enrolled, _, err := j.enrolledBefore(ctx, u)
 		if err != nil {
 			return nil, err
 		}

@@ -45,6 +45,9 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 		return w.recordBroken(ctx, log, tenant, job, broken)
 	case errors.As(err, &outside):
 		return w.notEnrolled(ctx, log, tenant, job, outside)
+	case errors.Is(err, store.ErrDisposed) && !known.open:
+		// Of what was closed long ago nothing is left to hold, to release or to settle.
+		return w.Store.Finish(ctx, job)
 	case err != nil:
 		return w.failed(ctx, log, tenant, job, known.base, err)
 	}
@@ -337,6 +340,8 @@ func causeForPeople(cause error) string {
 		return "GitHub's rate limit is used up until " + limited.Until.UTC().Format("15:04 UTC") + ". It goes on by itself then."
 	case errors.Is(cause, facts.ErrBehind):
 		return "GitHub's API does not show yet what GitHub already told us about this pull request."
+	case errors.Is(cause, store.ErrDisposed):
+		return "What was received about this pull request, its commits or an issue that it belongs to was kept no longer, so it cannot be told who is behind it. Commit the change anew, and open a new pull request for it."
 	case errors.Is(cause, gh.ErrForbidden):
 		return "The App lacks a permission that it needs. An organisation owner can accept it in the App's settings."
 	case errors.Is(cause, gh.ErrUnauthorized):

@@ -158,27 +158,48 @@ func (w *Worker) collectMembers(ctx context.Context, client *gh.Client, tenant s
 			return facts.Collected{}, fmt.Errorf("%w: the policy changed while the members were read", facts.ErrBehind)
 		}
 		f := c.Facts
-		head, err := known.queuedHead(m)
-		if err != nil {
+		member := policy.GroupMember{Number: m.Number, Facts: &f}
+		if member.HeadSHA, member.Why, err = w.queuedHead(ctx, client, job, known.queue, m, &f.Change); err != nil {
 			return facts.Collected{}, err
 		}
-		g.Members.Items = append(g.Members.Items, policy.GroupMember{Number: m.Number, HeadSHA: head, Facts: &f})
+		g.Members.Items = append(g.Members.Items, member)
 	}
 	g.Members.Complete, g.Members.Total = true, len(members)
 	return rules, nil
 }
 
-// queuedHead is the head with which a pull request is in its group. The queue names the head of
-// now, which may have been pushed since. An entry that a delivery said is gone is of a queue that
-// was read before that, and its head of now was never in the group.
-func (k known) queuedHead(m facts.QueueEntry) (string, error) {
-	switch {
-	case k.queued != "":
-		return k.queued, nil
-	case !k.dequeuedAt.IsZero() && m.EnqueuedAt.Before(k.dequeuedAt.Add(queueSkew)):
-		return "", fmt.Errorf("%w: #%d was taken out of the queue that was read", facts.ErrBehind, m.Number)
+// queuedHead is the head with which a pull request is in its group; why says why that is not
+// known. The queue names the head of now, which may have been pushed since. For a while that is
+// ErrBehind: the delivery that tells of it may be on its way.
+func (w *Worker) queuedHead(ctx context.Context, client *gh.Client, job store.Job, told queueTold, m facts.QueueEntry, c *policy.Change) (head, why string, err error) {
+	head, err = told.queuedHead(m)
+	if head != "" || err != nil {
+		return head, "", err
 	}
-	return m.QueuedSHA, nil
+	since, err := facts.HeadSince(ctx, client, repoOf(job.Repository), c, m.EnqueuedAt)
+	switch {
+	case err != nil:
+		return "", "", err
+	case since:
+		return c.HeadSHA, "", nil
+	case w.Now().Sub(m.EnqueuedAt) < groupPatience:
+		return "", "", fmt.Errorf("%w: nothing tells yet with which head #%d was queued", facts.ErrBehind, m.Number)
+	}
+	return "", "GitHub's message of it got lost. Take it out of the merge queue and put it in again", nil
+}
+
+// queuedHead is the head that the group's own commit or a delivery names; empty where neither
+// does. An entry that a delivery said is gone is of a queue that was read before that, and a
+// delivery from well before the entry is about an earlier one.
+func (q queueTold) queuedHead(m facts.QueueEntry) (string, error) {
+	told := !q.heardAt.IsZero() && m.EnqueuedAt.Before(q.heardAt.Add(queueSkew))
+	switch {
+	case told && q.head == "":
+		return "", fmt.Errorf("%w: #%d was taken out of the queue that was read", facts.ErrBehind, m.Number)
+	case m.MergedSHA != "" || !told:
+		return m.MergedSHA, nil
+	}
+	return q.head, nil
 }
 
 func (w *Worker) recordGroup(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, rules facts.Collected, g policy.GroupFacts) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type exceptionJob struct {
 	tenant store.Tenant
 	at     gh.Repo
 	e      store.Exception
+	unsaid bool // a conversation was locked, so that something could not be said there
 }
 
 // onGitHub keeps an exception as an issue and escalates it, where its policy says so.
@@ -70,8 +72,11 @@ func keptAsIssue(e store.Exception) bool {
 // untoldOverdue says whether GitHub is to show that an exception is overdue and does not, or the
 // other way round.
 func untoldOverdue(e store.Exception) bool {
-	overdue := e.State == store.ExceptionOpen && !e.OverdueAt.IsZero()
-	return e.Escalate && (e.Number > 0 || e.Issue > 0) && overdue != e.Escalated
+	return e.Escalate && (e.Number > 0 || e.Issue > 0) && isOverdue(e) != e.Escalated
+}
+
+func isOverdue(e store.Exception) bool {
+	return e.State == store.ExceptionOpen && !e.OverdueAt.IsZero()
 }
 
 // reach finds the repository under the name that it has now.
@@ -96,6 +101,9 @@ func (j *exceptionJob) step(ctx context.Context, step string, change func(e *sto
 	return j.tenant.StepException(ctx, j.e.ID, func(e *store.Exception) bool {
 		change(e)
 		e.Step, e.By = step, stepByUs
+		if j.unsaid {
+			e.Step += ", without a word: its conversation is locked"
+		}
 		j.e = *e
 		return true
 	})
@@ -179,7 +187,8 @@ func (j *exceptionJob) ours(author gh.Account, app int64) bool {
 	return author.Type == "Bot" && app == j.App.ID
 }
 
-// say comments once: what has our mark already is not said again.
+// say comments once: what has our mark already is not said again. Where the conversation is locked
+// everything else is done without a word, and the step says so.
 func (j *exceptionJob) say(ctx context.Context, number int, event, text string) error {
 	comments, err := j.client.IssueComments(ctx, j.at, number, j.e.OpenedAt.Add(-time.Hour))
 	if err != nil {
@@ -189,7 +198,16 @@ func (j *exceptionJob) say(ctx context.Context, number int, event, text string) 
 	if slices.ContainsFunc(comments, func(c gh.IssueComment) bool { return j.ours(c.Author, c.AppID) && strings.Contains(c.Body, mark) }) {
 		return nil
 	}
-	return j.client.Comment(ctx, j.at, number, text)
+	err = j.client.Comment(ctx, j.at, number, text)
+	if !errors.Is(err, gh.ErrForbidden) {
+		return err
+	}
+	if issue, failed := j.client.Issue(ctx, j.at, number); failed != nil || !issue.Locked {
+		return err // the permission is missing, or that cannot be told
+	}
+	j.unsaid = true
+	j.log.Warn().Str("exception", j.e.ID).Int("number", number).Msg("the conversation is locked, so what becomes of an exception is not told there: unlock it, or look at the exception in the log")
+	return nil
 }
 
 // assign assigns the owner; somebody who cannot be assigned is not.
@@ -241,8 +259,8 @@ func (j *exceptionJob) closedByHand(ctx context.Context, issue gh.Issue) error {
 	return j.step(ctx, "closing refused", func(*store.Exception) {})
 }
 
-// closing is who closed the issue, and what they said in it shortly before, and since they were
-// last told that it does not close the exception.
+// closing is who closed the issue and through what, and what they said in it shortly before, since
+// the newest step that it tells of and since it was last opened again.
 func (j *exceptionJob) closing(ctx context.Context, issue gh.Issue) (c store.Closing, err error) {
 	by := issue.ClosedBy
 	c.By, c.ByID, c.IsPerson = by.Login, by.ID, by.Type == "User"
@@ -254,12 +272,21 @@ func (j *exceptionJob) closing(ctx context.Context, issue gh.Issue) (c store.Clo
 		return c, err
 	}
 	c.CanWrite = role.CanWrite(by.ID)
+	closed, err := j.client.Closing(ctx, j.at, issue.Number)
+	if err == nil && closed.At.Before(issue.ClosedAt) {
+		err = fmt.Errorf("issue %d was closed at %s, and GitHub shows how it was closed at %s: %w", issue.Number, issue.ClosedAt, closed.At, gh.ErrUnavailable)
+	}
+	if err != nil {
+		return c, err
+	}
+	c.Through = closed.Through
 	comments, err := j.client.IssueComments(ctx, j.at, issue.Number, issue.CreatedAt)
 	for _, said := range comments {
 		switch {
-		case j.ours(said.Author, said.AppID) && strings.Contains(said.Body, policy.StaysOpen):
-			c.Remediation = ""
-		case said.Author.ID == by.ID && said.AppID == 0 && !said.CreatedAt.Before(issue.ClosedAt.Add(-saidWithin)):
+		case j.ours(said.Author, said.AppID):
+			c.Remediation = "" // it was said before the newest step that the issue tells of
+		case said.Author.ID == by.ID && said.AppID == 0 && !said.CreatedAt.Before(closed.ReopenedAt) &&
+			!said.CreatedAt.Before(issue.ClosedAt.Add(-saidWithin)):
 			c.Remediation = cmp.Or(strings.TrimSpace(said.Body), c.Remediation)
 		}
 	}
@@ -274,7 +301,11 @@ func (j *exceptionJob) escalate(ctx context.Context) error {
 		number = j.e.Issue
 	}
 	if j.e.Escalated {
-		if err := j.client.RemoveLabel(ctx, j.at, number, labelOverdue); err != nil {
+		others, err := j.othersOverdue(ctx)
+		if err == nil && !others {
+			err = j.client.RemoveLabel(ctx, j.at, number, labelOverdue)
+		}
+		if err != nil {
 			return err
 		}
 		return j.step(ctx, "no longer overdue", func(e *store.Exception) { e.Escalated = false })
@@ -289,4 +320,13 @@ func (j *exceptionJob) escalate(ctx context.Context) error {
 		return err
 	}
 	return j.step(ctx, "escalated", func(e *store.Exception) { e.Escalated = true })
+}
+
+// othersOverdue says whether the pull request keeps the label because of another exception.
+func (j *exceptionJob) othersOverdue(ctx context.Context) (bool, error) {
+	if j.e.Number == 0 {
+		return false, nil // the issue is this one's alone
+	}
+	list, err := j.tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: j.e.RepoID, Number: j.e.Number, Open: true})
+	return slices.ContainsFunc(list, func(e store.LeafIndexed) bool { return e.ID != j.e.ID && e.Escalate && isOverdue(e.Exception) }), err
 }

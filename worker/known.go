@@ -18,9 +18,16 @@ type known struct {
 	facts.Known
 	head, base string
 	headRef    string
-	queued     string    // the head that was put into a merge queue; empty: none, or not known
-	dequeuedAt time.Time // when we heard that it was taken out; zero: it was put in since, or never was
+	queue      queueTold
 	updatedAt  time.Time // GitHub's, of the event that head and base are from
+	open       bool      // as that event has it
+}
+
+// queueTold is what the newest delivery said of a pull request and its merge queue.
+type queueTold struct {
+	head      string    // the one that was put in; empty: it was taken out
+	heardAt   time.Time // zero: no delivery told of a queue
+	updatedAt time.Time // GitHub's
 }
 
 // loadKnown reads the observations of a pull request and of its newest head.
@@ -33,10 +40,17 @@ func loadKnown(ctx context.Context, tenant store.Tenant, job store.Job) (known, 
 	if err != nil {
 		return k, err
 	}
+	var gone error
 	for _, o := range observations {
-		if err := k.add(o); err != nil {
+		// What came later says at least which head and base cannot be judged.
+		if err := k.add(o); errors.Is(err, store.ErrDisposed) {
+			gone = err
+		} else if err != nil {
 			return k, err
 		}
+	}
+	if gone != nil {
+		return k, gone
 	}
 	if err := k.addHead(ctx, tenant, job); err != nil {
 		return k, err
@@ -213,6 +227,10 @@ func attested(ctx context.Context, tenant store.Tenant, rulesetID int64) (*polic
 
 func decode(o store.Observation) (gh.Event, error) {
 	var e gh.Event
+	if o.Disposed {
+		// Who pushed or asked for what is not known any more. That is never nobody.
+		return e, fmt.Errorf("what delivery %s said on %s was kept no longer: %w", o.DeliveryID, o.ReceivedAt.Format(time.DateOnly), store.ErrDisposed)
+	}
 	if err := json.Unmarshal(o.Body, &e); err != nil {
 		return e, fmt.Errorf("observation %d: %w", o.Seq, err)
 	}
@@ -251,14 +269,10 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 		// An older event that was delayed or delivered again does not set this back.
 		k.voidCommands(e)
 		k.head, k.base, k.headRef, k.updatedAt = pr.HeadSHA, pr.BaseRef, pr.HeadRef, pr.UpdatedAt
+		k.open = pr.State == "open"
 		k.readyAt(o, e)
 	}
-	switch e.Action {
-	case "enqueued":
-		k.queued, k.dequeuedAt = pr.HeadSHA, time.Time{}
-	case "dequeued":
-		k.queued, k.dequeuedAt = "", o.ReceivedAt.UTC()
-	}
+	k.queue.add(o, e)
 	if e.Name == "pull_request" && e.Action == "opened" {
 		k.Pushes = append(k.Pushes, push(o, e, "", pr.HeadSHA, false))
 	}
@@ -276,6 +290,18 @@ func (k *known) addChange(o store.Observation, e gh.Event) {
 			}
 		}
 	}
+}
+
+func (q *queueTold) add(o store.Observation, e gh.Event) {
+	pr := e.PullRequest
+	told := queueTold{heardAt: o.ReceivedAt.UTC(), updatedAt: pr.UpdatedAt}
+	switch {
+	case e.Action != "enqueued" && e.Action != "dequeued" || pr.UpdatedAt.Before(q.updatedAt):
+		return
+	case e.Action == "enqueued":
+		told.head = pr.HeadSHA
+	}
+	*q = told
 }
 
 // voidCommands ends the emergencies that were declared for another head or base, or before the

@@ -151,26 +151,34 @@ func TestBackoffGrowsAndEnds(t *testing.T) {
 }
 
 // A pull request is in a group with the head that was queued. One that was taken out is in none,
-// whatever a queue of before says, until it is put in again.
+// whatever a queue of before says, until it is put in again. What no delivery tells of is not
+// known, but of a group whose commit names it.
 func TestQueuedHead(t *testing.T) {
 	in := newInbox(t)
 	entry := facts.QueueEntry{Number: number, QueuedSHA: newHead, EnqueuedAt: noon}
 	want := func(when, head string, err error) {
 		t.Helper()
-		got, problem := in.known(t).queuedHead(entry)
+		got, problem := in.known(t).queue.queuedHead(entry)
 		if got != head || !errors.Is(problem, err) {
 			t.Errorf("%s: got %.7s, %v, want %.7s, %v", when, got, problem, head, err)
 		}
 	}
 	in.receive(t, change("opened", oldHead, noon, alice), number, oldHead)
-	want("no delivery told of it", newHead, nil)
+	want("no delivery told of it", "", nil)
 	in.receive(t, change("enqueued", oldHead, noon, alice), number, oldHead)
 	in.receive(t, change("synchronize", newHead, noon.Add(time.Second), alice), number, newHead)
 	want("pushed to while it was queued", oldHead, nil)
+	entry.EnqueuedAt = noon.Add(10 * time.Minute)
+	want("put in again, and neither told", "", nil)
+	entry.MergedSHA = newHead
+	want("the group's commit says which", newHead, nil)
+	entry.MergedSHA, entry.EnqueuedAt = "", noon
 	in.receive(t, change("dequeued", newHead, noon.Add(2*time.Second), alice), number, newHead)
 	want("taken out, and the queue is of before", "", facts.ErrBehind)
+	in.receive(t, change("enqueued", oldHead, noon, alice), number, oldHead)
+	want("taken out, and the older delivery comes again", "", facts.ErrBehind)
 	entry.EnqueuedAt = noon.Add(10 * time.Minute)
-	want("put in again, untold", newHead, nil)
+	want("put in again, untold", "", nil)
 	in.receive(t, change("enqueued", newHead, noon.Add(10*time.Minute), alice), number, newHead)
 	entry.EnqueuedAt = noon
 	want("put in again", newHead, nil)

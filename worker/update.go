@@ -34,6 +34,9 @@ func (j *branchJob) heard(ctx context.Context, u gh.RefUpdate) (h receipt, err e
 		return h, err
 	}
 	for _, o := range observations {
+		if o.Disposed { // a push of long ago
+			continue
+		}
 		e, err := decode(o)
 		if err != nil {
 			return h, err
@@ -99,7 +102,7 @@ func (j *branchJob) judge(ctx context.Context, u gh.RefUpdate, open []store.Exce
 }
 
 // tips are the commits that enrolled branches lead to, for a branch that was made: it may have
-// been made from what reached another one a moment ago.
+// been made from what reached another one a moment ago, or again where it was before.
 func (j *branchJob) tips(ctx context.Context, u gh.RefUpdate) (out []string, err error) {
 	if u.Type != policy.UpdateCreation {
 		return nil, nil
@@ -110,7 +113,11 @@ func (j *branchJob) tips(ctx context.Context, u gh.RefUpdate) (out []string, err
 	}
 	for _, b := range branches[:min(len(branches), maxTips)] {
 		tip := b.Tip
-		if b.Ref != j.job.Ref {
+		if b.Ref == j.job.Ref {
+			if tip, err = j.tenant.TipWhenDeleted(ctx, j.job.RepoID, b.Ref); err != nil {
+				return nil, err
+			}
+		} else {
 			newer, _, err := j.client.RefActivity(ctx, j.at, b.Ref, b.ActivityID)
 			if err != nil {
 				return nil, err
@@ -147,6 +154,9 @@ func (j *branchJob) decided(ctx context.Context, u gh.RefUpdate, f *policy.Updat
 			return pushed, err
 		}
 		for _, o := range observations {
+			if o.Disposed { // merged long ago: the commit came back
+				continue
+			}
 			e, err := decode(o)
 			if err != nil {
 				return pushed, err

@@ -47,6 +47,8 @@ type Settings struct {
 	SweepEvery, AskPause time.Duration
 	// Evaluated is told the verdict of every decision about a pull request. Default: nobody is.
 	Evaluated func(verdict string)
+	// Keep says how long the data of an organisation is kept, by its login. Default: for ever.
+	Keep func(login string) Keep
 	// WebURL is GitHub's address for people, for links; without a trailing slash.
 	WebURL string
 	// Now is the clock. Default time.Now.
@@ -91,6 +93,9 @@ func New(s Settings) *Worker {
 	if s.Evaluated == nil {
 		s.Evaluated = func(string) {}
 	}
+	if s.Keep == nil {
+		s.Keep = func(string) Keep { return Keep{} }
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -110,6 +115,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	running.Go(func() { w.sealObservations(ctx) })
 	running.Go(func() { w.hearWitnesses(ctx) })
 	running.Go(func() { w.sweepDeliveries(ctx) })
+	running.Go(func() { w.retain(ctx) })
 	slots := make(chan struct{}, w.Parallel)
 	for ctx.Err() == nil {
 		free := w.Parallel - len(slots)
@@ -230,6 +236,8 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 		return w.register(ctx, client, job)
 	case store.KindScope:
 		return w.scope(ctx, log, client, job)
+	case store.KindBackfill:
+		return w.backfill(ctx, log, client, job)
 	}
 	return fmt.Errorf("unknown kind of job %q", job.Kind)
 }

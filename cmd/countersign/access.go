@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/zip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -100,40 +99,22 @@ func operator() (store.Who, error) {
 	return store.Who{User: name, Host: host}, nil
 }
 
-// recordExport puts an export on record. The bundle is whole then and does not have its name yet:
-// a bundle that exists is on record. If we stop between, the record stays.
-func recordExport(ctx context.Context, n store.Tenant, m evidence.Manifest, bundle string) error {
+// recordExport puts an export on record before its bundle has its manifest: a bundle that exists
+// is on record. If we stop between, the record stays.
+func recordExport(ctx context.Context, n store.Tenant, m evidence.Manifest, encoded []byte) error {
 	by, err := operator()
 	if err != nil {
 		return err
 	}
-	a := store.Access{What: store.AccessExport, By: by, LogSize: m.LogSize}
+	digest := sha256.Sum256(encoded)
+	a := store.Access{What: store.AccessExport, By: by, LogSize: m.LogSize, ManifestSHA256: hex.EncodeToString(digest[:])}
 	if a.Query, err = json.Marshal(m.Query); err != nil {
 		return err
-	}
-	if a.ManifestSHA256, err = manifestDigest(bundle); err != nil {
-		return fmt.Errorf("read the manifest again: %w", err)
 	}
 	if a.DrawLeaf, err = drawOf(ctx, n, m); err != nil {
 		return err
 	}
 	return n.RecordAccess(ctx, a)
-}
-
-func manifestDigest(bundle string) (string, error) {
-	in, err := zip.OpenReader(bundle)
-	if err != nil {
-		return "", err
-	}
-	defer in.Close()
-	manifest, err := in.Open("manifest.json")
-	if err != nil {
-		return "", err
-	}
-	defer manifest.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, manifest)
-	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // drawOf finds the draw that a bundle's sample is of; nil: it has no sample.

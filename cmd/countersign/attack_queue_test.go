@@ -45,15 +45,19 @@ func attacksOnTheQueue() []attempt {
 			pr.RequestChanges(w.bob, "wait")
 		}),
 		queued("role-lost-while-queued", "bob may not write any more, and the tests of the group succeed after that.", "approval", func(_ *testing.T, w *acme, repo *ghsim.Repo, pr pull, group string) {
+			w.app.Hooks().Hold() // or the group may be gone before its tests end
 			repo.Collaborator(w.bob, "read")
 			pr.Label(w.dave, "again")
 			w.testGroup(repo, group, "success")
+			w.app.Hooks().Release()
 		}),
 		queued("pushed-while-queued", "dave pushes while the queue goes on with what it had, and has that approved.", "", func(t *testing.T, w *acme, repo *ghsim.Repo, pr pull, group string) {
 			pr.SlowQueue()
+			w.app.Hooks().Hold() // or the group may be gone before its tests end
 			pr.Push(w.dave, ghsim.Commit{Message: "harmless", Files: map[string]string{"more.go": "package x\n"}})
 			pr.Approve(w.bob)
 			w.testGroup(repo, group, "success")
+			w.app.Hooks().Release()
 		}),
 	}
 }

@@ -83,7 +83,7 @@ func testedChanges(bundle, keyFile string) (out []evidence.TestedChange, err err
 }
 
 func askAll(ctx context.Context, client *gh.Client, changes []evidence.TestedChange, asJSON bool, env environment) error {
-	counts, show := map[string]int{}, progress(env.stderr, "asked GitHub about")
+	counts, show := map[string]int{}, progress(env.stderr, "changes that GitHub was asked about")
 	for i, t := range changes {
 		c, err := corroborate.Ask(ctx, client, t)
 		if err != nil {

@@ -15,6 +15,11 @@ func databaseFlag(flags *flag.FlagSet, env environment) *string {
 	return flags.String("database", cmp.Or(env.getenv("COUNTERSIGN_DATABASE_URL"), "sqlite:countersign.db"), "database `URL`")
 }
 
+// keyFlag is the flag of commands that sign the log.
+func keyFlag(flags *flag.FlagSet, env environment) *string {
+	return flags.String("key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the key that signs the log")
+}
+
 // orgFlag is the flag of commands about one organisation.
 func orgFlag(flags *flag.FlagSet) *string {
 	return flags.String("org", "", "the organisation, by `login`")

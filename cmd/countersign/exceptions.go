@@ -265,6 +265,9 @@ func runExceptionsClose(ctx context.Context, args []string, env environment) err
 		flags.Usage()
 		return errUsage
 	}
+	if n := len(*remediation); n > store.MaxRemediation {
+		return fmt.Errorf("--done has %d bytes, and at most %d are kept\nhint: say in short what was done and link to the rest", n, store.MaxRemediation)
+	}
 	address, err := serverAddress(*server)
 	if err != nil {
 		return err

@@ -89,6 +89,8 @@ func TestWhoClosesAnException(t *testing.T) {
 		{"a stranger", outsider.Token(), repo.FullName(), "looked at", e.ID, "GitHub does not show"},
 		{"an App", w.app.Token(w.org), repo.FullName(), "looked at", e.ID, "token"},
 		{"saying nothing", w.alice.Token(), repo.FullName(), " ", e.ID, "are needed"},
+		{"saying too much", w.alice.Token(), repo.FullName(), strings.Repeat("x", 5000), e.ID, "--done has 5000 bytes, and at most 2000 are kept"},
+		{"saying more than a request holds", w.alice.Token(), repo.FullName(), strings.Repeat("<", 1000), e.ID, "413: the request has more than 4096 bytes"},
 		{"by another repository", w.alice.Token(), other.FullName(), "looked at", e.ID, "no such exception"},
 		{"one that is not there", w.alice.Token(), repo.FullName(), "looked at", "nothing", "no such exception"},
 		{"without a token", "", repo.FullName(), "looked at", e.ID, "GITHUB_TOKEN is not set"},

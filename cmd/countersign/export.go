@@ -3,11 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/countersign/countersign/evidence"
@@ -48,13 +45,9 @@ func runExport(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	secret, err := os.ReadFile(o.keyFile)
+	key, err := readSigningKey(o.keyFile)
 	if err != nil {
-		return fmt.Errorf("signing key: %w\n  hint: --key names the key that serve signs the log with", err)
-	}
-	key, err := ledger.ParseKey(string(secret))
-	if err != nil {
-		return fmt.Errorf("signing key %s: %w", o.keyFile, err)
+		return err
 	}
 	options := store.Options{URL: o.database, Signer: key}
 	return withDatabase(ctx, options, func(st *store.Store) error {
@@ -67,11 +60,16 @@ func runExport(ctx context.Context, args []string, env environment) error {
 		if err != nil {
 			return fmt.Errorf("the log of %s: %w", org.Login, err)
 		}
-		record := func(m evidence.Manifest, bundle string) error { return recordExport(ctx, tenant, m, bundle) }
-		return o.write(env, record, func(w io.Writer) (evidence.Manifest, error) {
+		return o.write(env, func(w io.Writer) (evidence.Manifest, error) {
 			return evidence.Export(ctx, exportedLog{tenant}, evidence.Options{
 				Organisation: org.Login, GitHub: strings.TrimSuffix(cmp.Or(env.getenv("GITHUB_WEB_URL"), "https://github.com"), "/"), Origin: origin, Generator: "countersign " + version, Size: o.size, Key: key.Public(), Signer: key,
-				Query: o.query, Progress: progress(env.stderr, org.Login),
+				Query: o.query, Progress: exportProgress(env.stderr, org.Login),
+				Record: func(m evidence.Manifest, encoded []byte) error {
+					if err := recordExport(ctx, tenant, m, encoded); err != nil {
+						return fmt.Errorf("put the export on record: %w", err)
+					}
+					return nil
+				},
 			}, w)
 		})
 	})
@@ -100,7 +98,7 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	database := databaseFlag(flags, env)
 	flags.StringVar(&o.org, "org", "", "the organisation, by `login`")
 	flags.StringVar(&o.out, "o", "", "the `file` to write")
-	flags.StringVar(&o.keyFile, "key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the key that signs the log")
+	keyFile := keyFlag(flags, env)
 	from := flags.String("from", "", "first `date` of the period, YYYY-MM-DD, UTC")
 	to := flags.String("to", "", "last `date` of the period")
 	flags.Int64Var(&o.size, "log-size", 0, "make the bundle again as it was when the log had this `number` of leaves")
@@ -120,7 +118,7 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	if err := parseFlags(flags, args); err != nil {
 		return o, err
 	}
-	o.database = *database
+	o.database, o.keyFile = *database, *keyFile
 	if plan != (evidence.Plan{}) {
 		s.Plan = &plan
 	}
@@ -142,31 +140,41 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	return o, err
 }
 
+// exportProgress shows how far each step of an export is, on a terminal only.
+func exportProgress(w io.Writer, login string) func(doing string, done, total int64) {
+	if !onTerminal(w) {
+		return nil
+	}
+	return func(doing string, done, total int64) { drawProgress(w, login+": "+doing, done, total) }
+}
+
 // write makes the bundle beside where it goes, and puts it there when it is whole and on record.
-func (o exportOrder) write(env environment, record func(m evidence.Manifest, bundle string) error, fill func(io.Writer) (evidence.Manifest, error)) error {
-	part, err := os.CreateTemp(filepath.Dir(o.out), filepath.Base(o.out)+".*.partial")
+func (o exportOrder) write(env environment, fill func(io.Writer) (evidence.Manifest, error)) error {
+	part, err := openPartial(o.out)
 	if err != nil {
 		return fmt.Errorf("write the bundle: %w", err)
 	}
-	defer os.Remove(part.Name())
-	m, err := fill(part)
-	if err = errors.Join(err, part.Sync(), part.Close()); err != nil {
+	var m evidence.Manifest
+	err = part.write(func(w io.Writer) (err error) {
+		m, err = fill(w)
 		return err
-	}
-	if err := record(m, part.Name()); err != nil {
-		return fmt.Errorf("put the export on record: %w", err)
-	}
-	if err := os.Rename(part.Name(), o.out); err != nil {
-		return fmt.Errorf("write the bundle: %w", err)
+	})
+	if err != nil {
+		return err
 	}
 	c := m.Counts
 	fmt.Fprintf(env.stdout, "%s: %d changes reached enrolled branches of %s; %d with deviations, %d exceptions.\n", o.out, c.Population, m.Organisation, c.Deviations, c.Exceptions)
+	if c.BeforeInstallation > 0 {
+		fmt.Fprintf(env.stdout, "%d of them came before their branch was enrolled: nothing was decided about them, and they are not tested.\n", c.BeforeInstallation)
+	}
 	if m.Query.Sample != nil {
 		fmt.Fprintf(env.stdout, "The sample has %d of them; the draw is recorded in the log.\n", c.Sample)
 	}
 	fmt.Fprintf(env.stdout, "%d decisions are in it, with what they were made from. Log: %d leaves.\n", c.Decisions, m.LogSize)
-	if c.Gaps+c.Unexplained+c.NotListed+c.Disposed > 0 {
-		fmt.Fprintf(env.stdout, "NOT COMPLETE: %d gaps, %d commits that nothing explains, %d updates whose commits are not listed, %d records disposed of; see completeness.json.\n", c.Gaps, c.Unexplained, c.NotListed, c.Disposed)
+	if c.Gaps+c.Unexplained+c.NotListed+c.Disposed+c.DisposedDecisions+c.NotRead > 0 {
+		fmt.Fprintf(env.stdout, "NOT COMPLETE: %d gaps, %d commits that nothing explains, %d updates whose commits are not listed, %d times before a branch was enrolled that were not read; see completeness.json.\n",
+			c.Gaps, c.Unexplained, c.NotListed, c.NotRead)
+		fmt.Fprintf(env.stdout, "%d records disposed of, and %d decisions that cannot be made again for that reason; see disposals.csv.\n", c.Disposed, c.DisposedDecisions)
 	}
 	fmt.Fprintf(env.stdout, "\nAnybody checks it with: countersign verify %s\n", o.out)
 	return nil
@@ -197,6 +205,15 @@ func (l exportedLog) Checkpoint(ctx context.Context, size int64) ([]byte, int64,
 	}
 	signed, err := l.CheckpointAt(ctx, size)
 	return signed, size, err
+}
+
+func (l exportedLog) DecisionAlone(ctx context.Context, leaf int64) (evidence.RecordedDecision, error) {
+	decision, err := l.DecidedAt(ctx, leaf)
+	if err != nil {
+		return evidence.RecordedDecision{}, err
+	}
+	_, salt, body, err := l.RecordAt(ctx, leaf)
+	return evidence.RecordedDecision{Salt: salt, Body: body, Decision: decision}, err
 }
 
 func (l exportedLog) Decision(ctx context.Context, leaf int64) (evidence.RecordedDecision, error) {

@@ -47,6 +47,25 @@ func TestWhereABranchBegins(t *testing.T) {
 			hooks.Drop(nil)
 			hooks.Release()
 		}, []string{"direct-push high", "direct-push high"}},
+		{"taken out and put back before the first look", func(t *testing.T, w *acme, repo *ghsim.Repo) {
+			hooks := w.app.Hooks()
+			hooks.Hold()
+			repo.Push("main", w.carol, enrol)
+			repo.Push("main", w.carol, direct)
+			repo.Push("main", w.carol, ghsim.Commit{Message: "out", Delete: []string{".github/countersign.yml"}})
+			repo.Push("main", w.carol, enrol)
+			hooks.Release()
+		}, []string{"direct-push high", "direct-push high", "direct-push high"}},
+		{"reported on before, and taken out", func(t *testing.T, w *acme, repo *ghsim.Repo) {
+			hooks := w.app.Hooks()
+			hooks.Hold()
+			repo.Push("main", w.carol, ghsim.Commit{Message: "audit", Files: map[string]string{".github/countersign.yml": strings.Replace(shopPolicy, "mode: enforce", "mode: audit", 1)}})
+			repo.Push("main", w.carol, ghsim.Commit{Message: "out", Delete: []string{".github/countersign.yml"}})
+			repo.Push("main", w.carol, direct)
+			repo.Push("main", w.carol, enrol)
+			repo.Push("main", w.carol, ghsim.Commit{Message: "quick too", Files: map[string]string{"quick.txt": "y\n"}})
+			hooks.Release()
+		}, []string{"direct-push high"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := startAcme(t, fast)
@@ -55,6 +74,53 @@ func TestWhereABranchBegins(t *testing.T) {
 			w.wantFound(t, repo, c.want...)
 		})
 	}
+}
+
+// A branch that is the only enrolled one is made again: where it was, or at what nobody decided on.
+// Of the first time nobody can say where it was made from.
+func TestTheOnlyBranchIsMadeAgain(t *testing.T) {
+	w := startAcme(t, fast)
+	for name, want := range map[string][]string{"at the same commit": {"direct-push low"}, "at another commit": {"direct-push high", "direct-push low"}} {
+		t.Run(name, func(t *testing.T) {
+			repo := w.guardedRepo("only "+name, strings.Replace(shopPolicy, "[main]", `["release/*"]`, 1))
+			tip := repo.Push("release/1", w.carol)
+			w.mustSettle(t)
+			mustDo(t, repo.DeleteBranch("release/1", w.dave))
+			w.mustSettle(t)
+			if len(want) == 1 {
+				mustDo(t, repo.PushTo("release/1", tip, w.dave))
+			} else {
+				repo.Push("release/1", w.dave, evil)
+			}
+			w.wantFound(t, repo, want...)
+		})
+	}
+}
+
+// More updates came than can be read, and in the end the branch is where it was: that is a blind
+// interval, from which update to which, and what comes afterwards is compared.
+func TestMoreUpdatesThanCanBeRead(t *testing.T) {
+	w := startAcme(t, fast)
+	repo, _ := w.merged(t, "many", "squash")
+	repo.Unprotect("main", w.carol)
+	w.wantFound(t, repo)
+	tip, first, other := repo.Head("main"), repo.Push("first", w.dave, ghsim.Commit{Message: "first"}), repo.Push("topic", w.dave, evil)
+	hooks := w.app.Hooks()
+	hooks.Hold() // the first is told of, and is too old to be listed
+	mustDo(t, repo.PushTo("main", first, w.dave))
+	hooks.Drop(func(event, _ string) bool { return event == "push" })
+	for range 1100 {
+		mustDo(t, repo.PushTo("main", other, w.dave))
+		mustDo(t, repo.PushTo("main", tip, w.dave))
+	}
+	hooks.Drop(nil)
+	hooks.Release()
+	w.wantFound(t, repo, "blind-interval high")
+	if got := w.exceptions(t, repo, "blind-interval")[0]; got.State != store.ExceptionOpen || strings.Count(got.Reason, tip[:12]) != 2 {
+		t.Errorf("got %+v, want it open, from %.12s to %.12s", got, tip, tip)
+	}
+	repo.Push("main", w.carol, evil)
+	w.wantFound(t, repo, "blind-interval high", "direct-push high")
 }
 
 // While a branch cannot be seen that is one exception, remedied when it was caught up with; the

@@ -191,3 +191,84 @@ func TestLateReviewsAreEscalated(t *testing.T) {
 		t.Errorf("reviewed: %+v", e)
 	}
 }
+
+// Where a conversation is locked, everything else goes on without a word.
+func TestALockedIssue(t *testing.T) {
+	w, later := startWithIssues(t)
+	repo, e := w.pushedDirectly(t, "locked", issuesPolicy)
+	issue := repo.Issues()[0]
+	issue.Lock(w.carol)
+	later(time.Minute)
+	issue.Close(w.alice)
+	w.mustSettle(t)
+	got := w.exceptions(t, repo, "direct-push")[0]
+	if issue.State() != "open" || got.State != store.ExceptionOpen || got.Step != "closing refused, without a word: its conversation is locked" {
+		t.Errorf("closed without a word: the issue is %s, the exception %s after %q", issue.State(), got.State, got.Step)
+	}
+	later(25 * time.Hour)
+	w.mustSettle(t)
+	if labels := issue.Labels(); !slices.Contains(labels, "countersign-overdue") {
+		t.Errorf("overdue, and labelled %v", labels)
+	}
+	out, err := w.exceptionsAs(t, w.bob.Token(), "close", "--server", "http://"+w.server.listener.Addr().String(), "--repo", repo.FullName(), "--done", "reverted", e.ID)
+	if err != nil {
+		t.Fatal(out)
+	}
+	w.mustSettle(t)
+	if issue.State() != "closed" || len(issue.Labels()) != 1 || len(issue.Comments()) != 0 {
+		t.Errorf("settled: the issue is %s, with labels %v and %d comments", issue.State(), issue.Labels(), len(issue.Comments()))
+	}
+}
+
+// An App that is installed anew goes on with the exceptions from before.
+func TestExceptionsAfterAnotherInstallation(t *testing.T) {
+	w, later := startWithIssues(t)
+	repo, e := w.pushedDirectly(t, "installed anew", issuesPolicy)
+	w.app.Install(w.org).Remove()
+	w.mustSettle(t)
+	later(7 * time.Hour)
+	w.mustSettle(t)
+	w.app.Install(w.org).Grant("issues", "write")
+	w.mustSettle(t)
+	out, err := w.exceptionsAs(t, w.bob.Token(), "close", "--server", "http://"+w.server.listener.Addr().String(), "--repo", repo.FullName(), "--done", "reverted", e.ID)
+	if err != nil {
+		t.Fatal(out)
+	}
+	w.mustSettle(t)
+	if got := repo.Issues()[0].State(); got != "closed" {
+		t.Errorf("the exception is closed, its issue is %s", got)
+	}
+}
+
+// The label of a pull request stays until nothing about it is overdue any more.
+func TestTwoOverdueExceptionsShareALabel(t *testing.T) {
+	w, later := startWithIssues(t)
+	repo := w.guardedRepo("two overdue", shopPolicy+"exceptions: {escalate: true}\n")
+	pr := w.davesPull(repo, code)
+	w.test(pr, "success")
+	w.mustSettle(t)
+	repo.Unprotect("main", w.carol)
+	mustDo(t, pr.Merge(w.copilot, "squash"))
+	w.mustSettle(t)
+	later(8 * 24 * time.Hour)
+	w.mustSettle(t)
+	for _, c := range []struct{ kind, labels string }{
+		{"merged-while-failing", "countersign-overdue"}, {"merged-by-agent", ""},
+	} {
+		if got := strings.Join(pr.Labels(), " "); got != "countersign-overdue" {
+			t.Fatalf("overdue, and labelled %q", got)
+		}
+		e := w.exceptions(t, repo, c.kind)[0]
+		out, err := w.exceptionsAs(t, w.bob.Token(), "close", "--server", "http://"+w.server.listener.Addr().String(), "--repo", repo.FullName(), "--done", "reverted", e.ID)
+		if err != nil {
+			t.Fatal(out)
+		}
+		w.mustSettle(t)
+		if got := strings.Join(pr.Labels(), " "); got != c.labels {
+			t.Errorf("%s is closed: labels %q, want %q", c.kind, got, c.labels)
+		}
+		if e := w.exceptions(t, repo, c.kind)[0]; e.Escalated {
+			t.Errorf("%s is closed, and said to be shown as overdue", c.kind)
+		}
+	}
+}

@@ -99,7 +99,7 @@ func checkLogs(ctx context.Context, st *store.Store, login string, asJSON bool, 
 	}
 	broken := false
 	for _, org := range orgs {
-		report, err := st.Tenant(org.ID).CheckLedger(ctx, progress(env.stderr, org.Login))
+		report, err := st.Tenant(org.ID).CheckLedger(ctx, progress(env.stderr, org.Login+": leaves"))
 		if err != nil {
 			return fmt.Errorf("check the log of %s: %w", org.Login, err)
 		}
@@ -139,7 +139,14 @@ func printReport(w io.Writer, org string, r store.LedgerReport) {
 	}
 	slices.Sort(kinds)
 	for _, kind := range kinds {
-		fmt.Fprintf(w, "  %8d %s\n", r.Kinds[kind], kind)
+		fmt.Fprintf(w, "  %8d %s", r.Kinds[kind], kind)
+		if gone := r.Disposed[kind]; gone > 0 {
+			fmt.Fprintf(w, ", %d of them disposed of", gone)
+		}
+		fmt.Fprintln(w)
+	}
+	if r.DisposedObservations > 0 {
+		fmt.Fprintf(w, "What %d events said was disposed of.\n", r.DisposedObservations)
 	}
 }
 
@@ -148,11 +155,7 @@ const progressWidth = 30
 
 // progress shows how far a long check is, on a terminal only.
 func progress(w io.Writer, what string) func(done, total int64) {
-	file, ok := w.(*os.File)
-	if !ok {
-		return func(int64, int64) {}
-	}
-	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	if !onTerminal(w) {
 		return func(int64, int64) {}
 	}
 	return func(done, total int64) { drawProgress(w, what, done, total) }
@@ -161,7 +164,7 @@ func progress(w io.Writer, what string) func(done, total int64) {
 // drawProgress draws the bar over the one before, and wipes it when all is done.
 func drawProgress(w io.Writer, what string, done, total int64) {
 	full := int(done * progressWidth / max(total, 1))
-	fmt.Fprintf(w, "\r%s [%s%s] %d of %d leaves", what, strings.Repeat("#", full), strings.Repeat(".", progressWidth-full), done, total)
+	fmt.Fprintf(w, "\r%s [%s%s] %d of %d", what, strings.Repeat("#", full), strings.Repeat(".", progressWidth-full), done, total)
 	if done == total {
 		fmt.Fprint(w, "\r\033[K")
 	}

@@ -85,7 +85,7 @@ func TestLedgerCheckNamesWhatIsBroken(t *testing.T) {
 func TestProgressBar(t *testing.T) {
 	var out bytes.Buffer
 	drawProgress(&out, "acme", 128, 256)
-	if want := "\racme [###############...............] 128 of 256 leaves"; out.String() != want {
+	if want := "\racme [###############...............] 128 of 256"; out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)
 	}
 	drawProgress(&out, "acme", 256, 256)

@@ -46,11 +46,17 @@ func commands() []command {
 		{"serve", "run the App", runServe},
 		{"protect", "attest who may bypass a branch's rulesets, which GitHub does not show the App", runProtect},
 		{"exceptions", "list, show and close what did not hold", runExceptions},
+		{"backfill", "have read what reached branches before they were enrolled", runBackfill},
 		{"export", "write the evidence of an audit period into one file", runExport},
 		{"verify", "check such a file, offline", runVerify},
 		{"corroborate", "ask GitHub again what such a file says, with your own token", runCorroborate},
+		{"agents", "say what agents did", runAgents},
 		{"access", "say who exported evidence", runAccess},
+		{"retention", "say what was disposed of, and place legal holds", runRetention},
+		{"person", "export or erase what is held about one account", runPerson},
 		{"ledger", "check the decision log: re-hash all of it", runLedger},
+		{"backup", "copy the database while the server runs", runBackup},
+		{"restore", "make a database of a backup, or try whether that can be done", runRestore},
 		{"version", "print the version", runVersion},
 	}
 }

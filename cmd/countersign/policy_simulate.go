@@ -144,7 +144,7 @@ func (s simulation) run(ctx context.Context, st *store.Store, login string, asJS
 			continue
 		}
 		found = true
-		report, err := s.organisationReport(ctx, st.Tenant(org.ID), org.Login, progress(env.stderr, org.Login))
+		report, err := s.organisationReport(ctx, st.Tenant(org.ID), org.Login, progress(env.stderr, org.Login+": decisions"))
 		if err != nil {
 			return err
 		}

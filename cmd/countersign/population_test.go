@@ -35,6 +35,7 @@ type exportedBranch struct {
 	Branch       string   `json:"branch"`
 	Names        []string `json:"names"`
 	BranchNames  []string `json:"branch_names"`
+	Modes        []string `json:"modes"`
 	Gaps         []struct {
 		Update int64 `json:"update"`
 	} `json:"gaps"`
@@ -165,9 +166,9 @@ func TestFirstParentCommitsReconcile(t *testing.T) {
 		{"squash", merge("squash"), lineCounts{FirstParent: 1, OfPullRequests: 1}, []string{"1"}},
 		{"rebase", merge("rebase"), lineCounts{FirstParent: 2, OfPullRequests: 2}, []string{"2"}},
 		{"queue", queue(ghsim.RuleMergeQueue()), lineCounts{FirstParent: 2, OfMergeGroups: 2}, []string{"1", "1"}},
-		{"queue that squashes", queue(ghsim.RuleMergeQueueBy("SQUASH")), lineCounts{FirstParent: 2, OfMergeGroups: 2}, []string{"1", "1"}},
-		{"queue that rebases", queue(ghsim.RuleMergeQueueBy("REBASE")), lineCounts{FirstParent: 4, OfMergeGroups: 4}, []string{"2", "2"}},
-		{"queue that moves the branch once", queue(ghsim.RuleMergeQueueOf("HEADGREEN")), lineCounts{FirstParent: 2, OfMergeGroups: 2}, []string{"1", "1"}},
+		{"queue that squashes", queue(ghsim.RuleMergeQueueOf("ALLGREEN", "SQUASH")), lineCounts{FirstParent: 2, OfMergeGroups: 2}, []string{"1", "1"}},
+		{"queue that rebases", queue(ghsim.RuleMergeQueueOf("ALLGREEN", "REBASE")), lineCounts{FirstParent: 4, OfMergeGroups: 4}, []string{"2", "2"}},
+		{"queue that moves the branch once", queue(ghsim.RuleMergeQueueOf("HEADGREEN", "MERGE")), lineCounts{FirstParent: 2, OfMergeGroups: 2}, []string{"1", "1"}},
 		{"push of three", push(func(repo *ghsim.Repo) { repo.Push("main", w.carol, a("one"), a("two"), a("three")) }), lineCounts{FirstParent: 3, Direct: 3}, []string{"3"}},
 		{"octopus", push(func(repo *ghsim.Repo) {
 			left, right := repo.Push("left", w.dave, a("l1"), a("l2")), repo.Push("right", w.dave, a("r1"))

@@ -158,7 +158,7 @@ func TestMergeQueueWhereTheLastGroupSpeaks(t *testing.T) {
 	w := startAcme(t, fast)
 	open := func(name string) (*ghsim.Repo, pull, pull) {
 		repo := w.guardedRepo(name, "")
-		repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{ghsim.RuleMergeQueueOf("HEADGREEN")}})
+		repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{ghsim.RuleMergeQueueOf("HEADGREEN", "MERGE")}})
 		one, two := w.readyPull(t, repo, "one"), w.readyPull(t, repo, "two")
 		mustDo(t, one.Enqueue(w.dave))
 		mustDo(t, two.Enqueue(w.dave))
@@ -223,4 +223,50 @@ func TestALostMergeGroupIsFound(t *testing.T) {
 	group := pr.GroupSHA()
 	w.testGroup(repo, group, "success")
 	w.skipUntil(t, func() bool { return w.groupCheck(repo, group).Conclusion == "success" })
+}
+
+// The delivery that names the head which was queued is lost. Another head is pushed meanwhile, or
+// none, and the group's commit says which one it holds, or does not.
+func TestALostEnqueuedDelivery(t *testing.T) {
+	for _, c := range []struct {
+		name, method string
+		fork, pushed bool
+		green        bool
+		says         string
+	}{
+		{name: "merged", method: "MERGE", green: true},
+		{name: "merged and pushed to", method: "MERGE", pushed: true, says: "it was pushed to since it was queued"},
+		{name: "squashed", method: "SQUASH", green: true},
+		{name: "squashed and pushed to", method: "SQUASH", pushed: true, says: "with which head it was queued is not known"},
+		{name: "merged from a fork", method: "MERGE", fork: true, green: true},
+		{name: "squashed from a fork", method: "SQUASH", fork: true, says: "with which head it was queued is not known"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := startInStep(t)
+			repo := w.guardedRepo("queue lost head", "")
+			repo.Ruleset(w.carol, ghsim.RulesetSpec{Name: "queue", Include: []string{"~DEFAULT_BRANCH"}, Rules: []ghsim.Rule{ghsim.RuleMergeQueueOf("ALLGREEN", c.method)}})
+			spec := ghsim.PullSpec{Title: "Change", Head: "one", Author: w.dave, Commits: []ghsim.Commit{{Message: "one", Files: map[string]string{"one.go": "package x\n"}}}}
+			if c.fork {
+				spec.HeadRepo = repo.Fork(w.dave)
+			}
+			pr := repo.OpenPullRequest(spec)
+			w.approved(pr)
+			w.wantCheck(t, pr, released)
+			w.later(time.Minute)
+			w.app.Hooks().Drop(func(event, action string) bool { return event == "pull_request" && action == "enqueued" })
+			mustDo(t, pr.Enqueue(w.dave))
+			group := pr.GroupSHA()
+			if c.pushed {
+				pr.SlowQueue()
+				w.later(time.Minute)
+				pr.Push(w.dave, ghsim.Commit{Message: "harmless", Files: map[string]string{"more.go": "package x\n"}})
+				w.approved(pr)
+			}
+			w.testGroup(repo, group, "success")
+			w.skipUntil(t, func() bool { return w.groupCheck(repo, group).Conclusion != "" })
+			if got := w.groupCheck(repo, group); (got.Conclusion == "success") != c.green || !strings.Contains(got.Summary, c.says) {
+				t.Errorf("got %s: %s\n%s", got.Conclusion, got.Title, got.Summary)
+			}
+		})
+	}
 }

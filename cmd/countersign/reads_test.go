@@ -62,6 +62,7 @@ func readers() []reader {
 		// Of what was never looked at, "there is none" may be the truth.
 		{"new branch", notOfScope, []string{"500", "403"}, readsOfANewBranch},
 		{"branch seen first", notOfScope, []string{"500", "403"}, readsOfABranchSeenFirst},
+		{"history", notOfScope, []string{"500", "403"}, readsOfAHistory},
 		{"attestation", notOfScope, refused, readsOfAnAttestation},
 		{"start", named("GET /app"), refused, readsAtTheStart},
 		{"an auditor's own token", func(read string) bool { return named("BranchTip")(read) || named("MergedPull")(read) }, refused, readsOfAnAuditor},
@@ -423,6 +424,46 @@ func readsOfABranchSeenFirst(_ *testing.T, w *acme) beginning {
 		return w.ofUpdates(t, repo, 1, "direct-push high", func() {
 			repo.Push("main", w.carol, ghsim.Commit{Message: "quick", Files: map[string]string{"a": "a\n"}})
 		})
+	}
+}
+
+// readsOfAHistory is what reached a branch before it was enrolled: under another name, and with its
+// beginning forgotten by GitHub.
+func readsOfAHistory(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		repo := w.old(slug(name), "master")
+		w.mergedBefore(t, repo, "one", "squash")
+		repo.RenameBranch("master", "main", w.carol)
+		repo.Push("main", w.carol, file("two"))
+		history := func() (whole bool, updates int) {
+			list, err := w.server.store.Tenant(w.org.ID()).Backfills(t.Context(), repo.ID())
+			mustDo(t, err)
+			whole = len(list) == 2
+			for _, b := range list {
+				whole, updates = whole && !b.DoneAt.IsZero() && b.Why == "", updates+b.Updates
+			}
+			return whole, updates
+		}
+		const all = 6 // made, merged, renamed in two halves, pushed, enrolled
+		return reading{
+			happens: func() { w.enrol(repo, "main") },
+			wrong: func() string {
+				if whole, updates := history(); whole && updates != all {
+					return "the history is called whole"
+				}
+				return ""
+			},
+			again: func() {
+				repo.Push("main", w.carol, file("three"))
+				mustDo(t, w.sim.Drain(t.Context()))
+				_, err := w.server.store.Tenant(w.org.ID()).AskBackfills(t.Context(), repo.ID(), w.now().AddDate(-1, 0, 0))
+				mustDo(t, err)
+			},
+			right: func() bool {
+				whole, _ := history()
+				return whole
+			},
+		}
 	}
 }
 

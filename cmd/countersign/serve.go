@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
 	"os"
@@ -41,7 +42,8 @@ func runServe(ctx context.Context, args []string, env environment) error {
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
-	cfg, err := config.Load(*file, env.getenv, os.ReadFile)
+	load := func() (*config.Config, error) { return config.Load(*file, env.getenv, os.ReadFile) }
+	cfg, err := load()
 	if err != nil {
 		return err
 	}
@@ -54,6 +56,7 @@ func runServe(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
+	srv.rotation.load = load
 	return srv.run(ctx)
 }
 
@@ -62,6 +65,7 @@ type server struct {
 	github   *gh.Connection
 	store    *store.Store
 	worker   *worker.Worker
+	rotation *rotation
 	http     *http.Server
 	listener net.Listener
 	metrics  *metricsServer // nil: they are not served
@@ -98,6 +102,10 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, err
 	}
+	rotation, err := startRotation(cfg, log, intake, connection)
+	if err != nil {
+		return nil, err
+	}
 	key, err := signingKey(cfg, log)
 	if err != nil {
 		return nil, err
@@ -128,15 +136,17 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		Received: counts.received, GitHubSilent: counts.silent}
 	return &server{
 		github: connection,
-		store:  st,
+		store:  st, rotation: rotation,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
-			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
+			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask,
+			Keep: func(login string) worker.Keep { return worker.Keep(cfg.KeepOf(login)) }, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
 			Evaluated: counts.evaluated, Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
 		}),
 		http: &http.Server{
 			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 			WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+			TLSConfig: rotation.tls(), ErrorLog: stdlog.New(log.With().Str("level", "warn").Logger(), "", 0),
 		},
 		listener: listener,
 		metrics:  metrics,
@@ -173,7 +183,8 @@ func (s *server) run(ctx context.Context) error {
 	defer stopWork()
 	worked, served := make(chan error, 1), make(chan error, 1)
 	go func() { worked <- s.worker.Run(work) }()
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() { served <- s.serve() }()
+	go s.rotation.run(work)
 	s.metrics.serve(s.log)
 	s.log.Info().Stringer("listen", s.listener.Addr()).Str("version", version).Msg("serving")
 	go s.sayWhoWeAre(work)
@@ -192,6 +203,13 @@ func (s *server) run(ctx context.Context) error {
 	stopWork()
 	<-worked
 	return errors.Join(failure, stopped, s.store.Close())
+}
+
+func (s *server) serve() error {
+	if s.http.TLSConfig != nil {
+		return s.http.ServeTLS(s.listener, "", "")
+	}
+	return s.http.Serve(s.listener)
 }
 
 // sayWhatIsDead names the jobs that were given up, at every start.

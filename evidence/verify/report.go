@@ -65,8 +65,9 @@ func (o outcome) print(w io.Writer, bundle string) {
 	default:
 		say("Everything holds, by your key %s.", o.Report.Key)
 	}
-	if o.OK && m.Counts.Gaps+m.Counts.Disposed > 0 {
-		say("The records are not complete: %d gaps, %d records disposed of (completeness.json).", m.Counts.Gaps, m.Counts.Disposed)
+	if o.OK && m.Counts.Gaps+m.Counts.Disposed+m.Counts.DisposedDecisions > 0 {
+		say("The records are not complete: %d gaps (completeness.json), %d records disposed of, and %d decisions that could not be made again for that reason (disposals.csv).",
+			m.Counts.Gaps, m.Counts.Disposed, m.Counts.DisposedDecisions)
 	}
 }
 

@@ -289,6 +289,18 @@ func (a *App) PrivateKey() ([]byte, error) {
 	return encodeKey(a.a.key), nil
 }
 
+// ReplaceKey gives the App another key; the one before is not accepted any more.
+func (a *App) ReplaceKey() error {
+	key, err := newKey()
+	if err != nil {
+		return err
+	}
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
+	a.a.key = key
+	return nil
+}
+
 // freshKey makes a key when the App has none; without the lock, since it takes a while.
 func (a *App) freshKey() (*rsa.PrivateKey, error) {
 	a.s.mu.Lock()
@@ -399,17 +411,28 @@ func (i *Installation) selectRepos(action string, repos []*Repo) {
 	}})
 }
 
+// EndTokens ends the tokens of the installation, as an hour does.
+func (i *Installation) EndTokens() {
+	i.s.mu.Lock()
+	defer i.s.mu.Unlock()
+	i.s.endTokens(i.i)
+}
+
+func (s *Sim) endTokens(i *installation) {
+	for value, t := range s.tokens {
+		if t.installation == i {
+			delete(s.tokens, value)
+		}
+	}
+}
+
 // Remove uninstalls the App: its tokens end, and nothing is visible any more.
 func (i *Installation) Remove() {
 	i.s.mu.Lock()
 	defer i.s.mu.Unlock()
 	i.s.emitInstallation(i.i, "deleted", i.i.target)
 	delete(i.s.installs, i.i.id)
-	for value, t := range i.s.tokens {
-		if t.installation == i.i {
-			delete(i.s.tokens, value)
-		}
-	}
+	i.s.endTokens(i.i)
 }
 
 // Suspend suspends the installation: nothing is visible and no events come.

@@ -326,16 +326,11 @@ func RuleNoForcePush() Rule { return Rule{Type: "non_fast_forward"} }
 func RuleNoDeletion() Rule { return Rule{Type: "deletion"} }
 
 // RuleMergeQueue sends every merge through the merge queue, where each group must succeed.
-func RuleMergeQueue() Rule { return RuleMergeQueueOf("ALLGREEN") }
+func RuleMergeQueue() Rule { return RuleMergeQueueOf("ALLGREEN", "MERGE") }
 
-// RuleMergeQueueOf is RuleMergeQueue with a strategy: with "HEADGREEN" the checks of a group
-// speak for those before it.
-func RuleMergeQueueOf(strategy string) Rule { return mergeQueueRule(strategy, "MERGE") }
-
-// RuleMergeQueueBy is RuleMergeQueue with a method: "MERGE", "SQUASH" or "REBASE".
-func RuleMergeQueueBy(method string) Rule { return mergeQueueRule("ALLGREEN", method) }
-
-func mergeQueueRule(strategy, method string) Rule {
+// RuleMergeQueueOf is RuleMergeQueue with a strategy and a merge method: with "HEADGREEN" the
+// checks of a group speak for those before it.
+func RuleMergeQueueOf(strategy, method string) Rule {
 	return Rule{"merge_queue", obj{"check_response_timeout_minutes": 60, "grouping_strategy": strategy, "max_entries_to_build": 5,
 		"max_entries_to_merge": 5, "merge_method": method, "min_entries_to_merge": 1, "min_entries_to_merge_wait_minutes": 5}}
 }

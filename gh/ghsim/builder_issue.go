@@ -91,6 +91,11 @@ func (i *Issue) Comments() []*Comment { return i.s.commentsOf(i.thread()) }
 // Comment comments on the issue.
 func (i *Issue) Comment(by Actor, body string) *Comment { return i.s.comment(i.thread(), by, body) }
 
+// CommentThrough comments in somebody's name through an App that they let act for them.
+func (i *Issue) CommentThrough(a *App, by Actor, body string) {
+	i.do(func(s *Sim, _ *issue) { s.addComment(i.thread(), by.actsAs(), body).via = a.a })
+}
+
 // Edit changes title and body; anybody with write access may.
 func (i *Issue) Edit(by Actor, title, body string) {
 	i.do(func(s *Sim, x *issue) { s.editIssue(i.r, x, by.actsAs(), title, body) })
@@ -116,7 +121,7 @@ func (i *Issue) Close(by Actor) { i.CloseAs(by, "completed") }
 
 // CloseAs closes the issue for a reason: "completed", "not_planned" or "duplicate".
 func (i *Issue) CloseAs(by Actor, reason string) {
-	i.do(func(s *Sim, x *issue) { s.closeIssue(i.r, x, by.actsAs(), reason) })
+	i.do(func(s *Sim, x *issue) { s.closeIssue(i.r, x, by.actsAs(), reason, nil) })
 }
 
 // Reopen opens a closed one again.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Repo is a repository.
@@ -328,6 +329,14 @@ func (r *Repo) RenameBranch(old, name string, by Actor) {
 		}
 	}
 	r.s.moveRef(r.r, "refs/heads/"+old, "", by.actsAs(), "")
+}
+
+// Forget drops what the repository's activity lists from before a time: GitHub keeps it for a
+// limited time.
+func (r *Repo) Forget(before time.Time) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.r.activity = slices.DeleteFunc(r.r.activity, func(u *refUpdate) bool { return u.at.Before(before) })
 }
 
 // Archive makes the repository read-only, as far as its flag goes.

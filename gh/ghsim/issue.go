@@ -24,6 +24,7 @@ type issue struct {
 	labels      []*label
 	assignees   []*account
 	comments    []*comment
+	timeline    []*timelineEvent // ClosedEvent and ReopenedEvent alone
 }
 
 // comment is a comment on an issue or on the conversation of a pull request.

@@ -18,13 +18,15 @@ func (s *Sim) openIssue(r *repo, by *account, title, body string, labels ...stri
 	return i
 }
 
-// closeIssue closes an issue; reason is "completed", "not_planned" or "duplicate".
-func (s *Sim) closeIssue(r *repo, i *issue, by *account, reason string) {
+// closeIssue closes an issue; reason is "completed", "not_planned" or "duplicate". closer is the
+// pull request that closed it by being merged, nil for none.
+func (s *Sim) closeIssue(r *repo, i *issue, by *account, reason string, closer *pull) {
 	if i.state == "closed" {
 		return
 	}
 	i.state, i.stateReason, i.closedBy, i.closedAt = "closed", reason, by, s.now()
 	i.updatedAt = i.closedAt
+	i.timeline = append(i.timeline, s.entry(timelineEvent{kind: "ClosedEvent", actor: by, closer: closer}))
 	s.emitIssue(r, i, "closed", by, nil)
 }
 
@@ -34,6 +36,7 @@ func (s *Sim) reopenIssue(r *repo, i *issue, by *account) {
 	}
 	i.state, i.stateReason, i.closedBy, i.closedAt = "open", "reopened", nil, zeroTime
 	i.updatedAt = s.now()
+	i.timeline = append(i.timeline, s.entry(timelineEvent{kind: "ReopenedEvent", actor: by}))
 	s.emitIssue(r, i, "reopened", by, nil)
 }
 

@@ -122,7 +122,7 @@ func (s *Sim) markMerged(p *pull, by *account, sha string) {
 // closeIssues closes the issues that the pull request said it would.
 func (s *Sim) closeIssues(p *pull, by *account) {
 	for _, i := range p.closes {
-		s.closeIssue(p.repo, i, by, "completed")
+		s.closeIssue(p.repo, i, by, "completed", p)
 	}
 }
 

@@ -119,4 +119,5 @@ type timelineEvent struct {
 	message  string // dismissal message, or reason
 	commit   string // MergedEvent, ReviewDismissedEvent (pushed by), RemovedFromMergeQueueEvent (before)
 	ref      string // MergedEvent: name of the base
+	closer   *pull  // ClosedEvent of an issue
 }

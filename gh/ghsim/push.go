@@ -191,7 +191,13 @@ func (s *Sim) closeReached(r *repo, u *refUpdate) {
 
 // note adds an entry to the timeline of a pull request.
 func (s *Sim) note(p *pull, e timelineEvent) *timelineEvent {
+	noted := s.entry(e)
+	p.timeline = append(p.timeline, noted)
+	return noted
+}
+
+// entry is an entry of a timeline, of now.
+func (s *Sim) entry(e timelineEvent) *timelineEvent {
 	e.id, e.at = s.nextID(), s.now()
-	p.timeline = append(p.timeline, &e)
 	return &e
 }

@@ -62,6 +62,7 @@ var fieldPermission = map[string]string{
 	"Repository.ref":         "contents",
 	"Repository.pullRequest": "pull_requests",
 	"Repository.mergeQueue":  "merge_queues",
+	"Repository.issue":       "issues",
 
 	"Ref.branchProtectionRule": "administration",
 

@@ -113,7 +113,7 @@ var pullFields = map[string]resolver{
 		return paged(list, args)
 	}),
 	"timelineItems": in(func(_ *gqlQuery, p *pull, args gqlArgs) (any, error) {
-		items, err := timelineOf(p, args)
+		items, err := timelineOf(p, p.timeline, args)
 		if err != nil {
 			return nil, err
 		}

@@ -46,6 +46,13 @@ var repositoryFields = map[string]resolver{
 		}
 		return nil, refusal("NOT_FOUND", "Could not resolve to a PullRequest with the number of %d.", number)
 	}),
+	"issue": in(func(_ *gqlQuery, r *repo, args gqlArgs) (any, error) {
+		number, _ := args.int("number")
+		if t, ok := r.thread(number); ok && t.issue != nil && !t.issue.deleted {
+			return repoIssue{r, t.issue}, nil
+		}
+		return nil, refusal("NOT_FOUND", "Could not resolve to an Issue with the number of %d.", number)
+	}),
 	"mergeQueue": in(func(_ *gqlQuery, r *repo, args gqlArgs) (any, error) {
 		branch := args.string("branch")
 		if branch == "" {
@@ -163,6 +170,13 @@ var issueFields = map[string]resolver{
 	"createdAt":  on(func(i repoIssue) any { return i.createdAt }),
 	"repository": on(func(i repoIssue) any { return i.repo }),
 	"author":     on(func(i repoIssue) any { return anActor(i.author) }),
+	"timelineItems": in(func(_ *gqlQuery, i repoIssue, args gqlArgs) (any, error) {
+		items, err := timelineOf(nil, i.timeline, args)
+		if err != nil {
+			return nil, err
+		}
+		return paged(items, args)
+	}),
 	"url": in(func(q *gqlQuery, i repoIssue, _ gqlArgs) (any, error) {
 		return q.url(i.repo.fullName() + "/issues/" + decimal(i.number)), nil
 	}),

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// pullEvent is an entry of a timeline with the pull request that it is of.
+// pullEvent is an entry of a timeline with the pull request that it is of; nil: an issue.
 type pullEvent struct {
 	pull *pull
 	*timelineEvent
@@ -32,13 +32,13 @@ var timelineTypes = map[string]map[string]resolver{
 	"ReadyForReviewEvent":        eventFields(),
 	"ConvertToDraftEvent":        eventFields(),
 	"MergedEvent":                eventFields("commit", "mergeRefName"),
-	"ClosedEvent":                eventFields(),
+	"ClosedEvent":                eventFields("closer"),
 	"ReopenedEvent":              eventFields(),
 }
 
-// timelineOf lists the timeline of a pull request, only the kinds that are asked for.
-// Kinds that are never simulated are an error, and so is a timeline of every kind.
-func timelineOf(p *pull, args gqlArgs) ([]typed, error) {
+// timelineOf lists the timeline of a pull request, or of an issue (p is nil), only the kinds that
+// are asked for. Kinds that are never simulated are an error, and so is a timeline of every kind.
+func timelineOf(p *pull, timeline []*timelineEvent, args gqlArgs) ([]typed, error) {
 	asked := args.strings("itemTypes")
 	if len(asked) == 0 {
 		return nil, refusal("NOT_SIMULATED", "the simulated GitHub does not have every kind of timeline item: give itemTypes")
@@ -56,7 +56,7 @@ func timelineOf(p *pull, args gqlArgs) ([]typed, error) {
 		return nil, refusal("", "since: %v", err)
 	}
 	var list []typed
-	for _, e := range p.timeline {
+	for _, e := range timeline {
 		if slices.Contains(kinds, e.kind) && !e.at.Before(since) {
 			list = append(list, typed{e.kind, pullEvent{p, e}})
 		}
@@ -113,6 +113,12 @@ var eventField = map[string]resolver{
 			return nil
 		}
 		return pullReview{e.pull, e.review}
+	}),
+	"closer": on(func(e pullEvent) any {
+		if e.closer == nil {
+			return nil
+		}
+		return typed{"PullRequest", e.closer}
 	}),
 	"requestedReviewer": on(func(e pullEvent) any {
 		if e.team != nil {

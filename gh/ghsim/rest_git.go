@@ -149,8 +149,8 @@ func (c *call) directory(ref string, at *commit, dir string) []obj {
 	return out
 }
 
-// listActivity lists ref updates, newest first, by ref ("refs/heads/main" or "main"),
-// actor and activity_type. Its pages are named by cursors, not by numbers.
+// listActivity lists ref updates, newest first unless direction is "asc", by ref ("refs/heads/main"
+// or "main"), actor and activity_type. Its pages are named by cursors, not by numbers.
 func listActivity(c *call) (*answer, error) {
 	var found []*refUpdate
 	for _, u := range slices.Backward(c.repo.activity) {
@@ -161,13 +161,20 @@ func listActivity(c *call) (*answer, error) {
 			found = append(found, u)
 		}
 	}
+	if c.query.Get("direction") == "asc" {
+		slices.Reverse(found)
+	}
 	return &answer{body: render(activityPage(c, found), c.s.renderActivity)}, nil
 }
 
 // activityPage cuts the page behind the cursor "after", which is the id of an update here.
+// Behind one that is not known there is nothing.
 func activityPage(c *call, list []*refUpdate) []*refUpdate {
 	if after := c.query.Get("after"); after != "" {
 		at := slices.IndexFunc(list, func(u *refUpdate) bool { return strconv.FormatInt(u.id, 10) == after })
+		if at < 0 {
+			return nil
+		}
 		list = list[at+1:]
 	}
 	size := between(c.query.Get("per_page"), 30, 100)

@@ -165,7 +165,7 @@ func updateIssue(c *call) (*answer, error) {
 	case in.State == "closed" && t.pull != nil:
 		c.s.closePull(t.pull, by)
 	case in.State == "closed":
-		c.s.closeIssue(t.repo, t.issue, by, in.StateReason)
+		c.s.closeIssue(t.repo, t.issue, by, in.StateReason, nil)
 	case in.State == "open" && t.pull != nil:
 		c.s.reopenPull(t.pull, by)
 	case in.State == "open":

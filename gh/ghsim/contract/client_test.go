@@ -174,6 +174,18 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			updates, _, err := c.RefActivity(ctx, repo, "main", 0)
 			return errors.Join(err, some(len(updates)))
 		},
+		"RefActivityPage": func(ctx context.Context, c *gh.Client) error {
+			updates, _, err := c.RefActivityPage(ctx, repo, "main", "")
+			return errors.Join(err, some(len(updates)))
+		},
+		"OldestUpdate": func(ctx context.Context, c *gh.Client) error {
+			u, err := c.OldestUpdate(ctx, repo)
+			return errors.Join(err, some(int(u.ID)))
+		},
+		"DeletedBranches": func(ctx context.Context, c *gh.Client) error {
+			updates, err := c.DeletedBranches(ctx, repo, "bob", time.Time{})
+			return errors.Join(err, some(len(updates)))
+		},
 		"Compare": func(ctx context.Context, c *gh.Client) error {
 			updates, _, err := c.RefActivity(ctx, repo, "main", 0)
 			if err != nil || len(updates) == 0 {
@@ -196,6 +208,10 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 		},
 		"IssueComments": func(ctx context.Context, c *gh.Client) error {
 			return count(c.IssueComments(ctx, repo, st.issue.Number(), time.Now().Add(-time.Hour)))
+		},
+		"Closing": func(ctx context.Context, c *gh.Client) error {
+			closing, err := c.Closing(ctx, repo, st.issue.Number())
+			return errors.Join(err, some(int(closing.At.Unix())))
 		},
 		"CreateIssue": func(ctx context.Context, c *gh.Client) error {
 			opened, err := c.CreateIssue(ctx, repo, "An exception", "…", []string{"exception"})

@@ -79,6 +79,10 @@ func tell(t *testing.T, sim *ghsim.Sim, hookURL string) *story {
 	gone := st.repo.OpenIssue(st.bob, "A mistake", "")
 	gone.Lock(st.alice)
 	gone.Delete(st.alice)
+	st.repo.Push("mistake", st.bob, ghsim.Commit{Message: "A mistake", Files: map[string]string{"oops": "oops\n"}})
+	if err := st.repo.DeleteBranch("mistake", st.bob); err != nil {
+		t.Fatal(err)
+	}
 
 	st.repo.Protect("main", st.alice, ghsim.Protection{Approvals: 1, EnforceAdmins: true, Strict: true, LastPushApproval: true, CodeOwners: true, RestrictPushes: true,
 		Checks:  []ghsim.Required{{Name: "test", App: sim.Actions()}, {Name: "lint"}},
