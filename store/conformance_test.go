@@ -26,6 +26,7 @@ func conformance(t *testing.T, open opener) {
 		{"marks during a run", testMarkDuringRun},
 		{"noisy marks", testNoisy},
 		{"leases", testLeases},
+		{"fair claims", testFairClaims},
 		{"retry, death and revival", testRetry},
 		{"marks and failures in either order", testMarkBeforeRetry},
 		{"rate limits hold", testPostpone},

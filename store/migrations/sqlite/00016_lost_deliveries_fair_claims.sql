@@ -19,3 +19,7 @@ CREATE TABLE sweeps (
   name     TEXT    NOT NULL PRIMARY KEY CHECK (name <> ''),
   swept_to INTEGER NOT NULL -- microseconds UTC: up to here nothing was left out
 ) STRICT;
+
+-- Jobs are claimed for one organisation at a time, so that each has its share.
+CREATE INDEX jobs_pending_by_org ON jobs (org_id, run_at, id) WHERE wanted_gen > done_gen AND dead = 0;
+CREATE INDEX jobs_leased ON jobs (org_id) WHERE lease <> '';
