@@ -51,6 +51,9 @@ var needs = map[string]string{
 	"DELETE /repos/{owner}/{repo}/issues/{number}/labels/{name}": "issues: optional write",
 	"POST /repos/{owner}/{repo}/issues/{number}/assignees":       "issues: optional write",
 
+	// As the App itself.
+	"GET /app/hook/deliveries": "", "POST /app/hook/deliveries/{delivery_id}/attempts": "",
+
 	// With an owner's own token, not as the App.
 	"GET /user": "", "GET /user/memberships/orgs/{org}": "",
 

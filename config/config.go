@@ -21,6 +21,9 @@ import (
 type Config struct {
 	// Listen is the address of the HTTP server, host:port. Default ":8080".
 	Listen string `yaml:"listen"`
+	// MetricsListen is the address at which /metrics is served, host:port, apart from everything else.
+	// Default: it is not served. Example "127.0.0.1:9090".
+	MetricsListen string `yaml:"metrics_listen"`
 	// PublicURL is where people and GitHub reach the server, without a trailing slash.
 	// Its host names the decision log. Example "https://countersign.example.com".
 	PublicURL string `yaml:"public_url"`
@@ -86,6 +89,7 @@ type setting struct {
 
 var settings = []setting{
 	{"COUNTERSIGN_LISTEN", text(func(c *Config) *string { return &c.Listen })},
+	{"COUNTERSIGN_METRICS_LISTEN", text(func(c *Config) *string { return &c.MetricsListen })},
 	{"COUNTERSIGN_PUBLIC_URL", text(func(c *Config) *string { return &c.PublicURL })},
 	{"COUNTERSIGN_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
 	{"COUNTERSIGN_SIGNING_KEY_FILE", text(func(c *Config) *string { return &c.SigningKeyFile })},

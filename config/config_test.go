@@ -110,9 +110,11 @@ func TestListen(t *testing.T) {
 		":8080": true, "127.0.0.1:0": true, "[::1]:80": true, "localhost:65535": true,
 		"8080": false, "localhost": false, ":http": false, ":65536": false, ":-1": false, ":": false, "::1:80": false, ":+80": false,
 	} {
-		_, err := Load("", env(append([]string{"COUNTERSIGN_LISTEN", address}, good...)...), noFiles)
-		if (err == nil) != fine || err != nil && !strings.Contains(err.Error(), "hint: write host:port") {
-			t.Errorf("%s: got %v, want fine: %v", address, err, fine)
+		for _, name := range []string{"COUNTERSIGN_LISTEN", "COUNTERSIGN_METRICS_LISTEN"} {
+			_, err := Load("", env(append([]string{name, address}, good...)...), noFiles)
+			if (err == nil) != fine || err != nil && !strings.Contains(err.Error(), "hint: write host:port") {
+				t.Errorf("%s %s: got %v, want fine: %v", name, address, err, fine)
+			}
 		}
 	}
 }

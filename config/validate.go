@@ -16,6 +16,9 @@ func (c *Config) Validate() error {
 	bad := func(setting, rule string, args ...any) {
 		problems = append(problems, fmt.Errorf("config: "+setting+": "+rule, args...))
 	}
+	if why := checkListen(c.MetricsListen); why != "" && c.MetricsListen != "" {
+		bad("COUNTERSIGN_METRICS_LISTEN", "is %q, %s\n  hint: write host:port, for example 127.0.0.1:9090, or leave it out", c.MetricsListen, why)
+	}
 	if why := checkListen(c.Listen); why != "" {
 		bad("COUNTERSIGN_LISTEN", "is %q, %s\n  hint: write host:port, for example 127.0.0.1:8080, or :8080 for every address of this machine", c.Listen, why)
 	}

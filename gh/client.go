@@ -28,6 +28,7 @@ type Client struct {
 	gate         *gate
 	graphqlURL   string
 	now          func() time.Time
+	observe      func(Exchange)
 }
 
 func newClient(api *github.Client, s Settings, installation int64) *Client {
@@ -38,6 +39,7 @@ func newClient(api *github.Client, s Settings, installation int64) *Client {
 		gate:         newGate(),
 		graphqlURL:   strings.TrimSuffix(s.V4URL, "/"),
 		now:          s.Now,
+		observe:      s.Observe,
 	}
 }
 
@@ -96,14 +98,17 @@ func (c *Client) exchange(ctx context.Context, req *http.Request, route string, 
 	// body, without which the cache stores nothing.
 	resp, err := c.http.Do(req.WithContext(ctx))
 	if err != nil {
+		c.tell(route, 0, nil)
 		err = c.sendError(ctx, err)
 		return answer{}, c.noteLimit(b, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
+		c.tell(route, 0, nil)
 		return answer{}, c.sendError(ctx, err)
 	}
+	c.tell(route, resp.StatusCode, resp.Header)
 	if resp.StatusCode/100 != 2 {
 		err := statusError(resp.StatusCode, resp.Header, body, c.now())
 		if errors.Is(err, ErrNotFound) {

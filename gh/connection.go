@@ -38,6 +38,8 @@ type Settings struct {
 	Clients int
 	// Now is the clock that rate limits are counted with. Default time.Now.
 	Now func() time.Time
+	// Observe is told of every request, while it is waited for. Nil: nobody is.
+	Observe func(Exchange)
 }
 
 const (

@@ -71,11 +71,14 @@ func (h *Handlers) close(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// closeAs closes an exception of the repository that the person sees, and of no other.
+// closeAs closes an exception of the repository that the person sees, and of no other. One of the
+// organisation is closed through the repository that holds the organisation's policy.
 func (h *Handlers) closeAs(r *http.Request, view gh.PersonView, ask CloseRequest) (e store.Exception, refused string, err error) {
 	tenant := h.Store.Tenant(view.Organization.ID)
 	found, err := tenant.Exception(r.Context(), ask.Exception)
-	if err == nil && found.RepoID != view.RepositoryID {
+	_, name, _ := strings.Cut(view.Repository, "/")
+	organisations := found.RepoID == 0 && strings.EqualFold(name, policyHolder)
+	if err == nil && found.RepoID != view.RepositoryID && !organisations {
 		err = store.ErrNotFound
 	}
 	if err != nil {

@@ -30,6 +30,12 @@ type Handlers struct {
 	// Person gives the client of a person's own token.
 	Person func(token string) (*gh.Client, error)
 
+	// Received is told of every delivery, by its event ("" when it was refused) and what became of
+	// it. Nil: nobody is.
+	Received func(event, outcome string)
+	// GitHubSilent is since when GitHub does not answer; zero: it does. Nil: nobody knows.
+	GitHubSilent func() time.Time
+
 	turns    chan struct{} // one for each request of a person that is looked at
 	attempts attempts
 }
@@ -79,6 +85,7 @@ var refusals = []refusal{
 func (h *Handlers) hook(w http.ResponseWriter, r *http.Request) {
 	delivery, err := h.Intake.Read(w, r, h.Now())
 	if err != nil {
+		h.count("", "refused")
 		h.refuse(w, r, err)
 		return
 	}
@@ -90,12 +97,14 @@ func (h *Handlers) hook(w http.ResponseWriter, r *http.Request) {
 	}
 	received, err := h.Store.Receive(r.Context(), arrival)
 	if err != nil {
+		h.count(delivery.Event, "not_stored")
 		// Nothing is acknowledged that is not durable: GitHub lists this delivery as
 		// failed, and it can be delivered again.
 		log.Error().Err(err).Msg("delivery not stored")
 		http.Error(w, "not stored; nothing is acknowledged. Redeliver it from the App's settings once the server is well", http.StatusInternalServerError)
 		return
 	}
+	h.count(delivery.Event, outcome(received))
 	if arrival.Undecodable != "" {
 		log.Warn().Str("why", arrival.Undecodable).Msg("delivery stored but not understood")
 	} else {
@@ -117,19 +126,6 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	log.Warn().Err(err).Msg("delivery not read")
 	http.Error(w, "the delivery could not be read", http.StatusBadRequest)
-}
-
-func (h *Handlers) healthz(w http.ResponseWriter, _ *http.Request) {
-	w.WriteHeader(http.StatusOK)
-}
-
-func (h *Handlers) readyz(w http.ResponseWriter, r *http.Request) {
-	if err := h.Store.Ready(r.Context()); err != nil {
-		h.Log.Error().Err(err).Msg("not ready")
-		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
-		return
-	}
-	w.WriteHeader(http.StatusOK)
 }
 
 // arrival is a delivery as the store takes it: what it says, and what it makes dirty.

@@ -1,13 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -221,54 +218,6 @@ func (s *Store) schedule(t *txn, job Job, at time.Time) error {
 	_, err := t.exec(scheduleJob, job.OrgID, job.Kind, job.Key, micros(at))
 	t.woken = true
 	return err
-}
-
-const claimJobs = `UPDATE jobs SET lease = $1, lease_owner = $2, lease_until = $3, started_at = $4, next_enqueued_at = 0
-WHERE id IN (SELECT id FROM jobs WHERE wanted_gen > done_gen AND dead = 0 AND run_at <= $4 AND lease_until <= $4
-  ORDER BY run_at, id LIMIT $5)
-RETURNING id, kind, ukey, org_id, installation_id, repo_id, repository, number, head_sha, check_name, ref,
-  wanted_gen, attempts, enqueued_at, delivery_id, run_at`
-
-// Claim leases at most limit jobs that are due, those that have been due longest first. A job
-// whose lease has run out is due again. Owner is kept for people to read.
-func (s *Store) Claim(ctx context.Context, owner string, limit int, lease time.Duration) ([]Job, error) {
-	if limit <= 0 || lease <= 0 {
-		return nil, fmt.Errorf("%w: claim %d jobs for %s", ErrInvalid, limit, lease)
-	}
-	token := rand.Text()
-	type due struct {
-		Job
-		runAt int64
-	}
-	var jobs []due
-	var now int64
-	err := s.write(ctx, "claim jobs", func(t *txn) error {
-		at := s.now()
-		now = micros(at)
-		args := []any{token, owner, micros(at.Add(lease)), now, limit}
-		return t.rows(claimJobs, args, func(scan func(...any) error) error {
-			j := due{Job: Job{Lease: token}}
-			var enqueued int64
-			if err := scan(&j.ID, &j.Kind, &j.Key, &j.OrgID, &j.InstallationID, &j.RepoID, &j.Repository, &j.Number,
-				&j.HeadSHA, &j.CheckName, &j.Ref, &j.Generation, &j.Attempt, &enqueued, &j.DeliveryID, &j.runAt); err != nil {
-				return err
-			}
-			j.Attempt++
-			j.EnqueuedAt = fromMicros(enqueued)
-			jobs = append(jobs, j)
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.lastClaim.Store(now)
-	slices.SortFunc(jobs, func(a, b due) int { return cmp.Or(cmp.Compare(a.runAt, b.runAt), cmp.Compare(a.ID, b.ID)) })
-	out := make([]Job, len(jobs))
-	for i, j := range jobs {
-		out[i] = j.Job
-	}
-	return out, nil
 }
 
 const renewJob = `UPDATE jobs SET lease_until = $4 WHERE org_id = $1 AND id = $2 AND lease = $3 AND lease <> ''`

@@ -45,6 +45,8 @@ var movedTables = []struct{ name, key string }{
 	{"cosignatures", "org_id, witness, size"},
 	{"log_terms", "org_id, leaf_index"},
 	{"log_contradictions", "org_id, origin, witness"},
+	{"lost_deliveries", "delivery_id"},
+	{"sweeps", "name"},
 }
 
 // Moved is what was moved and compared.

@@ -231,6 +231,7 @@ func (w *Worker) commit(ctx context.Context, log zerolog.Logger, tenant store.Te
 	if err != nil {
 		return err
 	}
+	w.Evaluated(string(d.Verdict))
 	log.Info().Str("verdict", string(d.Verdict)).Str("title", d.Title).Str("decided_head", d.HeadSHA).Str("record", recorded.RecordID).
 		Int64("leaf", recorded.LeafIndex).Dur("since_event", w.Now().Sub(rec.Job.EnqueuedAt)).Msg("decided")
 	return nil

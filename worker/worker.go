@@ -40,6 +40,13 @@ type Settings struct {
 	// AskEvery is how often a witness is asked about new checkpoints. However many there were in
 	// between, the newest is cosigned. Default 5 s.
 	AskEvery time.Duration
+	// Inbox is the App's own connection, whose list of deliveries is swept. Default: it is not.
+	Inbox *gh.Connection
+	// SweepEvery is how often that is done, and AskPause the time between two deliveries that are
+	// asked for. Default an hour and half a second. Negative: only SweepDeliveries does it.
+	SweepEvery, AskPause time.Duration
+	// Evaluated is told the verdict of every decision about a pull request. Default: nobody is.
+	Evaluated func(verdict string)
 	// Keep says how long the data of an organisation is kept, by its login. Default: for ever.
 	Keep func(login string) Keep
 	// WebURL is GitHub's address for people, for links; without a trailing slash.
@@ -77,6 +84,15 @@ func New(s Settings) *Worker {
 	if s.AskEvery == 0 {
 		s.AskEvery = 5 * time.Second
 	}
+	if s.SweepEvery == 0 {
+		s.SweepEvery = sweepEvery
+	}
+	if s.AskPause == 0 {
+		s.AskPause = askPause
+	}
+	if s.Evaluated == nil {
+		s.Evaluated = func(string) {}
+	}
 	if s.Keep == nil {
 		s.Keep = func(string) Keep { return Keep{} }
 	}
@@ -98,6 +114,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer running.Wait()
 	running.Go(func() { w.sealObservations(ctx) })
 	running.Go(func() { w.hearWitnesses(ctx) })
+	running.Go(func() { w.sweepDeliveries(ctx) })
 	running.Go(func() { w.retain(ctx) })
 	slots := make(chan struct{}, w.Parallel)
 	for ctx.Err() == nil {

@@ -66,6 +66,7 @@ func readers() []reader {
 		{"attestation", notOfScope, refused, readsOfAnAttestation},
 		{"start", named("GET /app"), refused, readsAtTheStart},
 		{"an auditor's own token", func(read string) bool { return named("BranchTip")(read) || named("MergedPull")(read) }, refused, readsOfAnAuditor},
+		{"lost deliveries", named("/app/hook/deliveries"), []string{"500", "403", "401", "malformed", "cut"}, readsOfLostDeliveries},
 		{"scope", func(read string) bool { return !notOfScope(read) }, refused, readsOfTheScope},
 	}
 }

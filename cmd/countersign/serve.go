@@ -68,6 +68,7 @@ type server struct {
 	rotation *rotation
 	http     *http.Server
 	listener net.Listener
+	metrics  *metricsServer // nil: they are not served
 	log      zerolog.Logger
 }
 
@@ -80,6 +81,11 @@ type pace struct {
 	poll time.Duration
 	// ask is how often witnesses are asked; zero: the worker's default.
 	ask time.Duration
+	// sweep is how often GitHub's list of deliveries is swept; zero: the worker's default, negative:
+	// never by itself.
+	sweep time.Duration
+	// askPause is the time between two deliveries that are asked for; zero: the worker's default.
+	askPause time.Duration
 }
 
 // newServer opens everything that the App needs and listens; nothing is served yet.
@@ -88,9 +94,10 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, err
 	}
+	counts := newMetrics(p.now)
 	connection, err := gh.Connect(gh.Settings{
 		V3URL: cfg.GitHub.V3APIURL, V4URL: cfg.GitHub.V4APIURL, AppID: cfg.GitHub.App.IntegrationID,
-		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: p.now,
+		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: p.now, Observe: counts.asked,
 	})
 	if err != nil {
 		return nil, err
@@ -120,7 +127,13 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w\n  hint: set COUNTERSIGN_LISTEN to an address that is free", err), st.Close())
 	}
-	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person}
+	counts.measure(st)
+	metrics, err := listenMetrics(cfg.MetricsListen, counts)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close(), st.Close())
+	}
+	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person,
+		Received: counts.received, GitHubSilent: counts.silent}
 	return &server{
 		github: connection,
 		store:  st, rotation: rotation,
@@ -128,6 +141,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
 			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask,
 			Keep: func(login string) worker.Keep { return worker.Keep(cfg.KeepOf(login)) }, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
+			Evaluated: counts.evaluated, Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
 		}),
 		http: &http.Server{
 			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
@@ -135,6 +149,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 			TLSConfig: rotation.tls(), ErrorLog: stdlog.New(log.With().Str("level", "warn").Logger(), "", 0),
 		},
 		listener: listener,
+		metrics:  metrics,
 		log:      log,
 	}, nil
 }
@@ -170,6 +185,7 @@ func (s *server) run(ctx context.Context) error {
 	go func() { worked <- s.worker.Run(work) }()
 	go func() { served <- s.serve() }()
 	go s.rotation.run(work)
+	s.metrics.serve(s.log)
 	s.log.Info().Stringer("listen", s.listener.Addr()).Str("version", version).Msg("serving")
 	go s.sayWhoWeAre(work)
 	s.sayWhatIsDead(work)
@@ -183,7 +199,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
-	stopped := s.http.Shutdown(grace)
+	stopped := errors.Join(s.http.Shutdown(grace), s.metrics.close())
 	stopWork()
 	<-worked
 	return errors.Join(failure, stopped, s.store.Close())

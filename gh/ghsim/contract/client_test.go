@@ -31,6 +31,7 @@ func TestEveryRequestOfOurClient(t *testing.T) {
 	if self, err := connection.Self(ctx); err != nil || self.ID != st.gate.ID() {
 		t.Errorf("Self: got %+v, %v", self, err)
 	}
+	sweepLost(t, st, connection)
 	client, err := connection.Installation(st.installation.ID())
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +54,25 @@ func TestEveryRequestOfOurClient(t *testing.T) {
 	}
 	if exchanges, _ := recorder.Compared(); exchanges < 19 {
 		t.Errorf("only %d exchanges were compared", exchanges)
+	}
+}
+
+// sweepLost lists what was not delivered and asks for it again.
+func sweepLost(t *testing.T, st *story, connection *gh.Connection) {
+	t.Helper()
+	st.gate.Hook("http://127.0.0.1:1/", "it's a secret")
+	st.repo.OpenIssue(st.alice, "Nobody hears of it", "…")
+	st.gate.Hook("", "")
+	if err := st.sim.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	err := connection.Deliveries(t.Context(), time.Now().Add(-time.Hour), func(page []gh.DeliveryAttempt) error {
+		asked++
+		return connection.Redeliver(t.Context(), page[0].ID)
+	})
+	if err := errors.Join(err, some(asked)); err != nil {
+		t.Errorf("Deliveries, Redeliver: %v", err)
 	}
 }
 

@@ -1,0 +1,132 @@
+package gh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// DeliveryAttempt is one attempt of GitHub to deliver an event to the App.
+type DeliveryAttempt struct {
+	ID int64 // of the attempt
+	// GUID is the X-GitHub-Delivery, which all attempts of one delivery share.
+	GUID          string
+	At            time.Time // when it was made, UTC
+	Event, Action string
+	// InstallationID and RepoID are 0 when GitHub names none.
+	InstallationID, RepoID int64
+}
+
+// maxDeliveryPages bounds one reading of the list: a million attempts.
+const maxDeliveryPages = 10_000
+
+// Deliveries hands the attempts since a time to each, a page at a time and the newest first.
+// GitHub keeps them for three days, on GitHub Enterprise Server for seven. It stops with the error
+// that each returns. ErrTruncated above a million attempts.
+//
+// Source: GET /app/hook/deliveries, whose pages are named by cursors. How each was answered is not
+// asked: what is here is known better from the inbox, also after an old copy of it was restored.
+func (c *Connection) Deliveries(ctx context.Context, since time.Time, each func([]DeliveryAttempt) error) error {
+	cursor := ""
+	for range maxDeliveryPages {
+		p, next, err := c.app.deliveriesPage(ctx, cursor)
+		if err != nil {
+			return fmt.Errorf("list the App's deliveries: %w", err)
+		}
+		recent := p
+		for i, a := range p {
+			if a.At.Before(since) {
+				recent, next = p[:i], ""
+				break
+			}
+		}
+		if len(recent) > 0 {
+			if err := each(recent); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		cursor = next
+	}
+	return fmt.Errorf("list the App's deliveries: more than %d pages: %w", maxDeliveryPages, ErrTruncated)
+}
+
+// deliveriesPage is one page of attempts, with the cursor of the next one, empty on the last.
+func (c *Client) deliveriesPage(ctx context.Context, cursor string) (attempts []DeliveryAttempt, next string, err error) {
+	query := url.Values{}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	// As with the activity of a branch: a full page without a link may be the last, or its link got
+	// lost on the way. One that is shorter by one and still full must have a link.
+	for _, size := range []int{perPage, perPage - 1} {
+		query.Set("per_page", strconv.Itoa(size))
+		a, err := c.get(ctx, "GET /app/hook/deliveries", nil, query)
+		if err != nil {
+			return nil, "", err
+		}
+		p, err := array(wireDelivery.attempt)(a.body)
+		if err != nil {
+			return nil, "", unavailable("a page has not the expected shape: %v", err)
+		}
+		next, err := nextDeliveries(a.header, cursor)
+		switch {
+		case err != nil:
+			return nil, "", err
+		case next != "" && len(p.items) == 0:
+			return nil, "", unavailable("a page is empty and not the last")
+		case next != "" || len(p.items) < size:
+			return p.items, next, nil
+		}
+	}
+	return nil, "", unavailable("a full page without a link to the next")
+}
+
+// nextDeliveries is the cursor of the next page, empty on the last one.
+func nextDeliveries(h http.Header, current string) (string, error) {
+	query, err := nextQuery(h)
+	if err != nil || query == nil {
+		return "", err
+	}
+	next := query.Get("cursor")
+	if next == "" || next == current {
+		return "", unavailable("the link to the next page has no usable cursor")
+	}
+	return next, nil
+}
+
+// Redeliver asks GitHub to deliver again what an attempt tried to. It comes under the same GUID,
+// some time later. ErrNotFound if GitHub does not keep it any more.
+//
+// Source: POST /app/hook/deliveries/{delivery_id}/attempts.
+func (c *Connection) Redeliver(ctx context.Context, attempt int64) error {
+	_, err := c.app.call(ctx, "POST /app/hook/deliveries/{delivery_id}/attempts", []string{strconv.FormatInt(attempt, 10)}, nil, nil)
+	if err != nil {
+		return fmt.Errorf("ask for delivery %d again: %w", attempt, err)
+	}
+	return nil
+}
+
+type wireDelivery struct {
+	ID             int64      `json:"id"`
+	GUID           string     `json:"guid"`
+	At             *time.Time `json:"delivered_at"`
+	Event          string     `json:"event"`
+	Action         string     `json:"action"`
+	InstallationID int64      `json:"installation_id"`
+	RepoID         int64      `json:"repository_id"`
+}
+
+func (w wireDelivery) attempt() (DeliveryAttempt, error) {
+	a := DeliveryAttempt{ID: w.ID, GUID: w.GUID, At: utc(w.At), Event: w.Event, Action: w.Action, InstallationID: w.InstallationID, RepoID: w.RepoID}
+	if w.ID <= 0 || w.GUID == "" || len(w.GUID) > 100 || w.At == nil {
+		return a, errors.New("a delivery without an id or a time")
+	}
+	return a, nil
+}
