@@ -545,6 +545,7 @@ func tryAttack(t *testing.T, w *acme, a attempt) attackRow {
 
 // No attack gets a green check run, and each is told what it lacks.
 func TestAttacksAreNeverGreen(t *testing.T) {
+	t.Parallel()
 	w, layered, inStep := startAcme(t, fast), floored(t), startInStep(t)
 	var rows []attackRow
 	for _, a := range everyAttack() {
@@ -563,6 +564,7 @@ func TestAttacksAreNeverGreen(t *testing.T) {
 
 // What is in order is released.
 func TestLegitimateChangesAreGreen(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	for _, a := range everyLegitimate() {
 		t.Run(a.name, func(t *testing.T) {

@@ -25,6 +25,7 @@ func databaseOf(t testing.TB) string {
 // Whatever a server on SQLite does, it does on PostgreSQL: a choice of the tests that go through most
 // of the store.
 func TestOnPostgres(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]func(*testing.T){
 		"story":                      TestStory,
 		"burst":                      TestBurstIsCoalesced,

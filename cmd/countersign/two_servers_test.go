@@ -21,8 +21,9 @@ import (
 // its leases and cut off from the database: nothing that was acknowledged is lost, every pull request
 // shows what its story comes to, no check run is there twice, and the log that both signed holds.
 func TestOnPostgresTwoServers(t *testing.T) {
+	t.Parallel()
 	s := newSiege(t, 7)
-	s.slow = 6 // it lasts longer than the others
+	s.slow = 10 // it lasts longer than the others
 	link := newLink(t)
 	twin := s.twin(t, "COUNTERSIGN_DATABASE_URL="+link.to(t, s.at))
 	door := &balancer{servers: []string{s.url, twin.url}, client: &http.Client{Timeout: time.Second}}
