@@ -38,7 +38,6 @@ func TestOnPostgres(t *testing.T) {
 		"signing key is rotated":     TestSigningKeyIsRotated,
 		"exports are on record":      TestExportsAreOnRecord,
 		"policy is simulated":        TestPolicySimulate,
-		"killed under load":          TestKilledUnderLoad,
 	} {
 		t.Run(name, test)
 	}
