@@ -184,6 +184,9 @@ func orgCount(t testing.TB, s *Store) int { t.Helper(); return len(must(s.Orgs(t
 
 func testOneFailureDoesNotSpoilTheBatch(t *testing.T, open opener) {
 	s := open(t, Options{})
+	if s.hearing != nil {
+		<-s.Wake() // it listens to other processes from now on, and says so
+	}
 	broken := errors.New("broken")
 	errs := together(s, org(1), func(x *txn) error {
 		ok(t, org(2)(x))
