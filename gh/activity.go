@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 )
 
@@ -74,46 +71,8 @@ func (c *Client) RefActivityPage(ctx context.Context, r Repo, branch, after stri
 
 // activityPage is one page of the updates that a filter lets through.
 func (c *Client) activityPage(ctx context.Context, r Repo, filter url.Values, after string) (updates []RefUpdate, next string, err error) {
-	query := maps.Clone(filter)
-	if after != "" {
-		query.Set("after", after)
-	}
-	// A full page without a link may be the last, or its link got lost on the way, and only the
-	// link names the next page. One that is shorter by one and still full must have a link.
-	for _, size := range []int{perPage, perPage - 1} {
-		query.Set("per_page", strconv.Itoa(size))
-		a, err := c.get(ctx, "GET /repos/{owner}/{repo}/activity", []string{r.Owner, r.Name}, query)
-		if err != nil {
-			return nil, "", err
-		}
-		p, err := array(wireRefUpdate.update)(a.body)
-		if err != nil {
-			return nil, "", unavailable("a page has not the expected shape: %v", err)
-		}
-		next, err := nextCursor(a.header, after)
-		switch {
-		case err != nil:
-			return nil, "", err
-		case next != "" && len(p.items) == 0:
-			return nil, "", unavailable("a page is empty and not the last")
-		case next != "" || len(p.items) < size:
-			return p.items, next, nil
-		}
-	}
-	return nil, "", unavailable("a full page without a link to the next")
-}
-
-// nextCursor is the cursor of the next page, empty on the last one.
-func nextCursor(h http.Header, current string) (string, error) {
-	query, err := nextQuery(h)
-	if err != nil || query == nil {
-		return "", err
-	}
-	next := query.Get("after")
-	if next == "" || next == current {
-		return "", unavailable("the link to the next page has no usable cursor")
-	}
-	return next, nil
+	list := cursored[wireRefUpdate, RefUpdate]{"GET /repos/{owner}/{repo}/activity", []string{r.Owner, r.Name}, "after", wireRefUpdate.update}
+	return list.page(ctx, c, filter, after)
 }
 
 type wireRefUpdate struct {

@@ -174,18 +174,25 @@ func apiAddress(what, text string) (*url.URL, error) {
 	return u, nil
 }
 
+// asApp is the client that authenticates as the App, with the key of now.
+func (c *Connection) asApp() *Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.app
+}
+
 // Self returns the App that we are. It is asked for once and then remembered.
 //
 // Source: GET /app (https://docs.github.com/rest/apps/apps#get-the-authenticated-app).
 func (c *Connection) Self(ctx context.Context) (App, error) {
 	c.mu.Lock()
-	self, app := c.self, c.app
+	self := c.self
 	c.mu.Unlock()
 	if self.ID != 0 {
 		return self, nil
 	}
 	var w wireApp
-	if err := app.read(ctx, "GET /app", nil, nil, &w); err != nil {
+	if err := c.asApp().read(ctx, "GET /app", nil, nil, &w); err != nil {
 		return App{}, fmt.Errorf("read our own App: %w", err)
 	}
 	self = w.app()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 )
@@ -31,9 +29,10 @@ const maxDeliveryPages = 10_000
 // Source: GET /app/hook/deliveries, whose pages are named by cursors. How each was answered is not
 // asked: what is here is known better from the inbox, also after an old copy of it was restored.
 func (c *Connection) Deliveries(ctx context.Context, since time.Time, each func([]DeliveryAttempt) error) error {
-	cursor := ""
+	list := cursored[wireDelivery, DeliveryAttempt]{route: "GET /app/hook/deliveries", param: "cursor", item: wireDelivery.attempt}
+	app, cursor := c.asApp(), ""
 	for range maxDeliveryPages {
-		p, next, err := c.app.deliveriesPage(ctx, cursor)
+		p, next, err := list.page(ctx, app, nil, cursor)
 		if err != nil {
 			return fmt.Errorf("list the App's deliveries: %w", err)
 		}
@@ -57,56 +56,12 @@ func (c *Connection) Deliveries(ctx context.Context, since time.Time, each func(
 	return fmt.Errorf("list the App's deliveries: more than %d pages: %w", maxDeliveryPages, ErrTruncated)
 }
 
-// deliveriesPage is one page of attempts, with the cursor of the next one, empty on the last.
-func (c *Client) deliveriesPage(ctx context.Context, cursor string) (attempts []DeliveryAttempt, next string, err error) {
-	query := url.Values{}
-	if cursor != "" {
-		query.Set("cursor", cursor)
-	}
-	// As with the activity of a branch: a full page without a link may be the last, or its link got
-	// lost on the way. One that is shorter by one and still full must have a link.
-	for _, size := range []int{perPage, perPage - 1} {
-		query.Set("per_page", strconv.Itoa(size))
-		a, err := c.get(ctx, "GET /app/hook/deliveries", nil, query)
-		if err != nil {
-			return nil, "", err
-		}
-		p, err := array(wireDelivery.attempt)(a.body)
-		if err != nil {
-			return nil, "", unavailable("a page has not the expected shape: %v", err)
-		}
-		next, err := nextDeliveries(a.header, cursor)
-		switch {
-		case err != nil:
-			return nil, "", err
-		case next != "" && len(p.items) == 0:
-			return nil, "", unavailable("a page is empty and not the last")
-		case next != "" || len(p.items) < size:
-			return p.items, next, nil
-		}
-	}
-	return nil, "", unavailable("a full page without a link to the next")
-}
-
-// nextDeliveries is the cursor of the next page, empty on the last one.
-func nextDeliveries(h http.Header, current string) (string, error) {
-	query, err := nextQuery(h)
-	if err != nil || query == nil {
-		return "", err
-	}
-	next := query.Get("cursor")
-	if next == "" || next == current {
-		return "", unavailable("the link to the next page has no usable cursor")
-	}
-	return next, nil
-}
-
 // Redeliver asks GitHub to deliver again what an attempt tried to. It comes under the same GUID,
 // some time later. ErrNotFound if GitHub does not keep it any more.
 //
 // Source: POST /app/hook/deliveries/{delivery_id}/attempts.
 func (c *Connection) Redeliver(ctx context.Context, attempt int64) error {
-	_, err := c.app.call(ctx, "POST /app/hook/deliveries/{delivery_id}/attempts", []string{strconv.FormatInt(attempt, 10)}, nil, nil)
+	_, err := c.asApp().call(ctx, "POST /app/hook/deliveries/{delivery_id}/attempts", []string{strconv.FormatInt(attempt, 10)}, nil, nil)
 	if err != nil {
 		return fmt.Errorf("ask for delivery %d again: %w", attempt, err)
 	}

@@ -69,6 +69,7 @@ func TestTheAppsKeyIsReplaced(t *testing.T) {
 	w.app.Install(w.org).EndTokens()
 	w.server.rotation.look()
 	w.wantCheck(t, w.untested("after the key"), "in_progress")
+	mustDo(t, w.server.worker.SweepDeliveries(t.Context())) // which is asked as the App
 }
 
 // The server speaks TLS with the certificate that its files have now, from version 1.2 on.
