@@ -30,23 +30,33 @@ ON CONFLICT (delivery_id) DO UPDATE SET
 // NoteLost keeps those of the deliveries that are not here, and says how many these are.
 func (s *Store) NoteLost(ctx context.Context, sent []LostDelivery) (n int, err error) {
 	err = s.write(ctx, "note lost deliveries", func(t *txn) error {
-		n = 0
-		for _, d := range sent {
-			var here int
-			if err := t.row(countDelivery, []any{d.DeliveryID}, &here); err != nil {
-				return err
-			}
-			if here > 0 {
-				continue
-			}
+		lost, err := notHere(t, sent)
+		if err != nil {
+			return err
+		}
+		for _, d := range lost {
 			if _, err := t.exec(upsertLost, d.DeliveryID, d.AttemptID, d.Event, d.Action, d.InstallationID, d.RepoID, micros(d.SentAt)); err != nil {
 				return err
 			}
-			n++
 		}
+		n = len(lost)
 		return nil
 	})
 	return n, err
+}
+
+// notHere are those of the deliveries that did not arrive.
+func notHere(t *txn, sent []LostDelivery) (lost []LostDelivery, err error) {
+	for _, d := range sent {
+		var here int
+		if err := t.row(countDelivery, []any{d.DeliveryID}, &here); err != nil {
+			return nil, err
+		}
+		if here == 0 {
+			lost = append(lost, d)
+		}
+	}
+	return lost, nil
 }
 
 const (
@@ -107,10 +117,15 @@ func forgetLost(t *txn, lost []LostDelivery) error {
 	return nil
 }
 
-// GiveUpLost opens the exception about deliveries that cannot be got back, and drops them.
-func (n Tenant) GiveUpLost(ctx context.Context, lost []LostDelivery, e Exception, installation int64) error {
+// GiveUpLost opens the exception about deliveries that cannot be got back, and drops them. One that
+// has arrived in the last moment is not among those that about is asked for.
+func (n Tenant) GiveUpLost(ctx context.Context, lost []LostDelivery, installation int64, about func(lost []LostDelivery) Exception) error {
 	return n.s.write(ctx, "give up lost deliveries", func(t *txn) error {
-		if _, _, err := n.openException(t, e, installation); err != nil {
+		still, err := notHere(t, lost)
+		if err == nil && len(still) > 0 {
+			_, _, err = n.openException(t, about(still), installation)
+		}
+		if err != nil {
 			return err
 		}
 		return forgetLost(t, lost)

@@ -57,7 +57,16 @@ func testLost(t *testing.T, open opener) {
 		t.Errorf("got %v, want without what arrived", got)
 	}
 	org := must(s.OrgOf(t.Context(), 5))
-	ok(t, s.Tenant(org).GiveUpLost(t.Context(), []LostDelivery{d}, Exception{Kind: "blind-interval", Subject: "delivery old", Severity: "high", Reason: "why"}, 5))
+	arrived := d
+	arrived.DeliveryID = "new"
+	for _, gone := range [][]LostDelivery{{arrived}, {arrived, d}} { // what has arrived meanwhile is not given up
+		ok(t, s.Tenant(org).GiveUpLost(t.Context(), gone, 5, func(still []LostDelivery) Exception {
+			if len(still) != 1 || still[0].DeliveryID != "old" {
+				t.Errorf("given up: %+v", still)
+			}
+			return Exception{Kind: "blind-interval", Subject: "delivery old", Severity: "high", Reason: "why"}
+		}))
+	}
 	if got := lost(); org != acme || len(got) > 0 || len(must(s.Tenant(acme).Exceptions(t.Context(), ExceptionFilter{}))) != 1 {
 		t.Errorf("organisation %d: %v are left after giving up", org, got)
 	}

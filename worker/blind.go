@@ -29,11 +29,11 @@ func (j *branchJob) gap(u gh.RefUpdate) *store.Exception {
 // skip goes on from the newest update when there were more since the last look than can be read.
 // The interval is the exception: it is not known whether the branch came back to where it was.
 func (j *branchJob) skip(ctx context.Context, t toldPushes) ([]store.Exception, error) {
-	all, _, err := j.client.RefActivity(ctx, j.at, j.job.Ref, 0)
-	if err != nil || len(all) == 0 {
+	newest, _, err := j.client.RefActivityPage(ctx, j.at, j.job.Ref, "")
+	if err != nil || len(newest) == 0 {
 		return nil, err
 	}
-	last := all[0]
+	last := newest[0]
 	e := j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprintf("skipped %d", last.ID)),
 		fmt.Sprintf("Between update %d of %s, to %.12s, and update %d, to %.12s of %s, there were more updates than can be read, so none of them was compared with what was decided. Look through the repository's activity by hand. What came later is compared.",
 			j.branch.ActivityID, j.job.Ref, j.branch.Tip, last.ID, last.After, policy.WhenUTC(last.At)))

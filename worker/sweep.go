@@ -56,9 +56,13 @@ func (w *Worker) sweepDeliveries(ctx context.Context) {
 // were answered with, and asks for them again, once. What cannot be got back becomes a blind interval.
 func (w *Worker) SweepDeliveries(ctx context.Context) error {
 	began := w.Now()
-	from, err := w.sweepFrom(ctx, began)
+	last, err := w.Store.SweptTo(ctx, store.SweepDeliveries)
 	if err != nil {
 		return err
+	}
+	from := began.Add(-deliveriesReach)
+	if overlap := last.Add(-sweepOverlap); overlap.After(from) {
+		from = overlap
 	}
 	lost := 0
 	err = w.Inbox.Deliveries(ctx, from, func(attempts []gh.DeliveryAttempt) error {
@@ -66,8 +70,12 @@ func (w *Worker) SweepDeliveries(ctx context.Context) error {
 		lost += n
 		return err
 	})
+	if err == nil && !last.IsZero() && last.Before(from) {
+		err = w.unswept(ctx, last, from)
+	}
 	if err == nil {
-		// If we stop here, the same part of the list is read again, and nothing is noted twice.
+		// If we stop here, the same part of the list is read again, and nothing is noted twice: what
+		// was not read ends where this reading began.
 		err = w.Store.SetSweptTo(ctx, store.SweepDeliveries, began)
 	}
 	if lost > 0 {
@@ -77,44 +85,27 @@ func (w *Worker) SweepDeliveries(ctx context.Context) error {
 	return errors.Join(err, w.askForLost(ctx, began))
 }
 
-// sweepFrom is from when on the list is to be read. What is older than the list reaches back is a
-// time of which nobody can say what was sent, for every organisation.
-func (w *Worker) sweepFrom(ctx context.Context, now time.Time) (time.Time, error) {
-	reach := now.Add(-deliveriesReach)
-	last, err := w.Store.SweptTo(ctx, store.SweepDeliveries)
-	if err != nil || last.IsZero() {
-		return reach, err
-	}
-	if from := last.Add(-sweepOverlap); from.After(reach) {
-		return from, nil
-	}
-	if !last.Before(reach) {
-		return reach, nil
-	}
+// unswept opens the exceptions, one for each organisation, about a time of which the list of
+// deliveries was never read, once it was read from the end of that time on.
+func (w *Worker) unswept(ctx context.Context, from, to time.Time) error {
 	orgs, err := w.Store.Orgs(ctx)
 	if err != nil {
-		return reach, err
-	}
-	for _, org := range orgs {
-		if err := w.unswept(ctx, org, last, reach); err != nil {
-			return reach, err
-		}
-	}
-	return reach, nil
-}
-
-// unswept opens the exception about a time of which the list of deliveries was never read.
-func (w *Worker) unswept(ctx context.Context, org store.OrgRow, from, to time.Time) error {
-	tenant := w.Store.Tenant(org.ID)
-	installation, err := tenant.Installation(ctx)
-	if err != nil || installation == 0 {
 		return err
 	}
 	e := w.lostException(fmt.Sprintf("deliveries unread since %d", from.UnixMicro()), fmt.Sprintf(
 		"GitHub keeps for three days which events it sent. From %s to %s nobody looked, so events that did not arrive then are missing, and nobody can say which.",
 		policy.WhenUTC(from), policy.WhenUTC(to)))
-	_, _, err = tenant.OpenException(ctx, e, installation)
-	return err
+	for _, org := range orgs {
+		tenant := w.Store.Tenant(org.ID)
+		installation, err := tenant.Installation(ctx)
+		if err == nil && installation != 0 {
+			_, _, err = tenant.OpenException(ctx, e, installation)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *Worker) lostException(subject, reason string) store.Exception {
@@ -212,15 +203,18 @@ func (w *Worker) giveUpAt(ctx context.Context, log zerolog.Logger, at place, gon
 	}
 	log.Error().Int64("organisation", org).Msg("deliveries are lost for good; that is recorded as a blind interval")
 	tenant := w.Store.Tenant(org)
-	oldest := slices.MinFunc(gone, func(a, b store.LostDelivery) int { return a.SentAt.Compare(b.SentAt) })
-	e := w.lostException("delivery "+oldest.DeliveryID, lostReason(gone))
-	if e.Repository, err = tenant.RepositoryName(ctx, at.repo); err != nil {
+	name, err := tenant.RepositoryName(ctx, at.repo)
+	if err != nil {
 		return err
 	}
-	if e.Repository != "" { // else it is the organisation's
-		e.RepoID = at.repo
-	}
-	return tenant.GiveUpLost(ctx, gone, e, at.installation)
+	return tenant.GiveUpLost(ctx, gone, at.installation, func(gone []store.LostDelivery) store.Exception {
+		oldest := slices.MinFunc(gone, func(a, b store.LostDelivery) int { return a.SentAt.Compare(b.SentAt) })
+		e := w.lostException("delivery "+oldest.DeliveryID, lostReason(gone))
+		if name != "" { // else it is the organisation's
+			e.RepoID, e.Repository = at.repo, name
+		}
+		return e
+	})
 }
 
 // lostReason says which events are lost, and of when.
