@@ -23,7 +23,7 @@ var (
 	ErrNewerDatabase = errors.New("store: database is of a newer version")
 	// ErrUnfit: the PostgreSQL server would lose what was committed, or its clock is not ours.
 	ErrUnfit = errors.New("store: PostgreSQL is not set up as it must be")
-	// ErrNoSigner: the store was opened without a key, so it can sign or verify nothing.
+	// ErrNoSigner: the store was opened without a key, so it can sign or verify nothing, nor begin a log.
 	ErrNoSigner = errors.New("store: no log key")
 	// ErrInvalid: the argument breaks the method's contract. Nothing was written.
 	ErrInvalid = errors.New("store: invalid argument")

@@ -43,11 +43,15 @@ func newSalt() (salt [ledger.SaltSize]byte) {
 }
 
 // ensureLog makes the log of the organisation if there is none, and returns its head. The
-// root of a log without leaves is the hash of nothing.
+// root of a log without leaves is the hash of nothing. ErrNoSigner if there is none and the store
+// does not know the name that it would keep.
 func (s *Store) ensureLog(t *txn, org int64) (logHead, error) {
 	h, err := loadLogHead(t, org)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return h, err
+	}
+	if s.origin == "" {
+		return logHead{}, fmt.Errorf("%w: a new log has the key's name", ErrNoSigner)
 	}
 	empty := new(ledger.Rebuild).Root()
 	origin := s.origin + "/" + strconv.FormatInt(org, 10)

@@ -32,7 +32,7 @@ type Options struct {
 	// verifier of Signer is added by itself.
 	Verifiers []note.Verifier
 	// Origin begins the name of every log: organisation 7 has the log Origin/7. Empty: the
-	// name of the signer, or "countersign". A log keeps the name that it began with.
+	// name of the signer; without one, no log begins. A log keeps the name that it began with.
 	Origin string
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
@@ -134,9 +134,6 @@ func newStore(o Options) *Store {
 	}
 	if s.origin == "" && s.signer != nil {
 		s.origin = s.signer.Name()
-	}
-	if s.origin == "" {
-		s.origin = "countersign"
 	}
 	return s
 }

@@ -237,6 +237,15 @@ func TestNoKey(t *testing.T) {
 	if _, err := s.Tenant(acme).CheckLedger(t.Context(), nil); !errors.Is(err, ErrNoSigner) {
 		t.Errorf("check: got %v, want ErrNoSigner", err)
 	}
+	const other = acme + 1
+	r := Recovery{By: Who{User: "ada", Host: "host"}, BackupSHA256: strings.Repeat("0", 64)}
+	if err := s.Tenant(other).RecordRecovery(t.Context(), r); !errors.Is(err, ErrNoSigner) {
+		t.Errorf("the first leaf of a log whose name is not known: got %v, want ErrNoSigner", err)
+	}
+	ok(t, s.Tenant(acme).RecordRecovery(t.Context(), r))
+	if orgs := must(s.Orgs(t.Context())); len(orgs) != 1 {
+		t.Errorf("got %+v, want the one organisation", orgs)
+	}
 }
 
 // A database of the version before is brought to this one with everything in it: the log

@@ -132,7 +132,7 @@ func (o restoreOrder) run(ctx context.Context, env environment) error {
 	})
 }
 
-// recoveries is what there is to record of each organisation in a backup.
+// recoveries is what there is to record of each log in a backup.
 func recoveries(ctx context.Context, st *store.Store, b store.Backup, by store.Who, rehearsal bool, took time.Duration) (map[int64]store.Recovery, error) {
 	orgs, err := st.Orgs(ctx)
 	if err != nil {
@@ -141,7 +141,10 @@ func recoveries(ctx context.Context, st *store.Store, b store.Backup, by store.W
 	out := map[int64]store.Recovery{}
 	for _, org := range orgs {
 		newest, err := st.Tenant(org.ID).NewestAt(ctx)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
+			continue // a log without leaves has lost none
+		}
+		if err != nil {
 			return nil, err
 		}
 		out[org.ID] = store.Recovery{Rehearsal: rehearsal, By: by, BackupSHA256: b.SHA256, BackupBytes: b.Bytes, Leaves: org.Leaves, NewestAt: newest, TookMillis: took.Milliseconds()}
@@ -158,7 +161,7 @@ func recordRecoveries(ctx context.Context, st *store.Store, found map[int64]stor
 	for _, org := range orgs {
 		r, ok := found[org.ID]
 		if !ok {
-			continue // it came after the backup
+			continue // its log began after the backup
 		}
 		if err := st.Tenant(org.ID).RecordRecovery(ctx, r); err != nil {
 			return err

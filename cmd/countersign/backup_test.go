@@ -42,6 +42,12 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("the log: %v\n%s", err, out)
 	}
 
+	// An organisation of which nothing was recorded yet has no log, and gets none.
+	db, err := sql.Open("sqlite", "file:"+file)
+	mustDo(t, err)
+	_, err = db.Exec(`INSERT INTO orgs (org_id, login, observed, sealed, first_seen) VALUES (99, 'unborn', 0, 0, 0)`)
+	mustDo(t, err)
+	mustDo(t, db.Close())
 	restored := "sqlite:" + filepath.Join(folder, "restored.db")
 	out, err = w.command(t, "restore", "--from", file, "--database", restored)
 	if err != nil || !strings.Contains(out, "Before you start the server") {
@@ -50,8 +56,8 @@ func TestBackupAndRestore(t *testing.T) {
 	if out, err = w.command(t, "restore", "--list", "--database", restored); err != nil || strings.Count(out, ": restored in ") != 1 || strings.Contains(out, "tried") {
 		t.Errorf("the list of what was restored: %v\n%s", err, out)
 	}
-	if out, err = w.command(t, "ledger", "check", "--database", restored); err != nil {
-		t.Errorf("the restored log: %v\n%s", err, out)
+	if out, err = w.command(t, "ledger", "check", "--database", restored); err != nil || !strings.Contains(out, "unborn: ok, 0 leaves") {
+		t.Errorf("the restored logs: %v\n%s", err, out)
 	}
 	if out, err = w.command(t, "restore", "--from", file, "--database", restored); err == nil || !strings.Contains(out, "is there already") {
 		t.Errorf("over a database: %v\n%s", err, out)
