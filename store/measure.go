@@ -8,18 +8,17 @@ import (
 
 // QueueLine counts the jobs of one kind that are not done.
 type QueueLine struct {
-	Kind                         string
-	Ready, Leased, Waiting, Dead int
-	// OldestReady is when the oldest mark of a ready job was committed, Oldest that of any job that
-	// was marked and is not dead; zero: there is none.
-	OldestReady, Oldest time.Time
+	Kind string
+	Stats
+	// Oldest is when the oldest mark of any job that is not dead was committed; zero: there is none.
+	Oldest time.Time
 }
 
 const selectQueueLines = `SELECT kind,
   SUM(CASE WHEN dead = 0 AND lease_until <= $1 AND run_at <= $1 THEN 1 ELSE 0 END),
   SUM(CASE WHEN dead = 0 AND lease_until > $1 THEN 1 ELSE 0 END),
   SUM(CASE WHEN dead = 0 AND lease_until <= $1 AND run_at > $1 THEN 1 ELSE 0 END),
-  SUM(dead),
+  SUM(CASE WHEN dead = 1 THEN 1 ELSE 0 END),
   COALESCE(MIN(CASE WHEN dead = 0 AND lease_until <= $1 AND run_at <= $1 THEN enqueued_at END), 0),
   COALESCE(MIN(CASE WHEN dead = 0 AND enqueued_at <= $1 THEN enqueued_at END), 0)
 FROM jobs WHERE wanted_gen > done_gen GROUP BY kind ORDER BY kind`

@@ -17,24 +17,20 @@ type Stats struct {
 	OldestReady time.Time
 }
 
-const selectStats = `SELECT
-  COALESCE(SUM(CASE WHEN dead = 0 AND lease_until <= $1 AND run_at <= $1 THEN 1 ELSE 0 END), 0),
-  COALESCE(SUM(CASE WHEN dead = 0 AND lease_until > $1 THEN 1 ELSE 0 END), 0),
-  COALESCE(SUM(CASE WHEN dead = 0 AND lease_until <= $1 AND run_at > $1 THEN 1 ELSE 0 END), 0),
-  COALESCE(SUM(CASE WHEN dead = 1 THEN 1 ELSE 0 END), 0),
-  COALESCE(MIN(CASE WHEN dead = 0 AND lease_until <= $1 AND run_at <= $1 THEN enqueued_at END), 0)
-FROM jobs WHERE wanted_gen > done_gen`
-
 // QueueStats counts jobs as of now.
 func (s *Store) QueueStats(ctx context.Context) (Stats, error) {
-	var st Stats
-	var oldest int64
-	err := s.one(ctx, selectStats, []any{micros(s.now())}, &st.Ready, &st.Leased, &st.Waiting, &st.Dead, &oldest)
+	lines, err := s.QueueLines(ctx)
 	if err != nil {
-		return Stats{}, fmt.Errorf("store: count jobs: %w", err)
+		return Stats{}, err
 	}
-	st.OldestReady = fromMicros(oldest)
-	return st, nil
+	var all Stats
+	for _, l := range lines {
+		all.Ready, all.Leased, all.Waiting, all.Dead = all.Ready+l.Ready, all.Leased+l.Leased, all.Waiting+l.Waiting, all.Dead+l.Dead
+		if at := l.OldestReady; !at.IsZero() && (all.OldestReady.IsZero() || at.Before(all.OldestReady)) {
+			all.OldestReady = at
+		}
+	}
+	return all, nil
 }
 
 const selectNextRun = `SELECT MIN(CASE WHEN lease_until > run_at THEN lease_until ELSE run_at END)
