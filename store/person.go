@@ -39,18 +39,44 @@ type person struct {
 // idKeys are the fields, beside "id" of an account, that hold an account's id.
 var idKeys = []string{"by_id", "actor_id", "caused_by", "involved", "account_id"}
 
-// in says whether any of some JSON texts names the account.
-func (p *person) in(texts ...[]byte) bool {
-	found := false
-	for _, text := range texts {
+// in says whether an item names the account. What cannot be read may name it, and is an error.
+func (p *person) in(i PersonItem) (found bool, err error) {
+	for _, text := range []json.RawMessage{i.Body, i.Decision, i.Facts} {
+		if len(text) == 0 {
+			continue
+		}
+		if !json.Valid(text) {
+			return false, fmt.Errorf("%s cannot be searched: it is not JSON", i)
+		}
 		dec := json.NewDecoder(bytes.NewReader(text))
 		dec.UseNumber()
 		var v any
-		if dec.Decode(&v) == nil && p.named(v) {
-			found = true
+		if err := dec.Decode(&v); err != nil {
+			return false, fmt.Errorf("%s cannot be searched: %w", i, err)
 		}
+		found = p.named(v) || found
 	}
-	return found
+	return found, nil
+}
+
+// String names an item by what it is, and not by what it says.
+func (i PersonItem) String() string {
+	switch i.What {
+	case "record":
+		return fmt.Sprintf("the record of leaf %d", i.Leaf)
+	case "observation":
+		return fmt.Sprintf("observation %d", i.Seq)
+	}
+	return "the payload of delivery " + i.DeliveryID
+}
+
+// ifNamed calls each for an item that names the account.
+func (p *person) ifNamed(i PersonItem, each func(PersonItem) error) error {
+	found, err := p.in(i)
+	if err != nil || !found {
+		return err
+	}
+	return each(i)
 }
 
 func (p *person) named(v any) bool {
@@ -111,7 +137,8 @@ func (p *person) mentioned(text string) bool {
 func inLogin(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' }
 
 // Person calls each for everything that is held and names an account: first what events said, then
-// records, then payloads. Logins are learned from what is read, so it is read twice.
+// records, then payloads. Logins are learned from what is read, so it is read twice. What cannot be
+// searched is an error, and none of what may name the account is passed over.
 func (n Tenant) Person(ctx context.Context, id int64, each func(PersonItem) error) error {
 	p := &person{id: strconv.FormatInt(id, 10)}
 	for _, do := range []func(PersonItem) error{func(PersonItem) error { return nil }, each} {
@@ -126,10 +153,10 @@ func (n Tenant) Person(ctx context.Context, id int64, each func(PersonItem) erro
 
 func (n Tenant) personObservations(ctx context.Context, p *person, each func(PersonItem) error) error {
 	return n.Received(ctx, time.Time{}, time.UnixMicro(1<<60), func(o Observation) error {
-		if o.Disposed || !p.in(o.Body) {
+		if o.Disposed {
 			return nil
 		}
-		return each(PersonItem{What: "observation", Seq: o.Seq, At: o.ReceivedAt, Body: o.Body})
+		return p.ifNamed(PersonItem{What: "observation", Seq: o.Seq, At: o.ReceivedAt, Body: o.Body}, each)
 	})
 }
 
@@ -157,10 +184,7 @@ func (n Tenant) personRecords(ctx context.Context, p *person, each func(PersonIt
 			}
 			i.Decision, i.Facts = d.Decision, d.Facts
 		}
-		if !p.in(i.Body, i.Decision, i.Facts) {
-			return nil
-		}
-		return each(i)
+		return p.ifNamed(i, each)
 	})
 }
 
@@ -174,10 +198,7 @@ func (n Tenant) personPayloads(ctx context.Context, p *person, each func(PersonI
 			return err
 		}
 		i.At = fromMicros(at)
-		if !p.in(i.Body) {
-			return nil
-		}
-		return each(i)
+		return p.ifNamed(i, each)
 	})
 }
 

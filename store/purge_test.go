@@ -451,6 +451,25 @@ func TestErasedExceptionsGoWhole(t *testing.T) {
 	verifyLog(t, s)
 }
 
+// What is held and cannot be read may name an account: nobody is told that everything is there, and
+// nothing is erased in part.
+func TestWhatCannotBeSearchedIsSaid(t *testing.T) {
+	for _, text := range []string{`{"login":"ada"`, `{"v":1}{"sender":{"id":99}}`} {
+		s := openSQLite(t, Options{})
+		n := s.Tenant(acme)
+		a := arrival("unreadable", acme, 9, "h9")
+		a.Payload = []byte(text)
+		receive(t, s, a)
+		held := func() error { return n.Person(t.Context(), 99, func(PersonItem) error { return nil }) }
+		_, erased := n.ErasePerson(t.Context(), 99, somebody, "Request 1")
+		for _, err := range []error{held(), erased} {
+			if err == nil || !strings.Contains(err.Error(), "the payload of delivery unreadable cannot be searched") {
+				t.Errorf("%s: got %v", text, err)
+			}
+		}
+	}
+}
+
 // Whoever can write to the database, and holds no key, can append a record to the log, but no
 // certificate of a disposal.
 func TestCertificatesAreSigned(t *testing.T) {
