@@ -33,7 +33,8 @@ func MakeBackup(ctx context.Context, databaseURL, to string) (Backup, error) {
 	if _, err := os.Stat(path); err != nil {
 		return Backup{}, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
-	return intoPlace(to, func(partial string) error {
+	var made Backup
+	err = intoPlace(to, func(partial string) error {
 		// VACUUM INTO takes an empty file as it takes none, and keeps its mode.
 		if err := create(partial); err != nil {
 			return err
@@ -43,8 +44,13 @@ func MakeBackup(ctx context.Context, databaseURL, to string) (Backup, error) {
 			return err
 		}
 		_, err = db.ExecContext(ctx, vacuumInto, partial)
-		return errors.Join(err, db.Close())
+		if err = errors.Join(err, db.Close()); err != nil {
+			return err
+		}
+		made, err = measure(ctx, partial)
+		return err
 	})
+	return made, err
 }
 
 // backedUp is the file of a database that is one.
@@ -63,7 +69,7 @@ func RestoreBackup(ctx context.Context, from, databaseURL string, check func(dat
 		return Backup{}, err
 	}
 	var copied Backup
-	_, err = intoPlace(path, func(partial string) error {
+	err = intoPlace(path, func(partial string) error {
 		if copied, err = copyFile(ctx, from, partial); err != nil {
 			return err
 		}
@@ -74,28 +80,26 @@ func RestoreBackup(ctx context.Context, from, databaseURL string, check func(dat
 
 // intoPlace has a file written beside its place, and moves it there when it is whole. If we stop
 // before that, what is left has another name, and the next attempt begins anew.
-func intoPlace(to string, write func(partial string) error) (Backup, error) {
+func intoPlace(to string, write func(partial string) error) error {
 	partial := to + ".partial"
 	if _, err := os.Stat(to); !errors.Is(err, os.ErrNotExist) {
-		return Backup{}, errors.Join(fmt.Errorf("%w: %s is there already", ErrInvalid, to), err)
+		return errors.Join(fmt.Errorf("%w: %s is there already", ErrInvalid, to), err)
 	}
 	if err := removeDatabase(partial); err != nil {
-		return Backup{}, err
+		return err
 	}
-	b, err := func() (Backup, error) {
-		if err := write(partial); err != nil {
-			return Backup{}, err
-		}
-		return settleFile(partial)
-	}()
+	err := write(partial)
+	if err == nil {
+		err = syncFile(partial)
+	}
+	if err == nil {
+		// Link, because a rename would replace what somebody else put there meanwhile.
+		err = os.Link(partial, to)
+	}
 	if err != nil {
-		return Backup{}, errors.Join(fmt.Errorf("store: write %s: %w", to, err), removeDatabase(partial))
+		return errors.Join(fmt.Errorf("store: write %s: %w", to, err), removeDatabase(partial))
 	}
-	// Link, because a rename would replace what somebody else put there meanwhile.
-	if err := os.Link(partial, to); err != nil {
-		return Backup{}, errors.Join(fmt.Errorf("store: write %s: %w", to, err), removeDatabase(partial))
-	}
-	return b, errors.Join(removeDatabase(partial), syncFolder(to))
+	return errors.Join(removeDatabase(partial), syncFolder(to))
 }
 
 // removeDatabase removes a database file and what SQLite keeps beside it.
@@ -108,18 +112,12 @@ func removeDatabase(path string) error {
 	return nil
 }
 
-// settleFile waits until a file is on the disk, and measures it.
-func settleFile(path string) (b Backup, err error) {
+func syncFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return Backup{}, err
+		return err
 	}
-	sum := sha256.New()
-	if b.Bytes, err = io.Copy(sum, f); err == nil {
-		err = f.Sync()
-	}
-	b.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	return b, errors.Join(err, f.Close())
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func syncFolder(path string) error {
@@ -130,21 +128,31 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
+// measure reads all of a file.
+func measure(ctx context.Context, path string) (Backup, error) {
+	return copyTo(ctx, path, io.Discard)
+}
+
 // copyFile copies a file into a new one that only its owner can read.
-func copyFile(ctx context.Context, from, to string) (b Backup, err error) {
+func copyFile(ctx context.Context, from, to string) (Backup, error) {
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return Backup{}, err
+	}
+	b, err := copyTo(ctx, from, out)
+	return b, errors.Join(err, out.Close())
+}
+
+func copyTo(ctx context.Context, from string, out io.Writer) (b Backup, err error) {
 	in, err := os.Open(from)
 	if err != nil {
 		return Backup{}, err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return Backup{}, err
-	}
 	sum := sha256.New()
 	b.Bytes, err = io.Copy(io.MultiWriter(out, sum), readerUntil{ctx, in})
 	b.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	return b, errors.Join(err, out.Close())
+	return b, err
 }
 
 // readerUntil reads until the context ends.
