@@ -40,7 +40,7 @@ func (n Tenant) RecordAccess(ctx context.Context, a Access) error {
 		return fmt.Errorf("%w: access %q without who, or without its query", ErrInvalid, a.What)
 	}
 	return n.s.write(ctx, "record an access", func(t *txn) error {
-		a.V, a.At = accessVersion, n.s.now().UTC().Truncate(time.Microsecond)
+		a.V, a.At = accessVersion, n.s.moment()
 		body, err := json.Marshal(a)
 		if err != nil {
 			return err

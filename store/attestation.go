@@ -67,7 +67,7 @@ func (n Tenant) Attest(ctx context.Context, list []Attestation) ([]Attestation, 
 		if known == 0 {
 			return ErrNotFound
 		}
-		at := n.s.now().UTC().Truncate(time.Microsecond)
+		at := n.s.moment()
 		for i, a := range list {
 			if a.RulesetID <= 0 || a.ByID <= 0 || a.UpdatedAt.IsZero() {
 				return fmt.Errorf("%w: attestation of ruleset %d by %d", ErrInvalid, a.RulesetID, a.ByID)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/countersign/countersign/policy"
 )
@@ -102,7 +101,7 @@ func (n Tenant) recordBackfilled(t *txn, b Backfill, u policy.UpdateFacts) (reco
 	if err != nil {
 		return 0, fmt.Errorf("encode update %d: %w", u.ID, err)
 	}
-	leaf, err := n.appendRecord(t, LeafBackfilled, n.s.now().UTC().Truncate(time.Microsecond), body)
+	leaf, err := n.appendRecord(t, LeafBackfilled, n.s.moment(), body)
 	if err != nil {
 		return 0, err
 	}
@@ -136,7 +135,7 @@ func (n Tenant) EndBackfill(ctx context.Context, job Job, b Backfill) error {
 		if err != nil || ended == 0 || b.Updates == 0 && bytes.Equal(result, b.result) {
 			return err
 		}
-		_, err = n.appendRecord(t, LeafBackfill, n.s.now().UTC().Truncate(time.Microsecond), body)
+		_, err = n.appendRecord(t, LeafBackfill, n.s.moment(), body)
 		return err
 	})
 }

@@ -171,7 +171,7 @@ func (n Tenant) RecordUpdate(ctx context.Context, job Job, b Branch, u Update, o
 		if err := n.markNumbers(t, job, open); err != nil {
 			return err
 		}
-		leaf, err := n.appendRecord(t, LeafMerge, n.s.now().UTC().Truncate(time.Microsecond), u.Body)
+		leaf, err := n.appendRecord(t, LeafMerge, n.s.moment(), u.Body)
 		if err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func (n Tenant) recordDisposal(t *txn, d Disposal) error {
 	if d.empty() {
 		return nil
 	}
-	d.V, d.At = disposalVersion, n.s.now().UTC().Truncate(time.Microsecond)
+	d.V, d.At = disposalVersion, n.s.moment()
 	if err := n.signDisposal(t, &d); err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (n Tenant) ForgetBranch(ctx context.Context, job Job, b Branch, e Enrolment
 // recordEnrolment appends the leaf, and has it recorded what is in scope now, and what reached the
 // branch before.
 func (n Tenant) recordEnrolment(t *txn, job Job, b Branch, e Enrolment) error {
-	at := n.s.now().UTC().Truncate(time.Microsecond)
+	at := n.s.moment()
 	e.V, e.RepositoryID, e.Repository, e.Ref = enrolmentVersion, b.RepoID, b.Repository, b.Ref
 	e.Mode, e.Tip, e.ActivityID = b.Mode, b.Tip, b.ActivityID
 	body, err := json.Marshal(e)

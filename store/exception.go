@@ -117,7 +117,7 @@ func (n Tenant) openException(t *txn, e Exception, installation int64) (Exceptio
 	if !errors.Is(err, sql.ErrNoRows) {
 		return Exception{}, false, err
 	}
-	at := n.s.now().UTC().Truncate(time.Microsecond)
+	at := n.s.moment()
 	e.V, e.ID, e.State, e.Step = exceptionVersion, newRecordID(), ExceptionOpen, "opened"
 	if e.OpenedAt.IsZero() {
 		e.OpenedAt = at
@@ -163,7 +163,7 @@ func (n Tenant) stepException(t *txn, id string, change func(*Exception) bool) e
 	if e.ID != before.ID || e.Kind != before.Kind || e.Subject != before.Subject || e.Step == "" || e.By == "" {
 		return fmt.Errorf("%w: step %q by %q of exception %s", ErrInvalid, e.Step, e.By, id)
 	}
-	if err := n.saveException(t, e, n.s.now().UTC().Truncate(time.Microsecond)); err != nil || e.State == before.State {
+	if err := n.saveException(t, e, n.s.moment()); err != nil || e.State == before.State {
 		return err
 	}
 	return n.markException(t, id)

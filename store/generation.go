@@ -110,7 +110,7 @@ func (n Tenant) beginGeneration(t *txn, h logHead, terms []term, was term, known
 			return Generation{}, err
 		}
 	}
-	at := n.s.now().UTC().Truncate(time.Microsecond)
+	at := n.s.moment()
 	is := term{leaf: h.size, origin: nextOrigin(h.origin, terms), public: was.public}
 	body, err := json.Marshal(generationBody{
 		V: generationBodyVersion, Origin: is.origin, Before: was.origin, LastCheckpoint: string(last), LastSize: known.Size,

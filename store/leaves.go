@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 )
 
 // LeafDraw is the kind of the leaves that say which samples were drawn for audits.
@@ -81,7 +80,7 @@ func (n Tenant) RecordDraw(ctx context.Context, body []byte) error {
 		return fmt.Errorf("%w: a draw that is not JSON", ErrInvalid)
 	}
 	return n.s.write(ctx, "record a draw", func(t *txn) error {
-		_, err := n.appendRecord(t, LeafDraw, n.s.now().UTC().Truncate(time.Microsecond), body)
+		_, err := n.appendRecord(t, LeafDraw, n.s.moment(), body)
 		return err
 	})
 }

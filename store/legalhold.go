@@ -87,7 +87,7 @@ func (n Tenant) ReleaseHold(ctx context.Context, id string, by Who, reason strin
 }
 
 func (n Tenant) recordHold(t *txn, h *LegalHold) error {
-	h.V, h.At = holdVersion, n.s.now().UTC().Truncate(time.Microsecond)
+	h.V, h.At = holdVersion, n.s.moment()
 	body, err := json.Marshal(h)
 	if err != nil {
 		return err

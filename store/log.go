@@ -116,6 +116,9 @@ func appendLeaf(t *txn, org int64, h logHead, kind string, at time.Time, salt [l
 	return next, nil
 }
 
+// moment is now, as leaves and their bodies have it: UTC, to the microsecond.
+func (s *Store) moment() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+
 // appendRecord adds the leaf of a record whose body is kept with it, and returns its index.
 // Nothing in the transaction may append with a head that was read before.
 func (n Tenant) appendRecord(t *txn, kind string, at time.Time, body []byte) (int64, error) {

@@ -118,7 +118,7 @@ func (n Tenant) seeProtection(t *txn, job Job, repository string, p ProtectionSe
 	if err != nil {
 		return fmt.Errorf("encode protection: %w", err)
 	}
-	if now.leaf, err = n.appendRecord(t, LeafProtection, n.s.now().UTC().Truncate(time.Microsecond), encoded); err != nil {
+	if now.leaf, err = n.appendRecord(t, LeafProtection, n.s.moment(), encoded); err != nil {
 		return err
 	}
 	_, err = t.exec(upsertProtection, n.org, job.RepoID, p.Ref, now.digest, now.holds, now.since, now.leaf, now.held, now.drifted)

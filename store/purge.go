@@ -211,7 +211,7 @@ func (d *Disposal) count(kind string, index, blobs int64) {
 }
 
 // oldObservations disposes of what events said. They were received about in the order of their
-// seq, so all that are sealed are looked at.
+// seq, so it ends with the first page in which none is old enough.
 func (p *purge) oldObservations(ctx context.Context) error {
 	for after := int64(0); ; {
 		var page []int64

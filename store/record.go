@@ -169,7 +169,7 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 			return Recorded{}, err
 		}
 	}
-	at := n.s.now().UTC().Truncate(time.Microsecond)
+	at := n.s.moment()
 	for id, permission := range r.ReviewPermissions {
 		if _, err := t.exec(insertPermission, n.org, r.RepoID, r.Number, id, permission, micros(at)); err != nil {
 			return Recorded{}, err

@@ -40,7 +40,7 @@ func (n Tenant) RecordRecovery(ctx context.Context, r Recovery) error {
 		return fmt.Errorf("%w: recovery without its backup, or without who", ErrInvalid)
 	}
 	return n.s.write(ctx, "record a recovery", func(t *txn) error {
-		r.V, r.At = recoveryVersion, n.s.now().UTC().Truncate(time.Microsecond)
+		r.V, r.At = recoveryVersion, n.s.moment()
 		body, err := json.Marshal(r)
 		if err != nil {
 			return err

@@ -39,7 +39,7 @@ func (n Tenant) RecordRegister(ctx context.Context, job Job, body []byte, again 
 		if err := n.s.schedule(t, job, again); err != nil {
 			return err
 		}
-		_, err := n.appendRecord(t, LeafRegister, n.s.now().UTC().Truncate(time.Microsecond), body)
+		_, err := n.appendRecord(t, LeafRegister, n.s.moment(), body)
 		return err
 	})
 }

@@ -96,7 +96,7 @@ func (n Tenant) RecordScope(ctx context.Context, job Job, s Scope, again time.Ti
 		if err != nil {
 			return err
 		}
-		_, err = n.appendRecord(t, LeafScope, n.s.now().UTC().Truncate(time.Microsecond), body)
+		_, err = n.appendRecord(t, LeafScope, n.s.moment(), body)
 		return err
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 )
 
 // maxSealed is how many observations one leaf covers at most.
@@ -102,7 +101,7 @@ func (n Tenant) SealObservations(ctx context.Context) (sealed int, err error) {
 		if err != nil {
 			return err
 		}
-		_, err = appendLeaf(t, n.org, h, LeafObservations, n.s.now().UTC().Truncate(time.Microsecond), salt, body)
+		_, err = appendLeaf(t, n.org, h, LeafObservations, n.s.moment(), salt, body)
 		return err
 	})
 	if err != nil {

@@ -79,14 +79,7 @@ func (n Tenant) Proposals(ctx context.Context, repoID int64, headSHA string) ([]
 
 func (n Tenant) observations(ctx context.Context, query string, repoID int64, key any) ([]Observation, error) {
 	var out []Observation
-	err := n.s.query(ctx, query, []any{n.org, repoID, key}, func(scan func(...any) error) error {
-		o := Observation{OrgID: n.org}
-		var at int64
-		var disposed int
-		if err := scan(&o.Seq, &o.DeliveryID, &o.Event, &o.Action, &at, &o.RepoID, &o.Number, &o.HeadSHA, &o.Body, &disposed); err != nil {
-			return err
-		}
-		o.ReceivedAt, o.Disposed = fromMicros(at), disposed == 1
+	err := n.eachObservation(ctx, query, []any{n.org, repoID, key}, func(o Observation) error {
 		out = append(out, o)
 		return nil
 	})
@@ -94,6 +87,19 @@ func (n Tenant) observations(ctx context.Context, query string, repoID int64, ke
 		return nil, fmt.Errorf("store: list observations of repository %d, %v: %w", repoID, key, err)
 	}
 	return out, nil
+}
+
+func (n Tenant) eachObservation(ctx context.Context, query string, args []any, each func(Observation) error) error {
+	return n.s.query(ctx, query, args, func(scan func(...any) error) error {
+		o := Observation{OrgID: n.org}
+		var at int64
+		var disposed int
+		if err := scan(&o.Seq, &o.DeliveryID, &o.Event, &o.Action, &at, &o.RepoID, &o.Number, &o.HeadSHA, &o.Body, &disposed); err != nil {
+			return err
+		}
+		o.ReceivedAt, o.Disposed = fromMicros(at), disposed == 1
+		return each(o)
+	})
 }
 
 const selectPermissions = `SELECT review_id, permission FROM review_permissions

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/countersign/countersign/ledger"
 )
@@ -174,7 +173,7 @@ func (n Tenant) handOver(t *txn, h logHead, terms []term, old *ledger.Key) error
 	if err != nil {
 		return err
 	}
-	if _, err := n.appendRecord(t, LeafKeyRotation, n.s.now().UTC().Truncate(time.Microsecond), body); err != nil {
+	if _, err := n.appendRecord(t, LeafKeyRotation, n.s.moment(), body); err != nil {
 		return err
 	}
 	_, err = t.exec(insertTerm, n.org, next.leaf, next.origin, next.public)
@@ -191,11 +190,7 @@ type LogKey struct {
 // LogKeys returns the keys that ever signed the log's checkpoints, oldest first, and what the log was
 // called then. ErrNotFound if there is no log.
 func (n Tenant) LogKeys(ctx context.Context) ([]LogKey, error) {
-	h, err := n.head(ctx)
-	var terms []term
-	if err == nil {
-		err = n.s.query(ctx, selectTerms, []any{n.org}, scanTerm(&terms))
-	}
+	h, terms, err := n.named(ctx)
 	if err == nil && n.s.signer == nil {
 		err = ErrNoSigner
 	}
