@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,13 +29,10 @@ type disposalBody struct {
 	Before       time.Time        `json:"before"` // zero: whenever
 	Records      int64            `json:"records"`
 	Kinds        map[string]int64 `json:"kinds"`
-	Leaves       []run            `json:"leaves"` // whose bodies are gone
+	Leaves       []ledger.Run     `json:"leaves"` // whose bodies are gone
 	Observations int64            `json:"observations"`
 	Deliveries   int64            `json:"deliveries"`
 }
-
-// run is a range of leaves, the first and the last.
-type run [2]int64
 
 // certificate is a disposal that is on record.
 type certificate struct {
@@ -51,19 +47,13 @@ type certificate struct {
 // disposals are what is gone of a log, and what says so.
 type disposals struct {
 	certificates []certificate
-	covers       []cover // in order
+	covers       ledger.Covers // a certificate's number is its place in the list
 	gone         []ledger.Leaf
 	kept         []int64 // leaves of the records that are there
 	decided      []int64 // leaves of the decisions of the period
 	// records are how many records are gone that may say something of the period, and decisions how
 	// many of its decisions.
 	records, decisions int
-}
-
-// cover is a range of leaves that a certificate covers.
-type cover struct {
-	run
-	certificate int // its place in the list
 }
 
 // certificateOf takes the record of a disposal.
@@ -77,8 +67,8 @@ func (d *disposals) certificateOf(l ledger.Leaf, body []byte) error {
 		if r[0] < 0 || r[1] < r[0] || r[1] >= l.Seq {
 			return fmt.Errorf("leaf %d says that leaves %d to %d were disposed of, which are none before it", l.Seq, r[0], r[1])
 		}
-		records += r[1] - r[0] + 1
-		d.covers = append(d.covers, cover{r, len(d.certificates)})
+		records += r.Len()
+		d.covers = append(d.covers, ledger.Cover{Run: r, Certificate: int64(len(d.certificates))})
 	}
 	if records != c.Records {
 		return fmt.Errorf("leaf %d counts %d records that were disposed of, and names %d", l.Seq, c.Records, records)
@@ -89,19 +79,11 @@ func (d *disposals) certificateOf(l ledger.Leaf, body []byte) error {
 
 // by is the certificate that covers a leaf; nil: none does.
 func (d *disposals) by(leaf int64) *certificate {
-	i, ok := slices.BinarySearchFunc(d.covers, leaf, func(c cover, leaf int64) int {
-		switch {
-		case c.run[1] < leaf:
-			return -1
-		case c.run[0] > leaf:
-			return 1
-		}
-		return 0
-	})
+	c, ok := d.covers.Find(leaf)
 	if !ok {
 		return nil
 	}
-	return &d.certificates[d.covers[i].certificate]
+	return &d.certificates[c.Certificate]
 }
 
 // errNotCertified: a record is missing, and nothing says that it was disposed of.
@@ -110,11 +92,8 @@ var errNotCertified = errors.New("no certificate of a disposal covers it")
 // settle compares what is gone with what the certificates say, when all records were taken: a record
 // is missing exactly where one says so.
 func (d *disposals) settle(q Query) error {
-	slices.SortFunc(d.covers, func(a, b cover) int { return cmp.Compare(a.run[0], b.run[0]) })
-	for i := 1; i < len(d.covers); i++ {
-		if a, b := d.covers[i-1], d.covers[i]; a.run[1] >= b.run[0] {
-			return fmt.Errorf("leaf %d was disposed of twice", b.run[0])
-		}
+	if both := d.covers.Sort(); both != nil {
+		return fmt.Errorf("leaf %d was disposed of twice", both[1].Run[0])
 	}
 	for _, leaf := range d.kept {
 		if c := d.by(leaf); c != nil {
@@ -170,7 +149,7 @@ func disposalsTable(list []certificate, q Query) table {
 		if c.records+c.decisions == 0 && !q.during(c.at) {
 			continue
 		}
-		t.rows = append(t.rows, []string{number64(c.leaf), moment(c.at), c.Reason, c.Why, c.who(), moment(c.Before), kindsText(c.Kinds), runsText(c.Leaves),
+		t.rows = append(t.rows, []string{number64(c.leaf), moment(c.at), c.Reason, c.Why, c.who(), moment(c.Before), kindsText(c.Kinds), ledger.RunsText(c.Leaves),
 			orNone(c.Observations), orNone(c.Deliveries), strconv.Itoa(c.records), strconv.Itoa(c.decisions)})
 	}
 	return t
@@ -191,18 +170,6 @@ func kindsText(kinds map[string]int64) string {
 	var out []string
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		out = append(out, fmt.Sprintf("%s: %d", kind, kinds[kind]))
-	}
-	return strings.Join(out, ", ")
-}
-
-func runsText(runs []run) string {
-	var out []string
-	for _, r := range runs {
-		if r[0] == r[1] {
-			out = append(out, number64(r[0]))
-		} else {
-			out = append(out, fmt.Sprintf("%d to %d", r[0], r[1]))
-		}
 	}
 	return strings.Join(out, ", ")
 }

@@ -20,11 +20,11 @@ const (
 // stands compares a checkpoint of the log with its leaves. Public is the key of the log that signed
 // it; empty: a witness did. The error says what is wrong with the log.
 func (v *verifier) stands(c ledger.Checkpoint, public string) (standing, error) {
-	ended, is := v.lineage.ended(c.Origin), v.lineage.termAt(c.Size)
-	rightly := is.origin == c.Origin && (public == "" || public == is.public)
+	ended, is := v.lineage.ended(c.Origin), v.lineage.terms.At(c.Size)
+	rightly := is.Origin == c.Origin && (public == "" || public == is.Public)
 	switch {
 	case ended == nil && !rightly:
-		return begins, fmt.Errorf("it signs %d leaves as %s by the key %s, and the log was %s with the key %s then: a key was used when it was not the log's", c.Size, c.Origin, public, is.origin, is.public)
+		return begins, fmt.Errorf("it signs %d leaves as %s by the key %s, and the log was %s with the key %s then: a key was used when it was not the log's", c.Size, c.Origin, public, is.Origin, is.Public)
 	case c.Size > v.contents.tree.Size() && ended == nil:
 		return beyond, nil
 	case c.Size > v.contents.tree.Size():
@@ -45,7 +45,7 @@ func (v *verifier) stands(c ledger.Checkpoint, public string) (standing, error) 
 // inLost compares a checkpoint under a name that ended, which the log does not begin with, with what
 // the log says was known of that name.
 func (v *verifier) inLost(c ledger.Checkpoint, ended *turn) (standing, error) {
-	known, _, err := open(v.lineage.terms, []byte(ended.restored.LastCheckpoint), c.Origin)
+	known, _, err := v.lineage.terms.Open([]byte(ended.restored.LastCheckpoint), c.Origin)
 	switch {
 	case err != nil:
 		return lost, err
@@ -75,11 +75,11 @@ func (v *verifier) beginsWith() error {
 		return nil
 	}
 	for _, kept := range v.trust.Checkpoints {
-		c, by, err := open(v.lineage.terms, kept.Signed, "")
+		c, by, err := v.lineage.terms.Open(kept.Signed, "")
 		if err != nil {
 			return broken("", "%s is not a checkpoint of this log: %v", kept.Name, err)
 		}
-		switch stands, err := v.stands(c, by.public); {
+		switch stands, err := v.stands(c, by.Public); {
 		case err != nil:
 			return broken(fileLeaves, "%s: %v", kept.Name, err)
 		case stands == beyond:
@@ -113,7 +113,7 @@ func (v *verifier) anchors() error {
 	a := &Anchored{}
 	v.report.Anchored = a
 	for _, kept := range v.trust.Anchors {
-		c, by, err := open(v.lineage.terms, kept.Signed, "")
+		c, by, err := v.lineage.terms.Open(kept.Signed, "")
 		if err != nil {
 			origin, size := nameAndSize(kept.Signed)
 			if !v.lineage.called(origin) {
@@ -126,7 +126,7 @@ func (v *verifier) anchors() error {
 			}
 			return broken("", "%s has the name of this log, and is no checkpoint of it: %v", kept.Name, err)
 		}
-		switch stands, err := v.stands(c, by.public); {
+		switch stands, err := v.stands(c, by.Public); {
 		case err != nil:
 			return broken(fileLeaves, "%s: %v", kept.Name, err)
 		case stands == beyond:

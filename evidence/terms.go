@@ -11,12 +11,6 @@ import (
 	"github.com/countersign/countersign/ledger"
 )
 
-// term is a part of a log whose checkpoints have one name and one key.
-type term struct {
-	leaf           int64 // that began it; -1: the first
-	origin, public string
-}
-
 // turn is a leaf that begins a term: with another key, or with another name after an old copy of
 // the database was restored. One of both is set.
 type turn struct {
@@ -62,35 +56,35 @@ func turnOf(l ledger.Leaf, body []byte) (turn, error) {
 }
 
 // before is the term that a turn ended, when is is the one that it began.
-func (t turn) before(is term) (term, error) {
+func (t turn) before(is ledger.Term) (ledger.Term, error) {
 	if h := t.handover; h != nil {
-		if h.Origin != is.origin || h.New != is.public || h.Size != t.leaf {
-			return term{}, fmt.Errorf("leaf %d does not hand the log %s over to the key %s", t.leaf, is.origin, is.public)
+		if h.Origin != is.Origin || h.New != is.Public || h.Size != t.leaf {
+			return ledger.Term{}, fmt.Errorf("leaf %d does not hand the log %s over to the key %s", t.leaf, is.Origin, is.Public)
 		}
-		return term{origin: h.Origin, public: h.Old}, nil
+		return ledger.Term{Origin: h.Origin, Public: h.Old}, nil
 	}
-	if r := t.restored; r.Origin != is.origin || r.Size != t.leaf || r.Before == r.Origin {
-		return term{}, fmt.Errorf("leaf %d does not let the log go on as %s", t.leaf, is.origin)
+	if r := t.restored; r.Origin != is.Origin || r.Size != t.leaf || r.Before == r.Origin {
+		return ledger.Term{}, fmt.Errorf("leaf %d does not let the log go on as %s", t.leaf, is.Origin)
 	}
-	return term{origin: t.restored.Before, public: is.public}, nil
+	return ledger.Term{Origin: t.restored.Before, Public: is.Public}, nil
 }
 
 // lineage is which names and keys a log had, one after another, oldest first.
 type lineage struct {
-	terms []term
+	terms ledger.Terms
 	turns []turn // terms[i+1] begins with turns[i]
 }
 
 // lineageOf follows the turns back from the name and the key that the log has now.
 func lineageOf(turns []turn, origin, public string) (lineage, error) {
-	l := lineage{terms: []term{{-1, origin, public}}, turns: turns}
+	l := lineage{terms: ledger.Terms{{Leaf: -1, Origin: origin, Public: public}}, turns: turns}
 	for _, t := range slices.Backward(turns) {
 		is := &l.terms[len(l.terms)-1]
 		was, err := t.before(*is)
 		if err != nil {
 			return l, err
 		}
-		is.leaf, was.leaf = t.leaf, -1
+		is.Leaf, was.Leaf = t.leaf, -1
 		l.terms = append(l.terms, was)
 	}
 	slices.Reverse(l.terms)
@@ -107,50 +101,21 @@ func (l lineage) checkLast(i int, t turn) error {
 	if t.restored == nil {
 		return nil
 	}
-	known, _, err := open(l.terms[:i+1], []byte(t.restored.LastCheckpoint), t.restored.Before)
+	known, _, err := l.terms[:i+1].Open([]byte(t.restored.LastCheckpoint), t.restored.Before)
 	if err != nil || known.Size != t.restored.LastSize {
 		return fmt.Errorf("leaf %d: the last checkpoint under the name before it, of %d leaves, does not hold: %v", t.leaf, t.restored.LastSize, err)
 	}
 	return nil
 }
 
-// open reads a checkpoint by the terms that had this name, or any if it is empty, and says by which.
-func open(terms []term, signed []byte, origin string) (c ledger.Checkpoint, by term, err error) {
-	err = ledger.ErrCheckpoint
-	for _, m := range slices.Backward(terms) {
-		if origin != "" && m.origin != origin {
-			continue
-		}
-		verifier, wrong := ledger.ParseVerifier(m.public)
-		if wrong != nil {
-			return c, m, wrong
-		}
-		if c, err = ledger.ParseCheckpoint(signed, m.origin, verifier); err == nil {
-			return c, m, nil
-		}
-	}
-	return c, by, err
-}
-
-// termAt is the term of a checkpoint of size leaves.
-func (l lineage) termAt(size int64) term {
-	out := l.terms[0]
-	for _, m := range l.terms {
-		if m.leaf < size {
-			out = m
-		}
-	}
-	return out
-}
-
 // had says whether the log ever had a key.
 func (l lineage) had(public string) bool {
-	return slices.ContainsFunc(l.terms, func(m term) bool { return m.public == public })
+	return slices.ContainsFunc(l.terms, func(m ledger.Term) bool { return m.Public == public })
 }
 
 // called says whether the log ever had a name.
 func (l lineage) called(origin string) bool {
-	return slices.ContainsFunc(l.terms, func(m term) bool { return m.origin == origin })
+	return slices.ContainsFunc(l.terms, func(m ledger.Term) bool { return m.Origin == origin })
 }
 
 // ended is the turn that ended a name of the log; nil: it has the name still, or never had it.

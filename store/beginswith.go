@@ -28,7 +28,7 @@ func (n Tenant) BeginsWith(ctx context.Context, signed []byte) (size int64, err 
 	if len(terms) == 0 {
 		c, err = ledger.ParseCheckpoint(signed, h.origin, n.s.verifiers...)
 	} else {
-		c, err = openLast(signed, terms, nameOf(h, terms))
+		c, _, err = terms.Open(signed, nameOf(h, terms))
 	}
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
@@ -44,16 +44,16 @@ func (n Tenant) BeginsWith(ctx context.Context, signed []byte) (size int64, err 
 
 // named reads what the log is called. The terms are read after the head: one that begins in between
 // leaves the name before in force for what the head has.
-func (n Tenant) named(ctx context.Context) (h logHead, terms []term, err error) {
+func (n Tenant) named(ctx context.Context) (h logHead, terms ledger.Terms, err error) {
 	if h, err = n.head(ctx); err == nil {
 		err = n.s.query(ctx, selectTerms, []any{n.org}, scanTerm(&terms))
 	}
 	return h, terms, err
 }
 
-func nameOf(h logHead, terms []term) string {
+func nameOf(h logHead, terms ledger.Terms) string {
 	if len(terms) == 0 {
 		return h.origin
 	}
-	return terms[len(terms)-1].origin
+	return terms[len(terms)-1].Origin
 }

@@ -1,11 +1,9 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
-	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -17,62 +15,35 @@ var emptySHA256 = hexSHA256(nil)
 
 // certified is what the records of disposals say, as the check of a log needs it.
 type certified struct {
-	leaves, seqs covered
+	leaves, seqs ledger.Covers              // a certificate's number is that of its leaf
 	kinds        map[int64]map[string]int64 // bodies found missing, by the certificate and their kind
 	read         int64                      // certificates that were read are those of leaves below
 }
 
-// cover is a range that a certificate covers.
-type cover struct {
-	run         Run
-	certificate int64 // its leaf
-}
-
-// covered are ranges in order.
-type covered []cover
-
-func (c covered) find(i int64) (cover, bool) {
-	at, ok := slices.BinarySearchFunc(c, i, func(c cover, i int64) int {
-		switch {
-		case c.run[1] < i:
-			return -1
-		case c.run[0] > i:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
-		return cover{}, false
-	}
-	return c[at], true
-}
-
-// add adds ranges. Nothing is disposed of twice.
-func (c *covered) add(more []cover) error {
+// covered adds ranges to those that are known. Nothing is disposed of twice.
+func covered(known, more ledger.Covers) (ledger.Covers, error) {
 	for _, m := range more {
-		if m.run[0] < 0 || m.run[1] < m.run[0] {
-			return bad(m.certificate, "leaf %d: it says that %d to %d was disposed of, which is no range", m.certificate, m.run[0], m.run[1])
+		if m.Run[0] < 0 || m.Run[1] < m.Run[0] {
+			return known, bad(m.Certificate, "leaf %d: it says that %d to %d was disposed of, which is no range", m.Certificate, m.Run[0], m.Run[1])
 		}
 	}
-	*c = append(*c, more...)
-	slices.SortFunc(*c, func(a, b cover) int { return cmp.Compare(a.run[0], b.run[0]) })
-	for i := 1; i < len(*c); i++ {
-		if a, b := (*c)[i-1], (*c)[i]; a.run[1] >= b.run[0] {
-			return bad(max(a.certificate, b.certificate), "leaves %d and %d both say that %d was disposed of", a.certificate, b.certificate, b.run[0])
-		}
+	all := append(known, more...)
+	if both := all.Sort(); both != nil {
+		a, b := both[0], both[1]
+		return all, bad(max(a.Certificate, b.Certificate), "leaves %d and %d both say that %d was disposed of", a.Certificate, b.Certificate, b.Run[0])
 	}
-	return nil
+	return all, nil
 }
 
-func leavesOf(c *certified) covered { return c.leaves }
-func seqsOf(c *certified) covered   { return c.seqs }
+func leavesOf(c *certified) ledger.Covers { return c.leaves }
+func seqsOf(c *certified) ledger.Covers   { return c.seqs }
 
 const selectDisposals = `SELECT leaf_index, body FROM log_leaves WHERE org_id = $1 AND kind = 'disposal' AND leaf_index >= $2 ORDER BY leaf_index`
 
 // readCertified reads what was disposed of until now. That the records are those of their leaves is
 // checked when the check comes to them.
 func (c *checker) readCertified(ctx context.Context) error {
-	var leaves, seqs []cover
+	var leaves, seqs ledger.Covers
 	if c.certified.kinds == nil {
 		c.certified.kinds = map[int64]map[string]int64{}
 	}
@@ -87,34 +58,34 @@ func (c *checker) readCertified(ctx context.Context) error {
 			return bad(index, "leaf %d: its body is no record of a disposal", index)
 		}
 		for _, r := range d.Leaves {
-			leaves = append(leaves, cover{r, index})
+			leaves = append(leaves, ledger.Cover{Run: r, Certificate: index})
 		}
 		for _, r := range d.Seqs {
-			seqs = append(seqs, cover{r, index})
+			seqs = append(seqs, ledger.Cover{Run: r, Certificate: index})
 		}
 		c.certified.read = index + 1
 		return nil
 	})
 	if err == nil {
-		err = c.certified.leaves.add(leaves)
+		c.certified.leaves, err = covered(c.certified.leaves, leaves)
 	}
 	if err == nil {
-		err = c.certified.seqs.add(seqs)
+		c.certified.seqs, err = covered(c.certified.seqs, seqs)
 	}
 	return err
 }
 
 // find finds what covers a leaf or an observation. One that is missing and not covered may have
 // been disposed of after the certificates were read.
-func (c *checker) find(ctx context.Context, of func(*certified) covered, i int64, missing bool) (cover, bool, error) {
-	by, ok := of(&c.certified).find(i)
+func (c *checker) find(ctx context.Context, of func(*certified) ledger.Covers, i int64, missing bool) (ledger.Cover, bool, error) {
+	by, ok := of(&c.certified).Find(i)
 	if ok || !missing {
 		return by, ok, nil
 	}
 	if err := c.readCertified(ctx); err != nil {
 		return by, false, err
 	}
-	by, ok = of(&c.certified).find(i)
+	by, ok = of(&c.certified).Find(i)
 	return by, ok, nil
 }
 
@@ -124,19 +95,19 @@ func (c *checker) checkGone(ctx context.Context, leaf ledger.Leaf) error {
 	switch {
 	case err != nil:
 		return err
-	case !ok || by.certificate <= leaf.Seq || !disposable[leaf.Kind]:
+	case !ok || by.Certificate <= leaf.Seq || !disposable[leaf.Kind]:
 		return bad(leaf.Seq, "leaf %d: its body is missing", leaf.Seq)
 	}
-	if c.certified.kinds[by.certificate] == nil {
-		c.certified.kinds[by.certificate] = map[string]int64{}
+	if c.certified.kinds[by.Certificate] == nil {
+		c.certified.kinds[by.Certificate] = map[string]int64{}
 	}
-	c.certified.kinds[by.certificate][leaf.Kind]++
+	c.certified.kinds[by.Certificate][leaf.Kind]++
 	c.report.Disposed[leaf.Kind]++
 	c.gone[leaf.Seq] = leaf.Kind
 	switch {
 	case leaf.Kind == LeafObservations:
 		c.unsealed++
-	case leaf.Kind == LeafDecision && by.certificate >= c.head.size:
+	case leaf.Kind == LeafDecision && by.Certificate >= c.head.size:
 		c.decisions++ // it was there when they were counted
 	case leaf.Kind == LeafDecision:
 		return c.checkNoDecision(ctx, leaf.Seq)
@@ -168,10 +139,10 @@ func (c *checker) checkDisposal(leaf ledger.Leaf, body []byte) error {
 	}
 	var leaves, seqs int64
 	for _, r := range d.Leaves {
-		leaves += r.len()
+		leaves += r.Len()
 	}
 	for _, r := range d.Seqs {
-		seqs += r.len()
+		seqs += r.Len()
 	}
 	if leaves != d.Records || seqs != d.Observations || !maps.Equal(d.Kinds, c.certified.kinds[leaf.Seq]) {
 		return bad(leaf.Seq, "leaf %d: it counts other records than are missing by it", leaf.Seq)
@@ -181,7 +152,7 @@ func (c *checker) checkDisposal(leaf ledger.Leaf, body []byte) error {
 
 // checkSigned checks that the key of the term signed a certificate: others may write to the database.
 func (c *checker) checkSigned(leaf ledger.Leaf, d Disposal) error {
-	m := term{origin: c.head.origin}
+	m := ledger.Term{Origin: c.head.origin}
 	if len(c.terms) > 0 {
 		m = c.terms[c.term]
 	}
@@ -190,13 +161,13 @@ func (c *checker) checkSigned(leaf ledger.Leaf, d Disposal) error {
 		return ErrNoSigner
 	}
 	if c.handedOver() {
-		v, err := ledger.ParseVerifier(m.public)
+		v, err := ledger.ParseVerifier(m.Public)
 		if err != nil {
 			return bad(leaf.Seq, "leaf %d: %v", leaf.Seq, err)
 		}
 		verifiers = []note.Verifier{v}
 	}
-	what, err := d.toSign(m.origin, leaf.Seq)
+	what, err := d.toSign(m.Origin, leaf.Seq)
 	if err != nil {
 		return err
 	}
@@ -232,7 +203,7 @@ func (c *checker) checkUnsealed(ctx context.Context, to, index int64) error {
 		if !ok {
 			return bad(index, "what observation %d said is missing", seq)
 		}
-		seq = by.run[1] + 1
+		seq = by.Run[1] + 1
 	}
 	c.report.DisposedObservations += gone
 	c.sealed, c.unsealed = to, 0

@@ -102,7 +102,7 @@ type checker struct {
 	sealed      int64              // seq of the last observation that a leaf covered
 	known       map[string]bool    // policies and catalogues that were checked
 	newest      newestRows         // not yet found
-	terms       []term             // all of them
+	terms       ledger.Terms       // all of them
 	term        int                // the one that was reached
 	trusted     bool               // a key that is to be believed signed a handover
 	certified   certified          // what was disposed of
@@ -345,8 +345,8 @@ func (c *checker) checkRecord(ctx context.Context, leaf ledger.Leaf, l storedLea
 	if l.body == nil {
 		return c.checkGone(ctx, leaf)
 	}
-	if by, ok := c.certified.leaves.find(l.index); ok && by.certificate < c.head.size {
-		return bad(l.index, "leaf %d: leaf %d says that its body was disposed of, and it is there", l.index, by.certificate)
+	if by, ok := c.certified.leaves.Find(l.index); ok && by.Certificate < c.head.size {
+		return bad(l.index, "leaf %d: leaf %d says that its body was disposed of, and it is there", l.index, by.Certificate)
 	}
 	if len(l.salt) != ledger.SaltSize {
 		return bad(l.index, "leaf %d: its salt is missing", l.index)
@@ -477,8 +477,8 @@ func (c *checker) checkObservation(ctx context.Context, leaf int64, row storedOb
 		return err
 	case row.disposed && !covered:
 		return bad(leaf, "leaf %d: what observation %d said is missing", leaf, row.Seq)
-	case !row.disposed && covered && by.certificate < c.head.size:
-		return bad(leaf, "leaf %d: leaf %d says that observation %d was disposed of, and it is there", leaf, by.certificate, row.Seq)
+	case !row.disposed && covered && by.Certificate < c.head.size:
+		return bad(leaf, "leaf %d: leaf %d says that observation %d was disposed of, and it is there", leaf, by.Certificate, row.Seq)
 	case row.disposed:
 		c.report.DisposedObservations++
 		if row.BodySHA256 != emptySHA256 {

@@ -153,7 +153,7 @@ func (c *checker) checkMissing(ctx context.Context) error {
 		}
 	}
 	for what, leaf := range c.newest {
-		if by, ok := c.certified.leaves.find(leaf); ok && by.certificate >= c.head.size {
+		if by, ok := c.certified.leaves.Find(leaf); ok && by.Certificate >= c.head.size {
 			continue
 		}
 		if first == "" || cmp.Or(cmp.Compare(leaf, c.newest[first]), cmp.Compare(what, first)) < 0 {

@@ -53,8 +53,8 @@ func (n Tenant) originOf(t *txn, size int64) (origin string, present bool, err e
 	if err != nil || len(terms) == 0 {
 		return h.origin, true, err
 	}
-	origin = termOf(terms, size).origin
-	return origin, origin == terms[len(terms)-1].origin, nil
+	origin = terms.At(size).Origin
+	return origin, origin == terms[len(terms)-1].Origin, nil
 }
 
 // contradicted returns ErrFork if somebody knows a log of this name that ours does not extend.

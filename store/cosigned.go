@@ -64,13 +64,13 @@ func (n Tenant) Cosigned(ctx context.Context, size int64) ([]Cosigned, error) {
 
 // lastUnderName is the largest size of a checkpoint that has the name which one of size leaves has.
 func (n Tenant) lastUnderName(ctx context.Context, size int64) (int64, error) {
-	var terms []term
+	var terms ledger.Terms
 	if err := n.s.query(ctx, selectTerms, []any{n.org}, scanTerm(&terms)); err != nil {
 		return 0, err
 	}
 	for _, m := range terms {
-		if m.leaf >= size && m.origin != termOf(terms, size).origin {
-			return m.leaf, nil
+		if m.Leaf >= size && m.Origin != terms.At(size).Origin {
+			return m.Leaf, nil
 		}
 	}
 	return math.MaxInt64, nil

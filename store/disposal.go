@@ -19,11 +19,6 @@ const (
 	ReasonPerson      = "person"      // somebody asked for the erasure of their data
 )
 
-// Run is a range of numbers, the first and the last.
-type Run [2]int64
-
-func (r Run) len() int64 { return r[1] - r[0] + 1 }
-
 // Disposal certifies what was disposed of: it is written in the transaction that does it. It is
 // the body of its leaf. Bodies and salts go, the leaves stay: what was in them cannot be known any
 // more, that they were there can.
@@ -42,10 +37,10 @@ type Disposal struct {
 	// which leaves are theirs.
 	Records int64            `json:"records,omitempty"`
 	Kinds   map[string]int64 `json:"kinds,omitempty"`
-	Leaves  []Run            `json:"leaves,omitempty"`
+	Leaves  []ledger.Run     `json:"leaves,omitempty"`
 	// Observations is how many observations' bodies, and Seqs which they were.
-	Observations int64 `json:"observations,omitempty"`
-	Seqs         []Run `json:"seqs,omitempty"`
+	Observations int64        `json:"observations,omitempty"`
+	Seqs         []ledger.Run `json:"seqs,omitempty"`
 	// Deliveries is how many payloads of deliveries, and ReceivedFrom and ReceivedTo when the oldest
 	// and the newest of them were received. Their digests stay.
 	Deliveries   int64     `json:"deliveries,omitempty"`
@@ -71,12 +66,12 @@ var disposable = map[string]bool{
 }
 
 // addTo adds a number, larger than those before, to runs.
-func addTo(runs []Run, i int64) []Run {
+func addTo(runs []ledger.Run, i int64) []ledger.Run {
 	if last := len(runs) - 1; last >= 0 && runs[last][1] == i-1 {
 		runs[last][1] = i
 		return runs
 	}
-	return append(runs, Run{i, i})
+	return append(runs, ledger.Run{i, i})
 }
 
 func (d *Disposal) empty() bool { return d.Records == 0 && d.Observations == 0 && d.Deliveries == 0 }
@@ -124,7 +119,7 @@ func (n Tenant) signDisposal(t *txn, d *Disposal) error {
 	if err != nil {
 		return err
 	}
-	what, err := d.toSign(m.origin, h.size)
+	what, err := d.toSign(m.Origin, h.size)
 	if err != nil {
 		return err
 	}

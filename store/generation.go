@@ -72,7 +72,7 @@ func (n Tenant) BeginGeneration(ctx context.Context, last []byte) (g Generation,
 		if err != nil {
 			return err
 		}
-		checkpoint, err := openLast(last, append(terms, was), was.origin)
+		checkpoint, _, err := append(terms, was).Open(last, was.Origin)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
@@ -95,7 +95,7 @@ WHERE org_id = $1 AND kind = 'publish' AND wanted_gen > done_gen AND lease = ''`
 
 // beginGeneration appends the leaf. Signed is the size of the newest checkpoint of the copy: it is not
 // known which leaves after that were recorded before the copy was made, and which afterwards.
-func (n Tenant) beginGeneration(t *txn, h logHead, terms []term, was term, known ledger.Checkpoint, last []byte, signed int64) (Generation, error) {
+func (n Tenant) beginGeneration(t *txn, h logHead, terms ledger.Terms, was ledger.Term, known ledger.Checkpoint, last []byte, signed int64) (Generation, error) {
 	var raw []byte
 	if err := t.row(selectLeaf, []any{n.org, max(signed, 1) - 1}, &raw); err != nil {
 		return Generation{}, err
@@ -105,15 +105,15 @@ func (n Tenant) beginGeneration(t *txn, h logHead, terms []term, was term, known
 		return Generation{}, err
 	}
 	if len(terms) == 0 {
-		terms = []term{was}
-		if _, err := t.exec(insertTerm, n.org, was.leaf, was.origin, was.public); err != nil {
+		terms = ledger.Terms{was}
+		if _, err := t.exec(insertTerm, n.org, was.Leaf, was.Origin, was.Public); err != nil {
 			return Generation{}, err
 		}
 	}
 	at := n.s.moment()
-	is := term{leaf: h.size, origin: nextOrigin(h.origin, terms), public: was.public}
+	is := ledger.Term{Leaf: h.size, Origin: nextOrigin(h.origin, terms), Public: was.Public}
 	body, err := json.Marshal(generationBody{
-		V: generationBodyVersion, Origin: is.origin, Before: was.origin, LastCheckpoint: string(last), LastSize: known.Size,
+		V: generationBodyVersion, Origin: is.Origin, Before: was.Origin, LastCheckpoint: string(last), LastSize: known.Size,
 		Size: h.size, LostFrom: leaf.RecordedAt, LostTo: at,
 	})
 	if err != nil {
@@ -122,47 +122,32 @@ func (n Tenant) beginGeneration(t *txn, h logHead, terms []term, was term, known
 	if _, err := n.appendRecord(t, LeafGeneration, at, body); err != nil {
 		return Generation{}, err
 	}
-	if _, err := t.exec(insertTerm, n.org, is.leaf, is.origin, is.public); err != nil {
+	if _, err := t.exec(insertTerm, n.org, is.Leaf, is.Origin, is.Public); err != nil {
 		return Generation{}, err
 	}
 	if _, err := t.exec(publishAgain, n.org, micros(at)); err != nil {
 		return Generation{}, err
 	}
 	t.woken = true
-	return Generation{is.leaf, is.origin, known.Size, h.size, leaf.RecordedAt, at}, nil
-}
-
-// openLast reads the newest checkpoint that is known under a name, by any key that ever signed under
-// it: when the copy was made, another key may have signed than does now.
-func openLast(signed []byte, terms []term, origin string) (checkpoint ledger.Checkpoint, err error) {
-	err = ledger.ErrCheckpoint
-	for _, m := range terms {
-		if m.origin != origin {
-			continue
-		}
-		if checkpoint, err = m.open(signed); err == nil {
-			break
-		}
-	}
-	return checkpoint, err
+	return Generation{is.Leaf, is.Origin, known.Size, h.size, leaf.RecordedAt, at}, nil
 }
 
 // nextOrigin is the first name of the log with the number of the generation behind it.
-func nextOrigin(first string, terms []term) string {
+func nextOrigin(first string, terms ledger.Terms) string {
 	names := map[string]bool{}
 	for _, m := range terms {
-		names[m.origin] = true
+		names[m.Origin] = true
 	}
 	return first + "/" + strconv.Itoa(len(names)+1)
 }
 
 // checkGeneration checks the leaf with which a log goes on under another name.
-func (c *checker) checkGeneration(leaf ledger.Leaf, body []byte, was, is term) error {
+func (c *checker) checkGeneration(leaf ledger.Leaf, body []byte, was, is ledger.Term) error {
 	var b generationBody
-	if err := json.Unmarshal(body, &b); err != nil || b.Before != was.origin || b.Origin != is.origin || was.public != is.public || b.Size != leaf.Seq {
+	if err := json.Unmarshal(body, &b); err != nil || b.Before != was.Origin || b.Origin != is.Origin || was.Public != is.Public || b.Size != leaf.Seq {
 		return bad(leaf.Seq, "leaf %d: the log does not go on under another name as is on record", leaf.Seq)
 	}
-	known, err := openLast([]byte(b.LastCheckpoint), c.terms[:c.term], was.origin)
+	known, _, err := c.terms[:c.term].Open([]byte(b.LastCheckpoint), was.Origin)
 	if err == nil && !c.handedOver() {
 		_, err = c.openBy(was, []byte(b.LastCheckpoint))
 	}

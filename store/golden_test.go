@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/policy"
+
+	"github.com/countersign/countersign/ledger"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -46,7 +48,7 @@ func TestBodiesGolden(t *testing.T) {
 		"hold.golden": LegalHold{V: holdVersion, ID: "00000000-0000-4000-8000-000000000000", Step: HoldPlaced, By: Who{User: "root", Host: "h"}, Reason: "why", RepoID: repo,
 			Repository: "acme/app", Until: time.Unix(1763899300, 0).UTC(), At: time.Unix(1763899200, 0).UTC()},
 		"disposal.golden": Disposal{V: disposalVersion, Reason: ReasonRetention, Why: "why", By: Who{User: "root", Host: "h"}, Before: time.Unix(1763899100, 0).UTC(),
-			Records: 3, Kinds: map[string]int64{LeafDecision: 2, LeafDraw: 1}, Leaves: []Run{{0, 1}, {4, 4}}, Observations: 2, Seqs: []Run{{1, 2}}, Deliveries: 1,
+			Records: 3, Kinds: map[string]int64{LeafDecision: 2, LeafDraw: 1}, Leaves: []ledger.Run{{0, 1}, {4, 4}}, Observations: 2, Seqs: []ledger.Run{{1, 2}}, Deliveries: 1,
 			ReceivedFrom: time.Unix(1763899000, 0).UTC(), ReceivedTo: time.Unix(1763899001, 0).UTC(), Blobs: 1, At: time.Unix(1763899200, 0).UTC(), Signed: "countersign disposal/v1\n…"},
 		"access.golden": Access{V: accessVersion, What: AccessExport, By: Who{User: "root", Host: "h", AccountID: 5, Login: "carol"}, Query: json.RawMessage(`{"from":"x"}`), LogSize: 9,
 			ManifestSHA256: digest("a"), DrawLeaf: new(int64), At: time.Unix(1763899200, 0).UTC()},

@@ -234,7 +234,7 @@ func (n Tenant) checkpoint(t *txn) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := n.contradicted(t, m.origin); err != nil {
+	if err := n.contradicted(t, m.Origin); err != nil {
 		return nil, 0, err
 	}
 	newest, err := n.newestCheckpoint(t, h, terms)
@@ -244,7 +244,7 @@ func (n Tenant) checkpoint(t *txn) ([]byte, int64, error) {
 	if newest.size == h.size {
 		return newest.signed, h.size, nil
 	}
-	signed, err := ledger.Checkpoint{Origin: m.origin, Size: h.size, Root: h.root}.Sign(n.s.signer)
+	signed, err := ledger.Checkpoint{Origin: m.Origin, Size: h.size, Root: h.root}.Sign(n.s.signer)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -254,7 +254,7 @@ func (n Tenant) checkpoint(t *txn) ([]byte, int64, error) {
 
 // newestCheckpoint returns the newest checkpoint, of size 0 if there is none, after it saw that the
 // log extends it. ErrFork if it does not, or if the checkpoint is not one of ours.
-func (n Tenant) newestCheckpoint(t *txn, h logHead, terms []term) (storedCheckpoint, error) {
+func (n Tenant) newestCheckpoint(t *txn, h logHead, terms ledger.Terms) (storedCheckpoint, error) {
 	var newest storedCheckpoint
 	err := t.row(selectNewestCheckpoint, []any{n.org}, &newest.signed, &newest.size)
 	if errors.Is(err, sql.ErrNoRows) {

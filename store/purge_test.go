@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/ledger"
 )
 
 const day = 24 * time.Hour
@@ -147,7 +149,7 @@ func TestPurgeDisposesOfWhatIsOldAndNotNeeded(t *testing.T) {
 		t.Errorf("a second purge found %+v, %v", again.Disposal, err)
 	}
 	list := must(n.Disposals(t.Context()))
-	if len(list) != 3 || list[1].Reason != ReasonRetention || !slices.Equal(list[1].Leaves, []Run{{0, 1}, {8, 10}}) || list[1].Kinds[LeafDecision] != 1 {
+	if len(list) != 3 || list[1].Reason != ReasonRetention || !slices.Equal(list[1].Leaves, []ledger.Run{{0, 1}, {8, 10}}) || list[1].Kinds[LeafDecision] != 1 {
 		t.Errorf("certificates: %+v", list)
 	}
 }
@@ -488,7 +490,7 @@ func TestCertificatesAreSigned(t *testing.T) {
 	}))
 	ok(t, s.Close())
 	file := must(os.ReadFile(source))
-	forged := Disposal{V: disposalVersion, Reason: ReasonRetention, Why: "Kept long enough.", Records: 1, Kinds: map[string]int64{LeafDraw: 1}, Leaves: []Run{{open, open}}}
+	forged := Disposal{V: disposalVersion, Reason: ReasonRetention, Why: "Kept long enough.", Records: 1, Kinds: map[string]int64{LeafDraw: 1}, Leaves: []ledger.Run{{open, open}}}
 	for name, sign := range map[string]func(origin string, leaf int64) string{
 		"nobody": func(string, int64) string { return "" },
 		"another key": func(origin string, leaf int64) string {

@@ -26,69 +26,43 @@ type keyRotationBody struct {
 
 const keyRotationBodyVersion = 1
 
-// term is a part of a log whose checkpoints have one name and one key.
-type term struct {
-	leaf           int64 // that began it; -1: the first
-	origin, public string
-}
-
 const (
 	selectTerms = `SELECT leaf_index, origin, public FROM log_terms WHERE org_id = $1 ORDER BY leaf_index`
 	insertTerm  = `INSERT INTO log_terms (org_id, leaf_index, origin, public) VALUES ($1, $2, $3, $4)`
 )
 
-func scanTerm(out *[]term) func(scan func(...any) error) error {
+func scanTerm(out *ledger.Terms) func(scan func(...any) error) error {
 	return func(scan func(...any) error) error {
-		var m term
-		err := scan(&m.leaf, &m.origin, &m.public)
+		var m ledger.Term
+		err := scan(&m.Leaf, &m.Origin, &m.Public)
 		*out = append(*out, m)
 		return err
 	}
 }
 
-func loadTerms(t *txn, org int64) (out []term, err error) {
+func loadTerms(t *txn, org int64) (out ledger.Terms, err error) {
 	err = t.rows(selectTerms, []any{org}, scanTerm(&out))
 	return out, err
 }
 
-// termOf is the term of a checkpoint of size leaves. There must be terms.
-func termOf(terms []term, size int64) term {
-	out := terms[0]
-	for _, m := range terms {
-		if m.leaf < size {
-			out = m
-		}
-	}
-	return out
-}
-
 // openCheckpoint reads a stored checkpoint of size leaves by the key of its term; in a log that
 // has no terms, by any key of the store.
-func (s *Store) openCheckpoint(signed []byte, size int64, origin string, terms []term) (ledger.Checkpoint, error) {
+func (s *Store) openCheckpoint(signed []byte, size int64, origin string, terms ledger.Terms) (ledger.Checkpoint, error) {
 	if len(terms) == 0 {
 		return ledger.ParseCheckpoint(signed, origin, s.verifiers...)
 	}
-	return termOf(terms, size).open(signed)
-}
-
-// open reads a checkpoint by the name and the key of the term.
-func (m term) open(signed []byte) (ledger.Checkpoint, error) {
-	verifier, err := ledger.ParseVerifier(m.public)
-	if err != nil {
-		return ledger.Checkpoint{}, err
-	}
-	return ledger.ParseCheckpoint(signed, m.origin, verifier)
+	return terms.At(size).Open(signed)
 }
 
 // current is the term that the next checkpoint belongs to; ErrOtherKey if the store's key is not
 // the one that signs it.
-func (s *Store) current(h logHead, terms []term) (term, error) {
+func (s *Store) current(h logHead, terms ledger.Terms) (ledger.Term, error) {
 	if len(terms) == 0 {
-		return term{leaf: -1, origin: h.origin, public: s.signer.Public()}, nil
+		return ledger.Term{Leaf: -1, Origin: h.origin, Public: s.signer.Public()}, nil
 	}
 	m := terms[len(terms)-1]
-	if m.public != s.signer.Public() {
-		return term{}, fmt.Errorf("%w: %s", ErrOtherKey, m.public)
+	if m.Public != s.signer.Public() {
+		return ledger.Term{}, fmt.Errorf("%w: %s", ErrOtherKey, m.Public)
 	}
 	return m, nil
 }
@@ -124,9 +98,9 @@ func (n Tenant) ContinueLog(ctx context.Context, old *ledger.Key) (handedOver bo
 }
 
 // lastKey says whether the store's own key signed last, or none did; ErrOtherKey if old did not either.
-func (n Tenant) lastKey(t *txn, h logHead, terms []term, old *ledger.Key) (bool, error) {
+func (n Tenant) lastKey(t *txn, h logHead, terms ledger.Terms, old *ledger.Key) (bool, error) {
 	if len(terms) > 0 {
-		last := terms[len(terms)-1].public
+		last := terms[len(terms)-1].Public
 		if last != n.s.signer.Public() && (old == nil || last != old.Public()) {
 			return false, fmt.Errorf("%w: %s", ErrOtherKey, last)
 		}
@@ -154,18 +128,18 @@ func (n Tenant) lastKey(t *txn, h logHead, terms []term, old *ledger.Key) (bool,
 
 // handOver appends the leaf that hands a log over from old, after a last look that the log is the
 // one that old signed.
-func (n Tenant) handOver(t *txn, h logHead, terms []term, old *ledger.Key) error {
+func (n Tenant) handOver(t *txn, h logHead, terms ledger.Terms, old *ledger.Key) error {
 	if len(terms) == 0 {
-		terms = []term{{leaf: -1, origin: h.origin, public: old.Public()}}
-		if _, err := t.exec(insertTerm, n.org, terms[0].leaf, terms[0].origin, terms[0].public); err != nil {
+		terms = ledger.Terms{{Leaf: -1, Origin: h.origin, Public: old.Public()}}
+		if _, err := t.exec(insertTerm, n.org, terms[0].Leaf, terms[0].Origin, terms[0].Public); err != nil {
 			return err
 		}
 	}
 	if _, err := n.newestCheckpoint(t, h, terms); err != nil {
 		return err
 	}
-	next := term{leaf: h.size, origin: terms[len(terms)-1].origin, public: n.s.signer.Public()}
-	handover, err := ledger.SignHandover(next.origin, h.size, old, n.s.signer)
+	next := ledger.Term{Leaf: h.size, Origin: terms[len(terms)-1].Origin, Public: n.s.signer.Public()}
+	handover, err := ledger.SignHandover(next.Origin, h.size, old, n.s.signer)
 	if err != nil {
 		return err
 	}
@@ -176,7 +150,7 @@ func (n Tenant) handOver(t *txn, h logHead, terms []term, old *ledger.Key) error
 	if _, err := n.appendRecord(t, LeafKeyRotation, n.s.moment(), body); err != nil {
 		return err
 	}
-	_, err = t.exec(insertTerm, n.org, next.leaf, next.origin, next.public)
+	_, err = t.exec(insertTerm, n.org, next.Leaf, next.Origin, next.Public)
 	return err
 }
 
@@ -202,7 +176,7 @@ func (n Tenant) LogKeys(ctx context.Context) ([]LogKey, error) {
 	}
 	var out []LogKey
 	for _, m := range terms {
-		out = append(out, LogKey{m.leaf + 1, m.origin, m.public})
+		out = append(out, LogKey{m.Leaf + 1, m.Origin, m.Public})
 	}
 	return out, nil
 }
@@ -212,7 +186,7 @@ func (c *checker) turn(leaf ledger.Leaf, body []byte) error {
 	if leaf.Kind != LeafKeyRotation && leaf.Kind != LeafGeneration {
 		return nil
 	}
-	if c.term+1 >= len(c.terms) || c.terms[c.term+1].leaf != leaf.Seq {
+	if c.term+1 >= len(c.terms) || c.terms[c.term+1].Leaf != leaf.Seq {
 		return bad(leaf.Seq, "leaf %d: what it begins is not on record", leaf.Seq)
 	}
 	was, is := c.terms[c.term], c.terms[c.term+1]
@@ -224,14 +198,14 @@ func (c *checker) turn(leaf ledger.Leaf, body []byte) error {
 }
 
 // checkHandover checks the leaf with which a log is handed over.
-func (c *checker) checkHandover(leaf ledger.Leaf, body []byte, was, is term) error {
+func (c *checker) checkHandover(leaf ledger.Leaf, body []byte, was, is ledger.Term) error {
 	var b keyRotationBody
 	err := json.Unmarshal(body, &b)
 	var h ledger.Handover
 	if err == nil {
 		h, err = ledger.ParseHandover([]byte(b.Handover))
 	}
-	if want := (ledger.Handover{Origin: was.origin, Size: leaf.Seq, Old: was.public, New: is.public}); err != nil || h != want || is.origin != was.origin {
+	if want := (ledger.Handover{Origin: was.Origin, Size: leaf.Seq, Old: was.Public, New: is.Public}); err != nil || h != want || is.Origin != was.Origin {
 		return bad(leaf.Seq, "leaf %d: it does not hand the log over as is on record: %v", leaf.Seq, err)
 	}
 	c.trusted = c.trusted || ledger.SignedBy([]byte(b.Handover), c.n.s.verifiers...)
@@ -242,7 +216,7 @@ func (c *checker) checkHandover(leaf ledger.Leaf, body []byte, was, is term) err
 // is believed if one of its keys is to be believed, since both keys signed every handover.
 func (c *checker) checkTerms() error {
 	if len(c.terms) > 0 && c.term+1 < len(c.terms) {
-		return bad(c.head.size, "a term of the log is said to begin with leaf %d, which does not begin one", c.terms[c.term+1].leaf)
+		return bad(c.head.size, "a term of the log is said to begin with leaf %d, which does not begin one", c.terms[c.term+1].Leaf)
 	}
 	if c.handedOver() && !c.trusted {
 		return bad(c.head.size, "none of the keys that the log was handed over to and from is the one that is to be believed")
@@ -253,38 +227,38 @@ func (c *checker) checkTerms() error {
 // handedOver says whether the log had more than one key. If it had one, what is on record of it is
 // not taken for it: checkpoints are held to the keys that are to be believed.
 func (c *checker) handedOver() bool {
-	return slices.ContainsFunc(c.terms, func(m term) bool { return m.public != c.terms[0].public })
+	return slices.ContainsFunc(c.terms, func(m ledger.Term) bool { return m.Public != c.terms[0].Public })
 }
 
 func (c *checker) openCheckpoint(p storedCheckpoint) (ledger.Checkpoint, error) {
-	m := term{origin: c.head.origin}
+	m := ledger.Term{Origin: c.head.origin}
 	if len(c.terms) > 0 {
-		m = termOf(c.terms, p.size)
+		m = c.terms.At(p.size)
 	}
 	return c.openBy(m, p.signed)
 }
 
 // openBy reads a checkpoint of a term. What is on record of its key must hold as well.
-func (c *checker) openBy(m term, signed []byte) (ledger.Checkpoint, error) {
+func (c *checker) openBy(m ledger.Term, signed []byte) (ledger.Checkpoint, error) {
 	if !c.handedOver() {
-		checkpoint, err := ledger.ParseCheckpoint(signed, m.origin, c.n.s.verifiers...)
-		if err != nil || m.public == "" {
+		checkpoint, err := ledger.ParseCheckpoint(signed, m.Origin, c.n.s.verifiers...)
+		if err != nil || m.Public == "" {
 			return checkpoint, err
 		}
 	}
-	return m.open(signed)
+	return m.Open(signed)
 }
 
 // readTerms reads the terms that the log had when its head was read.
 func (c *checker) readTerms(ctx context.Context) error {
 	err := c.n.s.query(ctx, selectTerms, []any{c.n.org}, scanTerm(&c.terms))
 	for i, m := range c.terms {
-		if m.leaf >= c.head.size {
+		if m.Leaf >= c.head.size {
 			c.terms = c.terms[:i]
 			break
 		}
 	}
-	if err == nil && len(c.terms) > 0 && (c.terms[0].leaf != -1 || c.terms[0].origin != c.head.origin) {
+	if err == nil && len(c.terms) > 0 && (c.terms[0].Leaf != -1 || c.terms[0].Origin != c.head.origin) {
 		return bad(0, "the first term of the log is missing or was changed")
 	}
 	return err

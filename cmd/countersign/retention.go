@@ -190,19 +190,11 @@ func printCertificate(ctx context.Context, n store.Tenant, org store.OrgRow, ind
 	return nil
 }
 
-func printRuns(w io.Writer, what string, runs []store.Run) {
+func printRuns(w io.Writer, what string, runs []ledger.Run) {
 	if len(runs) == 0 {
 		return
 	}
-	var out []string
-	for _, r := range runs {
-		if r[0] == r[1] {
-			out = append(out, strconv.FormatInt(r[0], 10))
-			continue
-		}
-		out = append(out, fmt.Sprintf("%d to %d", r[0], r[1]))
-	}
-	fmt.Fprintf(w, "%s: %s\n", what, strings.Join(out, ", "))
+	fmt.Fprintf(w, "%s: %s\n", what, ledger.RunsText(runs))
 }
 
 func runHold(ctx context.Context, args []string, env environment) error {
