@@ -200,6 +200,7 @@ type findings struct {
 	together     map[int64]int         // changes, by the leaf of the update that brought them
 	tallies      map[string]*ruleTally // by rule; nil: not counted yet
 	walked       *walked               // nil: not walked yet
+	matrix       *controls             // nil: not tested yet
 	recorded     recordedDecisions
 }
 

@@ -81,11 +81,15 @@ func controlNotes() []string {
 	}
 }
 
-func (f *findings) controls() (c controls, err error) {
-	c = controls{V: 1, Organisation: f.organisation, From: f.query.From, To: f.query.To, Notes: append(controlNotes(), registerNote(f.register))}
+// controls tests for all criteria, once: four documents say what came of it. None of them changes it.
+func (f *findings) controls() (*controls, error) {
+	if f.matrix != nil {
+		return f.matrix, nil
+	}
+	c := &controls{V: 1, Organisation: f.organisation, From: f.query.From, To: f.query.To, Notes: append(controlNotes(), registerNote(f.register))}
 	criteria, err := f.criteria()
 	if err != nil {
-		return c, err
+		return nil, err
 	}
 	for _, m := range criteria {
 		m.Tests, m.Documents = []testResult{}, documentsFor(f.register, m.ID, f.query)
@@ -95,7 +99,7 @@ func (f *findings) controls() (c controls, err error) {
 				r.Asks = policy.RuleInWords(t.id)
 			}
 			if r.tested, err = t.run(f); err != nil {
-				return c, err
+				return nil, err
 			}
 			if r.Items == nil {
 				r.Items = []deviatingItem{}
@@ -104,6 +108,7 @@ func (f *findings) controls() (c controls, err error) {
 		}
 		c.Criteria = append(c.Criteria, m)
 	}
+	f.matrix = c
 	return c, nil
 }
 
@@ -167,7 +172,7 @@ func (f *findings) controlsPage() ([]byte, error) {
 		return nil, err
 	}
 	return page("controls.html", struct {
-		controls
+		*controls
 		Log signedLog
 	}{c, f.log})
 }

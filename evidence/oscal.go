@@ -181,7 +181,7 @@ func (f *findings) assessed() (list []criterion, reviewed oscalReviewed, err err
 	if err != nil {
 		return nil, reviewed, err
 	}
-	list = slices.DeleteFunc(c.Criteria, func(c criterion) bool { return len(c.Tests) == 0 })
+	list = slices.DeleteFunc(slices.Clone(c.Criteria), func(c criterion) bool { return len(c.Tests) == 0 })
 	s := oscalSelection{Description: "Criteria for which the records of the log are tested."}
 	for _, c := range list {
 		s.Include = append(s.Include, oscalControl{token(c.ID)})
