@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -128,22 +126,4 @@ func backfillLine(b store.Backfill) string {
 		line += "read from " + policy.WhenUTC(b.ReadFrom) + " on, NOT from " + policy.WhenUTC(b.Since) + ". " + visible(b.Why)
 	}
 	return line + fmt.Sprintf(" (%d updates put on record)", b.Updates)
-}
-
-// drawLine writes over the line before, on a terminal only.
-func drawLine(w io.Writer, format string, args ...any) {
-	if onTerminal(w) {
-		fmt.Fprintf(w, "\r\033[K"+format, args...)
-	}
-}
-
-func clearLine(w io.Writer) { drawLine(w, "") }
-
-func onTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

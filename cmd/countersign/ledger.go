@@ -150,23 +150,3 @@ func printReport(w io.Writer, org string, r store.LedgerReport) {
 		fmt.Fprintf(w, "What %d events said was disposed of.\n", r.DisposedObservations)
 	}
 }
-
-// progressWidth is the length of a progress bar, in characters.
-const progressWidth = 30
-
-// progress shows how far a long check is, on a terminal only.
-func progress(w io.Writer, what string) func(done, total int64) {
-	if !onTerminal(w) {
-		return func(int64, int64) {}
-	}
-	return func(done, total int64) { drawProgress(w, what, done, total) }
-}
-
-// drawProgress draws the bar over the one before, and wipes it when all is done.
-func drawProgress(w io.Writer, what string, done, total int64) {
-	full := int(done * progressWidth / max(total, 1))
-	fmt.Fprintf(w, "\r%s [%s%s] %d of %d", what, strings.Repeat("#", full), strings.Repeat(".", progressWidth-full), done, total)
-	if done == total {
-		fmt.Fprint(w, "\r\033[K")
-	}
-}
