@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +32,7 @@ example:
 func runAnchor(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("ledger anchor", env.stderr, anchorHelp)
 	database := databaseFlag(flags, env)
-	keyFile := flags.String("key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the log's public key, or with the signing key")
+	keyFile := publicKeyFlag(flags, env)
 	login := orgFlag(flags)
 	clone := flags.String("clone", "", "`folder` of the clone")
 	if err := parseFlags(flags, args); err != nil {

@@ -66,7 +66,7 @@ type restoreOrder struct {
 func runRestore(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("restore", env.stderr, restoreHelp)
 	o := restoreOrder{}
-	database, keyFile := databaseFlag(flags, env), keyFlag(flags, env)
+	database, keyFile := databaseFlag(flags, env), publicKeyFlag(flags, env)
 	flags.StringVar(&o.from, "from", "", "the backup's `file`")
 	flags.BoolVar(&o.rehearsal, "verify", false, "only try it, and record in the logs of --database how long it took")
 	list := flags.Bool("list", false, "print what was restored and tried before")

@@ -36,7 +36,17 @@ func (u *databaseURL) String() string {
 
 // keyFlag is the flag of commands that sign the log.
 func keyFlag(flags *flag.FlagSet, env environment) *string {
-	return flags.String("key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the key that signs the log")
+	return flags.String("key", keyFile(env), "`file` with the key that signs the log")
+}
+
+// publicKeyFlag is the flag of commands that check what was signed.
+func publicKeyFlag(flags *flag.FlagSet, env environment) *string {
+	return flags.String("key", keyFile(env), "`file` with the log's public key, or with the signing key")
+}
+
+// keyFile is where serve has the signing key.
+func keyFile(env environment) string {
+	return cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key")
 }
 
 // orgFlag is the flag of commands about one organisation.
@@ -57,6 +67,22 @@ func withOrg(ctx context.Context, o store.Options, login string, flags *flag.Fla
 		}
 		return do(org, st.Tenant(org.ID))
 	})
+}
+
+// orgOf finds an organisation by its login.
+func orgOf(ctx context.Context, st *store.Store, login string) (store.OrgRow, error) {
+	orgs, err := st.Orgs(ctx)
+	if err != nil {
+		return store.OrgRow{}, err
+	}
+	var names []string
+	for _, org := range orgs {
+		if strings.EqualFold(org.Login, login) {
+			return org, nil
+		}
+		names = append(names, org.Login)
+	}
+	return store.OrgRow{}, fmt.Errorf("the database holds no organisation %q\nhint: it holds %s", login, cmp.Or(strings.Join(names, ", "), "none"))
 }
 
 // withDatabase opens a database that is there, and closes it.

@@ -180,22 +180,6 @@ func (o exportOrder) write(env environment, fill func(io.Writer) (evidence.Manif
 	return nil
 }
 
-// orgOf finds an organisation by its login.
-func orgOf(ctx context.Context, st *store.Store, login string) (store.OrgRow, error) {
-	orgs, err := st.Orgs(ctx)
-	if err != nil {
-		return store.OrgRow{}, err
-	}
-	var names []string
-	for _, org := range orgs {
-		if strings.EqualFold(org.Login, login) {
-			return org, nil
-		}
-		names = append(names, org.Login)
-	}
-	return store.OrgRow{}, fmt.Errorf("the database holds no organisation %q\nhint: it holds %s", login, cmp.Or(strings.Join(names, ", "), "none"))
-}
-
 // exportedLog is the log of one organisation as an export reads it.
 type exportedLog struct{ store.Tenant }
 

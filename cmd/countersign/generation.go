@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/countersign/countersign/ledger"
 	"github.com/countersign/countersign/policy"
@@ -27,9 +25,7 @@ example:
 
 func runNewGeneration(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("ledger new-generation", env.stderr, newGenerationHelp)
-	database := databaseFlag(flags, env)
-	keyFile := flags.String("key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the signing key")
-	login := flags.String("org", "", "organisation, by `login`")
+	database, keyFile, login := databaseFlag(flags, env), keyFlag(flags, env), orgFlag(flags)
 	lastFile := flags.String("last", "", "`file` with the newest checkpoint that is known of the log")
 	if err := parseFlags(flags, args); err != nil {
 		return err
@@ -38,11 +34,7 @@ func runNewGeneration(ctx context.Context, args []string, env environment) error
 		fmt.Fprintln(env.stderr, "countersign ledger new-generation: --org and --last are needed")
 		return errUsage
 	}
-	secret, err := os.ReadFile(*keyFile)
-	if err != nil {
-		return fmt.Errorf("signing key: %w", err)
-	}
-	key, err := parseSigningKey(*keyFile, secret)
+	key, err := readSigningKey(*keyFile)
 	if err != nil {
 		return err
 	}
@@ -50,21 +42,8 @@ func runNewGeneration(ctx context.Context, args []string, env environment) error
 	if err != nil {
 		return fmt.Errorf("last checkpoint: %w", err)
 	}
-	return withDatabase(ctx, store.Options{URL: *database, Signer: key}, func(st *store.Store) error {
-		return newGeneration(ctx, st, *login, last, env)
-	})
-}
-
-func newGeneration(ctx context.Context, st *store.Store, login string, last []byte, env environment) error {
-	orgs, err := st.Orgs(ctx)
-	if err != nil {
-		return err
-	}
-	for _, org := range orgs {
-		if !strings.EqualFold(org.Login, login) {
-			continue
-		}
-		g, err := st.Tenant(org.ID).BeginGeneration(ctx, last)
+	return withOrg(ctx, store.Options{URL: *database, Signer: key}, *login, flags, func(org store.OrgRow, log store.Tenant) error {
+		g, err := log.BeginGeneration(ctx, last)
 		if errors.Is(err, ledger.ErrCheckpoint) {
 			return fmt.Errorf("%w\n  hint: --last is the whole text, from the log's name to the line that begins with a dash, of a checkpoint under the log's present name", err)
 		}
@@ -73,8 +52,7 @@ func newGeneration(ctx context.Context, st *store.Store, login string, last []by
 		}
 		fmt.Fprintf(env.stdout, "%s: %s\nGive the witnesses and your auditor the new name.\n", org.Login, describeGeneration(g))
 		return nil
-	}
-	return fmt.Errorf("the database holds no organisation %s", login)
+	})
 }
 
 func describeGeneration(g store.Generation) string {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,7 +44,7 @@ func runLedger(ctx context.Context, args []string, env environment) error {
 func runLedgerCheck(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("ledger check", env.stderr, ledgerCheckHelp)
 	database := databaseFlag(flags, env)
-	keyFile := flags.String("key", cmp.Or(env.getenv("COUNTERSIGN_SIGNING_KEY_FILE"), "countersign.key"), "`file` with the log's public key, or with the signing key")
+	keyFile := publicKeyFlag(flags, env)
 	org := flags.String("org", "", "only this organisation, by `login`")
 	asJSON := flags.Bool("json", false, "print one JSON object per organisation")
 	if err := parseFlags(flags, args); err != nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,19 +127,6 @@ func runCertificate(ctx context.Context, args []string, env environment) error {
 	return withOrg(ctx, store.Options{URL: *database, Signer: key}, *login, flags, func(org store.OrgRow, n store.Tenant) error {
 		return printCertificate(ctx, n, org, leaf, env.stdout)
 	})
-}
-
-// readSigningKey reads the key that signs the log.
-func readSigningKey(file string) (*ledger.Key, error) {
-	secret, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("signing key: %w\n  hint: --key names the key that serve signs the log with", err)
-	}
-	key, err := ledger.ParseKey(string(secret))
-	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w", file, err)
-	}
-	return key, nil
 }
 
 func printCertificate(ctx context.Context, n store.Tenant, org store.OrgRow, index int64, w io.Writer) error {

@@ -28,10 +28,19 @@ func signingKey(ctx context.Context, cfg *config.Config, log zerolog.Logger) (*l
 	return parseSigningKey(cfg.SigningKeyFile, secret)
 }
 
+// readSigningKey reads the key that --key names.
+func readSigningKey(file string) (*ledger.Key, error) {
+	secret, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("signing key: %w\n  hint: --key names the key that serve signs the log with", err)
+	}
+	return parseSigningKey(file, secret)
+}
+
 func parseSigningKey(file string, secret []byte) (*ledger.Key, error) {
 	key, err := ledger.ParseKey(string(secret))
 	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w\n  hint: restore the file from its backup; a log is continued by the key that began it, or that it was handed over to", file, err)
+		return nil, fmt.Errorf("signing key %s: %w\n  hint: it is the file that serve made and signs with, whole, and not the public key. Restore it from its backup: a log is continued by the key that began it, or that it was handed over to", file, err)
 	}
 	return key, nil
 }
