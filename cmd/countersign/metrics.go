@@ -29,6 +29,7 @@ type metrics struct {
 	registry    *prometheus.Registry
 	store       *store.Store
 	now         func() time.Time
+	started     time.Time // what never happened is as old as the server
 	deliveries  *prometheus.CounterVec
 	evaluations *prometheus.CounterVec
 	requests    *prometheus.CounterVec
@@ -48,9 +49,9 @@ var (
 	outboxAgeDesc  = describe("outbox_age_seconds", "How long the oldest check run that is not published has waited.")
 	leavesDesc     = describe("ledger_leaves", "Leaves of an organisation's log.", "organisation")
 	unsignedDesc   = describe("ledger_unsigned_leaves", "Leaves behind the newest checkpoint.", "organisation")
-	checkpointDesc = describe("ledger_checkpoint_age_seconds", "Age of the newest checkpoint.", "organisation")
+	checkpointDesc = describe("ledger_checkpoint_age_seconds", "Age of the newest checkpoint; of the process, where there is none.", "organisation")
 	lostDesc       = describe("lost_deliveries", "Deliveries that GitHub sent and that are not here yet.")
-	sweepAgeDesc   = describe("sweep_age_seconds", "Time since GitHub's list of deliveries was read to its end.")
+	sweepAgeDesc   = describe("sweep_age_seconds", "Time since GitHub's list of deliveries was read to its end; age of the process, if it never was.")
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -64,6 +65,7 @@ func newMetrics(now func() time.Time) *metrics {
 	m := &metrics{
 		registry:    prometheus.NewRegistry(),
 		now:         now,
+		started:     now(),
 		deliveries:  counter("deliveries_total", "Deliveries, by what became of them.", "event", "outcome"),
 		evaluations: counter("evaluations_total", "Recorded decisions about pull requests.", "verdict"),
 		requests:    counter("github_requests_total", "Requests to GitHub; status 0 is no answer.", "route", "status"),
@@ -212,9 +214,7 @@ func (m *metrics) logs(ctx context.Context, gauge setGauge) error {
 		org := strconv.FormatInt(l.OrgID, 10)
 		gauge(leavesDesc, float64(l.Leaves), org)
 		gauge(unsignedDesc, float64(l.Leaves-l.Signed), org)
-		if !l.SignedAt.IsZero() {
-			gauge(checkpointDesc, m.age(l.SignedAt), org)
-		}
+		gauge(checkpointDesc, m.age(m.orStarted(l.SignedAt)), org)
 	}
 	return err
 }
@@ -226,10 +226,19 @@ func (m *metrics) sweeps(ctx context.Context, gauge setGauge) error {
 	}
 	gauge(lostDesc, float64(lost))
 	swept, err := m.store.SweptTo(ctx, store.SweepDeliveries)
-	if err == nil && !swept.IsZero() {
-		gauge(sweepAgeDesc, m.age(swept))
+	if err == nil {
+		gauge(sweepAgeDesc, m.age(m.orStarted(swept)))
 	}
 	return err
+}
+
+// orStarted is when something happened last. What never did must not be missing from an alert, so it
+// counts from when the server was started.
+func (m *metrics) orStarted(at time.Time) time.Time {
+	if at.IsZero() {
+		return m.started
+	}
+	return at
 }
 
 // age is how long ago something was, in seconds; 0 for what never was.

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/store"
 )
 
 // get reads a page of the server.
@@ -70,6 +71,35 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("the public address answers /metrics with %d", status)
 	}
 	namesOf(t, text)
+}
+
+// What never happened is measured too, from the server's start: a log that was never signed and a list
+// that was never read are what the rules are for.
+func TestWhatNeverHappenedHasAnAge(t *testing.T) {
+	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	m := newMetrics(func() time.Time { return at })
+	st, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Origin: "log.example"})
+	mustDo(t, err)
+	t.Cleanup(func() { mustDo(t, st.Close()) })
+	_, err = st.Receive(t.Context(), store.Arrival{DeliveryID: "first", Event: "installation", OrgID: 7, OrgLogin: "acme", InstallationID: 1, ReceivedAt: at, Payload: []byte("{}"),
+		Observation: &store.Observation{DeliveryID: "first", Event: "installation", OrgID: 7, ReceivedAt: at, Body: []byte("{}")}})
+	mustDo(t, err)
+	mustDo(t, st.Tenant(7).RecordDraw(t.Context(), []byte(`{"v":1}`)))
+	m.measure(st)
+	at = at.Add(time.Hour)
+	families, err := m.registry.Gather()
+	mustDo(t, err)
+	found := 0
+	for _, f := range families {
+		if name := f.GetName(); name == "countersign_sweep_age_seconds" || name == "countersign_ledger_checkpoint_age_seconds" {
+			if found++; f.Metric[0].GetGauge().GetValue() != 3600 {
+				t.Errorf("got %v, want an hour", f)
+			}
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d of the two ages are there", found)
+	}
 }
 
 // namesOf holds the rules, the dashboard and the table to the names that are exported.
