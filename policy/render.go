@@ -205,9 +205,9 @@ func lead(d Decision) string {
 		}
 		return "**Nothing to do.** Everything that is asked of this change holds."
 	case VerdictRepair:
-		return "**Somebody must repair the policy before this change can be judged.** " + escape(d.Cause)
+		return "**Somebody must repair the policy before this change can be judged.** " + escape(sentence(d.Cause))
 	case VerdictUndecided:
-		s := "**This change could not be judged.** " + escape(d.Cause)
+		s := "**This change could not be judged.** " + escape(sentence(d.Cause))
 		if d.Final {
 			return s + " What could not be checked is never let through."
 		}
@@ -226,6 +226,14 @@ func lead(d Decision) string {
 		return "**This is a draft, and drafts wait.** Before it can be merged: " + s
 	}
 	return "**Next:** " + s
+}
+
+// sentence ends a cause that does not end by itself: more is said after it.
+func sentence(cause string) string {
+	if cause == "" || strings.HasSuffix(cause, ".") {
+		return cause
+	}
+	return cause + "."
 }
 
 // decisive is the rule whose remedy comes first: the one that the title tells.

@@ -183,3 +183,15 @@ func TestRenderGolden(t *testing.T) {
 	out := Render(broken, proof)
 	golden(t, "../testdata/policy/render/broken-policy.md", []byte(out.Title+"\n\n---\n\n"+out.Summary+"\n---\n\n"+out.Text))
 }
+
+// What is said after the cause of a decision begins a sentence of its own.
+func TestTheCauseIsASentence(t *testing.T) {
+	for cause, want := range map[string]string{
+		"GitHub did not answer.":     "**This change could not be judged.** GitHub did not answer. What could not be checked is never let through.",
+		"the facts are of version 9": "**This change could not be judged.** the facts are of version 9. What could not be checked is never let through.",
+	} {
+		if out := Render(Undecided(Subject{}, cause, true), Proof{}); !strings.Contains(out.Summary, want) {
+			t.Errorf("got %q, want %q", out.Summary, want)
+		}
+	}
+}
