@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -41,29 +42,23 @@ func (w *Worker) retain(ctx context.Context) {
 }
 
 func (w *Worker) disposeAll(ctx context.Context) error {
-	orgs, err := w.Store.Orgs(ctx)
-	if err != nil {
-		return err
-	}
-	for _, org := range orgs {
-		done, err := w.dispose(ctx, org, w.Keep(org.Login))
+	failed := w.forEachOrg(ctx, func(org store.OrgRow, tenant store.Tenant) error {
+		done, err := w.dispose(ctx, org, tenant, w.Keep(org.Login))
 		if n := done.Records + done.Observations + done.Deliveries; n > 0 {
 			w.Log.Info().Int64("org", org.ID).Int64("records", done.Records).Int64("observations", done.Observations).
 				Int64("payloads", done.Deliveries).Int64("blobs", done.Blobs).Msg("disposed of what is kept no longer")
 		}
-		if err != nil {
-			return err
-		}
-	}
+		return err
+	})
 	gone, err := w.Store.DisposeUnowned(ctx, w.Now().Add(-payloadsOfNobody))
 	if gone > 0 {
 		w.Log.Info().Int64("payloads", gone).Msg("disposed of payloads that could not be read and belong to no organisation")
 	}
-	return err
+	return errors.Join(failed, err)
 }
 
-func (w *Worker) dispose(ctx context.Context, org store.OrgRow, keep Keep) (store.Purged, error) {
-	now, tenant := w.Now(), w.Store.Tenant(org.ID)
+func (w *Worker) dispose(ctx context.Context, org store.OrgRow, tenant store.Tenant, keep Keep) (store.Purged, error) {
+	now := w.Now()
 	if at := org.UninstalledAt; !at.IsZero() && keep.Uninstalled > 0 && !now.Before(at.Add(keep.Uninstalled)) {
 		return tenant.PurgeUninstalled(ctx, fmt.Sprintf("The App was uninstalled on %s, and %s have passed.", at.Format(time.DateOnly), days(keep.Uninstalled)))
 	}

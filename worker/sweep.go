@@ -88,24 +88,16 @@ func (w *Worker) SweepDeliveries(ctx context.Context) error {
 // unswept opens the exceptions, one for each organisation, about a time of which the list of
 // deliveries was never read, once it was read from the end of that time on.
 func (w *Worker) unswept(ctx context.Context, from, to time.Time) error {
-	orgs, err := w.Store.Orgs(ctx)
-	if err != nil {
-		return err
-	}
 	e := w.lostException(fmt.Sprintf("deliveries unread since %d", from.UnixMicro()), fmt.Sprintf(
 		"GitHub keeps for three days which events it sent. From %s to %s nobody looked, so events that did not arrive then are missing, and nobody can say which.",
 		policy.WhenUTC(from), policy.WhenUTC(to)))
-	for _, org := range orgs {
-		tenant := w.Store.Tenant(org.ID)
+	return w.forEachOrg(ctx, func(_ store.OrgRow, tenant store.Tenant) error {
 		installation, err := tenant.Installation(ctx)
 		if err == nil && installation != 0 {
 			_, _, err = tenant.OpenException(ctx, e, installation)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 func (w *Worker) lostException(subject, reason string) store.Exception {

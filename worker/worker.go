@@ -288,15 +288,25 @@ func (w *Worker) sealObservations(ctx context.Context) {
 			return
 		}
 		orgs, err := w.Store.UnsealedOrgs(ctx)
+		failed := []error{err}
 		for _, org := range orgs {
-			if _, err = w.Store.Tenant(org).SealObservations(ctx); err != nil {
-				break
-			}
+			_, err := w.Store.Tenant(org).SealObservations(ctx)
+			failed = append(failed, err) // those of the others are sealed all the same
 		}
-		if err != nil && ctx.Err() == nil {
+		if err := errors.Join(failed...); err != nil && ctx.Err() == nil {
 			w.Log.Error().Err(err).Msg("seal observations")
 		}
 	}
+}
+
+// forEachOrg does something for every organisation. What fails for one keeps no other waiting.
+func (w *Worker) forEachOrg(ctx context.Context, do func(store.OrgRow, store.Tenant) error) error {
+	orgs, err := w.Store.Orgs(ctx)
+	failed := []error{err}
+	for _, org := range orgs {
+		failed = append(failed, do(org, w.Store.Tenant(org.ID)))
+	}
+	return errors.Join(failed...)
 }
 
 // backoff is how long to wait after the n-th failed attempt: 1 s, doubled up to 5 min. A

@@ -190,6 +190,38 @@ func TestReopenedAfterRetentionIsNotJudged(t *testing.T) {
 	w.wantCheck(t, fresh, released)
 }
 
+// An organisation whose log does not hold gets no more leaves. What the others have is sealed and
+// disposed of all the same.
+func TestABrokenLogKeepsNoOtherWaiting(t *testing.T) {
+	w := startAcme(t, fast)
+	elsewhere := w.sim.Org("elsewhere").Owner(w.carol)
+	w.app.Install(elsewhere)
+	w.mustSettle(t)
+	if w.org.ID() > elsewhere.ID() {
+		t.Fatal("the organisation whose log is broken must come first")
+	}
+	w.stop()
+	mustDo(t, <-w.stopped)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(w.folder, "countersign.db"))
+	mustDo(t, err)
+	_, err = db.Exec(`DELETE FROM log_hashes WHERE org_id = $1`, w.org.ID())
+	mustDo(t, err)
+	mustDo(t, db.Close())
+	w.startAgain(t)
+	w.org.Repo("broken", ghsim.RepoSpec{By: w.carol})
+	elsewhere.Repo("whole", ghsim.RepoSpec{By: w.carol})
+	mustDo(t, w.sim.Drain(t.Context()))
+	w.waitUntil(t, func() bool {
+		unsealed, err := w.server.store.UnsealedOrgs(t.Context())
+		return err == nil && slices.Equal(unsealed, []int64{w.org.ID()})
+	})
+	w.later(31 * aDay)
+	w.waitUntil(t, func() bool {
+		list, err := w.server.store.Tenant(elsewhere.ID()).Disposals(t.Context())
+		return err == nil && totalOf(list).Deliveries > 0
+	})
+}
+
 // Everything of an organisation goes when the grace after its uninstallation has passed, and nothing
 // goes when it is installed again before.
 func TestUninstalled(t *testing.T) {
