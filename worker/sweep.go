@@ -175,13 +175,12 @@ func (w *Worker) giveUp(ctx context.Context, gone []store.LostDelivery) error {
 	places := slices.SortedFunc(maps.Keys(by), func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.installation, b.installation), cmp.Compare(a.repo, b.repo))
 	})
+	var failed []error
 	for _, at := range places {
 		log := w.Log.With().Int64("installation", at.installation).Int64("repository_id", at.repo).Int("deliveries", len(by[at])).Logger()
-		if err := w.giveUpAt(ctx, log, at, by[at]); err != nil {
-			return err
-		}
+		failed = append(failed, w.giveUpAt(ctx, log, at, by[at])) // one broken log keeps no other waiting
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func (w *Worker) giveUpAt(ctx context.Context, log zerolog.Logger, at place, gone []store.LostDelivery) error {
