@@ -54,8 +54,12 @@ var needs = map[string]string{
 	// As the App itself.
 	"GET /app/hook/deliveries": "", "POST /app/hook/deliveries/{delivery_id}/attempts": "",
 
-	// With an owner's own token, not as the App.
-	"GET /user": "", "GET /user/memberships/orgs/{org}": "",
+	// With a person's token.
+	"GET /user": "", "GET /user/memberships/orgs/{org}": "members",
+	"GET /user/installations": "", "GET /user/installations/{installation_id}/repositories": "metadata",
+
+	// With the client id and secret.
+	"DELETE /applications/{client_id}/token": "",
 
 	"pull_request": "pull_requests", "pull_request_review": "pull_requests", "pull_request_review_thread": "pull_requests",
 	"issue_comment": "issues", "issues": "issues", "merge_group": "merge_queues",
@@ -127,7 +131,7 @@ func TestManifestGivesReasons(t *testing.T) {
 // routesOf finds the routes in the source of package gh.
 func routesOf(t *testing.T) []string {
 	t.Helper()
-	route := regexp.MustCompile(`"((?:GET|POST|PATCH|PUT|DELETE) /(?:app|graphql|repos|orgs)[^"]*)"`)
+	route := regexp.MustCompile(`"((?:GET|POST|PATCH|PUT|DELETE) /(?:app|graphql|repos|orgs|user)[^"]*)"`)
 	files, err := filepath.Glob("gh/*.go")
 	if err != nil {
 		t.Fatal(err)

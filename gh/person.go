@@ -30,17 +30,34 @@ func PersonAt(s Settings, token string) (*Client, error) {
 }
 
 func person(s Settings, token string) (*Client, error) {
-	if token == "" || len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !isToken(token) {
 		return nil, fmt.Errorf("a person's token: %w", ErrUnauthorized)
 	}
 	inner, err := newTransport(s)
 	if err != nil {
 		return nil, err
 	}
-	api := github.NewClient(&http.Client{Transport: inner, Timeout: s.Timeout}).WithAuthToken(token)
+	return clientOver(github.NewClient(&http.Client{Transport: inner, Timeout: s.Timeout}).WithAuthToken(token), s)
+}
+
+// isToken says whether GitHub may have made a token or a code.
+func isToken(s string) bool {
+	return s != "" && len(s) <= maxToken && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// clientOver is the client of whoever api brings the credentials of. How much is left of their hour
+// is nobody else's concern, so it is not told.
+func clientOver(api *github.Client, s Settings) (*Client, error) {
 	api.UserAgent = s.UserAgent
+	var err error
 	if api.BaseURL, err = url.Parse(strings.TrimSuffix(s.V3URL, "/") + "/"); err != nil {
-		return nil, fmt.Errorf("a person's client: %w", err)
+		return nil, fmt.Errorf("connect to GitHub: %w", err)
+	}
+	if observe := s.Observe; observe != nil {
+		s.Observe = func(e Exchange) {
+			e.Resource, e.Remaining = "", -1
+			observe(e)
+		}
 	}
 	return newClient(api, s, 0), nil
 }
@@ -125,21 +142,38 @@ func (c *Client) mustOwn(ctx context.Context, view OwnerView) error {
 	case org.Type != "Organization":
 		return fmt.Errorf("%w: %s does not belong to %s", ErrNotOwner, view.Repository, view.Owner.Login)
 	}
-	var m struct {
-		State        string       `json:"state"`
-		Role         string       `json:"role"`
-		User         *wireAccount `json:"user"`
-		Organization *wireAccount `json:"organization"`
-	}
-	err := c.read(ctx, "GET /user/memberships/orgs/{org}", []string{org.Login}, nil, &m)
+	m, err := c.membership(ctx, view.Owner, org)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrForbidden) {
 		return fmt.Errorf("%w: %s is no member of %s, or the token may not tell (scope read:org, or Members: read of a fine-grained one)", ErrNotOwner, view.Owner.Login, org.Login)
 	}
 	if err != nil {
-		return fmt.Errorf("read the membership of %s in %s: %w", view.Owner.Login, org.Login, err)
+		return err
 	}
-	if m.State != "active" || m.Role != "admin" || m.User.account().ID != view.Owner.ID || m.Organization.account().ID != org.ID {
+	if !m.owns(view.Owner, org) {
 		return fmt.Errorf("%w: %s is a %s of %s", ErrNotOwner, view.Owner.Login, m.Role, org.Login)
 	}
 	return nil
+}
+
+type wireMembership struct {
+	State        string       `json:"state"`
+	Role         string       `json:"role"`
+	User         *wireAccount `json:"user"`
+	Organization *wireAccount `json:"organization"`
+}
+
+// membership is the person's place in an organisation.
+func (c *Client) membership(ctx context.Context, person, org Account) (wireMembership, error) {
+	var m wireMembership
+	err := c.read(ctx, "GET /user/memberships/orgs/{org}", []string{org.Login}, nil, &m)
+	if err != nil {
+		return m, fmt.Errorf("read the membership of %s in %s: %w", person.Login, org.Login, err)
+	}
+	return m, nil
+}
+
+// owns says whether it is this person's place in this organisation, and an owner's: a login can
+// pass to another account.
+func (m wireMembership) owns(person, org Account) bool {
+	return m.State == "active" && m.Role == "admin" && m.User.account().ID == person.ID && m.Organization.account().ID == org.ID
 }

@@ -16,11 +16,15 @@ import (
 )
 
 // authenticate reads the Authorization header: "Bearer" or "token", with an App's JWT, an
-// installation access token or a person's token. No header is an anonymous viewer.
+// installation access token or a person's token, or "Basic", with an App's client id and secret.
+// No header is an anonymous viewer.
 func (s *Sim) authenticate(r *http.Request) (*viewer, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		return &viewer{}, nil
+	}
+	if id, secret, ok := r.BasicAuth(); ok {
+		return s.authenticateClient(id, secret)
 	}
 	scheme, secret, _ := strings.Cut(header, " ")
 	if scheme = strings.ToLower(scheme); scheme != "bearer" && scheme != "token" {
@@ -42,6 +46,16 @@ func (s *Sim) authenticate(r *http.Request) (*viewer, error) {
 		return &viewer{installation: t.installation, token: t, user: t.installation.app.bot}, nil
 	}
 	return &viewer{token: t, user: t.user}, nil
+}
+
+func (s *Sim) authenticateClient(id, secret string) (*viewer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.client(id)
+	if a == nil || a.signIn.secret != secret {
+		return nil, errBadToken
+	}
+	return &viewer{client: a}, nil
 }
 
 // maxJWT is how far ahead GitHub lets an App's token expire.

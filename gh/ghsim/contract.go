@@ -57,7 +57,7 @@ func (s *Sim) watched(x *exchange) []*observer {
 // tell tells the observers of an exchange that is over.
 func (x *exchange) tell(observers []*observer) {
 	spoiled := x.fault.failure != nil || x.fault.malformed || x.fault.cutBody
-	if len(observers) == 0 || spoiled || x.entry.Route == graphqlRoute || x.w.status == 0 {
+	if len(observers) == 0 || spoiled || x.entry.Route == graphqlRoute || x.entry.Route == tokenRoute || x.w.status == 0 {
 		return
 	}
 	e := Exchange{Request: x.r, RequestBody: x.body, Status: x.w.status, Header: x.w.Header(), Body: x.w.answered.Bytes()}

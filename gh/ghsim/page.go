@@ -20,6 +20,8 @@ var pageFiles embed.FS
 func (s *Sim) servePages(w http.ResponseWriter, r *http.Request) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.homePage)
+	mux.HandleFunc("GET /login", s.login)
+	mux.HandleFunc("GET "+authorizeURL, s.authorize)
 	mux.HandleFunc("GET /{owner}/{repo}", s.repoPage)
 	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}", s.pullPage)
 	mux.HandleFunc("POST /{owner}/{repo}/pull/{number}", s.pullAction)

@@ -54,7 +54,7 @@ func (s *Sim) renderTeam(t *team) obj {
 
 // renderApp is an App ("integration").
 func (s *Sim) renderApp(a *app) obj {
-	return obj{"id": a.id, "client_id": "Iv23sim" + decimal(a.id), "slug": a.slug, "node_id": nodeID("App", a.id), "owner": s.renderUser(a.owner),
+	return obj{"id": a.id, "client_id": a.clientID(), "slug": a.slug, "node_id": nodeID("App", a.id), "owner": s.renderUser(a.owner),
 		"name": a.name, "description": "", "external_url": s.baseURL + "/apps/" + a.slug, "html_url": s.baseURL + "/apps/" + a.slug,
 		"created_at": stamp(a.createdAt), "updated_at": stamp(a.createdAt), "permissions": texts(a.permissions), "events": list(a.events)}
 }
@@ -69,7 +69,7 @@ func (s *Sim) renderInstallation(i *installation) obj {
 	return obj{"id": i.id, "account": s.renderUser(i.target), "repository_selection": selection,
 		"access_tokens_url": s.api("/app/installations/" + decimal(i.id) + "/access_tokens"),
 		"repositories_url":  s.api("/installation/repositories"), "html_url": html, "app_id": i.app.id, "app_slug": i.app.slug,
-		"client_id": "Iv23sim" + decimal(i.app.id), "target_id": i.target.id, "target_type": i.target.kind, "permissions": texts(i.permissions), "events": list(i.events),
+		"client_id": i.app.clientID(), "target_id": i.target.id, "target_type": i.target.kind, "permissions": texts(i.permissions), "events": list(i.events),
 		"created_at": stamp(i.createdAt), "updated_at": stamp(i.updatedAt), "single_file_name": nil,
 		"has_multiple_single_files": false, "single_file_paths": []string{}, "suspended_by": nil, "suspended_at": stamp(i.suspendedAt)}
 }

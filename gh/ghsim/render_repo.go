@@ -70,14 +70,19 @@ func (s *Sim) renderRepo(r *repo) obj {
 	return o
 }
 
+// renderRole is what a role allows.
+func renderRole(role string) obj {
+	level := rank[role]
+	return obj{"admin": level >= rank["admin"], "maintain": level >= rank["maintain"], "push": level >= rank["write"],
+		"triage": level >= rank["triage"], "pull": level >= rank["read"]}
+}
+
 // renderFullRepo is GET /repos/{owner}/{repo}.
 func (s *Sim) renderFullRepo(v *viewer, r *repo) obj {
 	o := s.renderRepo(r)
 	maps.Copy(o, obj{"subscribers_count": 0, "network_count": 0})
 	if v.user != nil {
-		level := rank[s.role(r, v.user)]
-		o["permissions"] = obj{"admin": level >= rank["admin"], "maintain": level >= rank["maintain"], "push": level >= rank["write"],
-			"triage": level >= rank["triage"], "pull": level >= rank["read"]}
+		o["permissions"] = renderRole(s.role(r, v.user))
 	}
 	if s.orgs[r.owner.id] != nil {
 		o["organization"] = s.renderUser(r.owner)

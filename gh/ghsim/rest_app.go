@@ -306,6 +306,9 @@ func getMembership(c *call) (*answer, error) {
 	if c.viewer.user == nil || c.viewer.installation != nil || c.org == nil || c.org.members[c.viewer.user.id] == "" {
 		return nil, errNotFound
 	}
+	if !c.s.lets(c.viewer, c.org.account, nil, "members", "read") {
+		return nil, errNotByApp
+	}
 	at := c.s.baseURL + "/api/v3/orgs/" + c.org.account.login
 	return &answer{body: obj{"url": at + "/memberships/" + c.viewer.user.login, "state": "active", "role": c.org.members[c.viewer.user.id],
 		"organization_url": at, "user": c.s.renderUser(c.viewer.user), "organization": c.s.renderOrg(c.org)}}, nil

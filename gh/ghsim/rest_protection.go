@@ -70,9 +70,7 @@ func getPermission(c *call) (*answer, error) {
 		permission = legacy
 	}
 	user := c.s.renderUser(a).(obj)
-	level := rank[role]
-	user["permissions"] = obj{"admin": level >= rank["admin"], "maintain": level >= rank["maintain"], "push": level >= rank["write"],
-		"triage": level >= rank["triage"], "pull": level >= rank["read"]}
+	user["permissions"] = renderRole(role)
 	user["role_name"] = c.s.roleName(c.repo, a)
 	return &answer{body: obj{"permission": permission, "role_name": user["role_name"], "user": user}}, nil
 }

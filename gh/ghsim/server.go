@@ -73,12 +73,14 @@ const (
 	unknownRoutes = "(no such route)"
 )
 
-// ServeHTTP answers REST, GraphQL and the pages for people.
+// ServeHTTP answers REST, GraphQL, the App side of the sign-in and the pages for people.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	switch {
 	case path == graphqlPath:
 		s.serveLogged(w, r, graphqlRoute, s.answerGraphQL)
+	case r.Method+" "+path == tokenRoute:
+		s.serveLogged(w, r, tokenRoute, s.answerToken)
 	case strings.HasPrefix(path, restPrefix+"/") || path == restPrefix:
 		s.serveREST(w, r, strings.TrimPrefix(path, restPrefix))
 	default:
@@ -296,6 +298,11 @@ func (c *call) permit() error {
 	case need == "jwt":
 		if v.app == nil {
 			return errNeedsJWT
+		}
+		return nil
+	case need == "client":
+		if v.client == nil || v.client.clientID() != c.params["client_id"] {
+			return errNotFound
 		}
 		return nil
 	case v.app != nil:

@@ -54,6 +54,7 @@ type Sim struct {
 	repoName map[string]*repo // by lower-cased "owner/name", former names included (renames redirect)
 	budgets  map[string]*budget
 	senders  map[int64]*sender // by App id: the queue of its deliveries; sender has its own lock
+	browser  *account          // who is signed in in browsers; nil: nobody
 	graphql  graphqlState      // the GraphQL executor's own state (graphql.go)
 
 	observers []*observer // who is told of what passes (contract.go)

@@ -57,6 +57,7 @@ type app struct {
 	hookSecret  string
 	key         *rsa.PrivateKey // nil until the App is given one; JWTs are verified with its public half
 	createdAt   time.Time
+	signIn      *signingIn  // nil: the App signs nobody in
 	deliveries  []*delivery // every attempt, oldest first; kept in the world, sent by senders
 }
 
@@ -78,11 +79,14 @@ func (i *installation) covers(r *repo) bool {
 	return i.target == r.owner && i.suspendedAt.IsZero() && (i.selected == nil || i.selected[r.id])
 }
 
-// token is a credential: an installation's or a user's own.
+// token is a credential: an installation's, a user's own, or a user's for an App.
 type token struct {
 	value        string
-	installation *installation     // of an installation access token
-	user         *account          // of a personal token
+	installation *installation // of an installation access token
+	user         *account      // of a personal token or a user access token
+	app          *app          // of a user access token
+	refresh      string        // the refresh token beside it; "" when it never expires
+	refreshUntil time.Time
 	permissions  map[string]string // of an installation access token: may be narrowed
 	selected     map[int64]bool    // narrowed repositories; nil: those of the installation
 	expiresAt    time.Time         // zero: never
@@ -92,12 +96,21 @@ type token struct {
 // request and passed to everything that renders, REST and GraphQL alike.
 type viewer struct {
 	app          *app          // authenticated as the App itself (JWT)
+	client       *app          // authenticated with the App's client id and secret
 	installation *installation // authenticated with an installation access token
 	token        *token
-	user         *account // a person with a personal token, or the bot of the installation
+	user         *account // a person with a token, or the bot of the installation
 	// stale is how many head changes of each pull request the answer to this request does
 	// not know about yet (Faults: reads behind the webhooks). Use Sim.headOf for the head.
 	stale int
+}
+
+// throughApp is the App of a user access token; nil with other credentials.
+func (v *viewer) throughApp() *app {
+	if v.token == nil {
+		return nil
+	}
+	return v.token.app
 }
 
 // anonymous says that the request carried no credentials.
@@ -116,7 +129,7 @@ func (s *Sim) canSee(v *viewer, r *repo) bool {
 		}
 		return v.token.selected == nil || v.token.selected[r.id]
 	case v.user != nil:
-		return !r.private || rank[s.role(r, v.user)] >= rank["read"]
+		return !r.private || rank[s.role(r, v.user)] >= rank["read"] && s.lets(v, r.owner, r, "metadata", "read")
 	}
 	return !r.private
 }
@@ -135,7 +148,7 @@ func (s *Sim) can(v *viewer, r *repo, permission, level string) bool {
 	if v.installation != nil {
 		return v.installation.covers(r) && rank[v.token.permissions[permission]] >= rank[level]
 	}
-	if v.user == nil {
+	if v.user == nil || !s.lets(v, r.owner, r, permission, level) {
 		return false
 	}
 	role := rank[s.role(r, v.user)]
@@ -148,12 +161,26 @@ func (s *Sim) can(v *viewer, r *repo, permission, level string) bool {
 	return role >= rank[level]
 }
 
+// lets says whether the App of a user access token has the permission, on the account or on one of
+// its repositories (nil: the account). With other credentials nothing stands between.
+func (s *Sim) lets(v *viewer, target *account, r *repo, permission, level string) bool {
+	if v.throughApp() == nil {
+		return true
+	}
+	for _, i := range s.installs {
+		if i.app == v.throughApp() && i.target == target && (r == nil && i.suspendedAt.IsZero() || r != nil && i.covers(r)) {
+			return rank[i.permissions[permission]] >= rank[level]
+		}
+	}
+	return false
+}
+
 // canOrg is can for permissions on an organisation, for example "members".
 func (s *Sim) canOrg(v *viewer, o *org, permission, level string) bool {
 	if v.installation != nil {
 		return v.installation.target == o.account && rank[v.token.permissions[permission]] >= rank[level]
 	}
-	if v.user == nil {
+	if v.user == nil || !s.lets(v, o.account, nil, permission, level) {
 		return false
 	}
 	role := o.members[v.user.id]
@@ -165,14 +192,19 @@ func (s *Sim) canOrg(v *viewer, o *org, permission, level string) bool {
 // organisation's base permission and, for a bot, the permission contents of its
 // installation. A suspended or unrelated account on a public repository has "read".
 func (s *Sim) role(r *repo, a *account) string {
+	if own := s.ownRole(r, a); own != "none" || r.private {
+		return own
+	}
+	return "read"
+}
+
+// ownRole is role without what everybody has on a public repository.
+func (s *Sim) ownRole(r *repo, a *account) string {
 	best := "none"
 	raise := func(role string) {
 		if rank[role] > rank[best] {
 			best = role
 		}
-	}
-	if !r.private {
-		raise("read")
 	}
 	if a == r.owner {
 		raise("admin")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -19,14 +20,7 @@ func TestEveryRequestOfOurClient(t *testing.T) {
 	sim := start(t)
 	st := tell(t, sim, "")
 	recorder := contract.Check(t, sim)
-	key, err := st.gate.PrivateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	connection, err := gh.Connect(gh.Settings{V3URL: sim.URL() + "/api/v3/", V4URL: sim.URL() + "/api/graphql", AppID: st.gate.ID(), PrivateKey: key})
-	if err != nil {
-		t.Fatal(err)
-	}
+	connection := st.connect(t)
 	ctx := t.Context()
 	if self, err := connection.Self(ctx); err != nil || self.ID != st.gate.ID() {
 		t.Errorf("Self: got %+v, %v", self, err)
@@ -36,10 +30,18 @@ func TestEveryRequestOfOurClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signIn, token := st.signIn(t, connection)
+	st.me, err = connection.Person(token.Access)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, call := range clientCalls(st) {
 		if err := call(ctx, client); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := signIn.Revoke(ctx, token); err != nil {
+		t.Errorf("Revoke: %v", err)
 	}
 	// A method that is added to the client has to be added here too.
 	for method := range reflect.TypeOf(client).Methods() {
@@ -55,6 +57,47 @@ func TestEveryRequestOfOurClient(t *testing.T) {
 	if exchanges, _ := recorder.Compared(); exchanges < 19 {
 		t.Errorf("only %d exchanges were compared", exchanges)
 	}
+}
+
+// connect is our App's connection.
+func (st *story) connect(t *testing.T) *gh.Connection {
+	t.Helper()
+	key, err := st.gate.PrivateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := gh.Connect(gh.Settings{V3URL: st.sim.URL() + "/api/v3/", V4URL: st.sim.URL() + "/api/graphql", AppID: st.gate.ID(), PrivateKey: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// signIn signs alice in with our App.
+func (st *story) signIn(t *testing.T, connection *gh.Connection) (*gh.SignIn, gh.PersonToken) {
+	t.Helper()
+	const callback, verifier = "http://127.0.0.1:1/callback", "a-verifier-is-43-to-128-characters-long-0123456789"
+	id, secret := st.gate.SignsIn(callback)
+	signIn, err := connection.SignIn(gh.OAuthApp{ClientID: id, ClientSecret: secret, RedirectURL: callback}, st.sim.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.sim.SignedIn(st.alice)
+	browser := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := browser.Get(signIn.URL("state", verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	back, err := resp.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signIn.Exchange(t.Context(), back.Query().Get("code"), verifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signIn, token
 }
 
 // sweepLost lists what was not delivered and asks for it again.
@@ -138,6 +181,22 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			view, err := person.PersonView(ctx, repo)
 			if err == nil && !view.CanWrite {
 				err = errors.New("alice may not write")
+			}
+			return err
+		},
+		"Whoami": func(ctx context.Context, _ *gh.Client) error {
+			who, err := st.me.Whoami(ctx)
+			return errors.Join(err, some(len(who.Login)))
+		},
+		"VisibleInstallations": func(ctx context.Context, _ *gh.Client) error { return count(st.me.VisibleInstallations(ctx)) },
+		"VisibleRepositories": func(ctx context.Context, _ *gh.Client) error {
+			return count(st.me.VisibleRepositories(ctx, st.installation.ID()))
+		},
+		"OwnsOrganization": func(ctx context.Context, _ *gh.Client) error {
+			acme := gh.Account{ID: st.sim.Org("acme").ID(), Login: "acme", Type: "Organization"}
+			owns, err := st.me.OwnsOrganization(ctx, gh.Account{ID: st.alice.ID(), Login: "alice", Type: "User"}, acme)
+			if err == nil && !owns {
+				err = errors.New("alice does not own acme")
 			}
 			return err
 		},

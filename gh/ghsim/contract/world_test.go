@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -36,6 +37,7 @@ type story struct {
 	issue        *ghsim.Issue       // closed, with everything on it
 	workflow     *ghsim.WorkflowRun
 	ruleset      *ghsim.Ruleset
+	me           *gh.Client // alice's, signed in with our App
 }
 
 // everything is what an App may be granted.
@@ -189,7 +191,7 @@ func (st *story) another(t *testing.T) {
 type caller struct {
 	t     *testing.T
 	base  string
-	token string
+	token string // or "Basic" with client id and secret
 }
 
 // do sends a request and wants the status.
@@ -211,7 +213,9 @@ func (c caller) do(method, path string, body any, want int) map[string]any {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	r.Header.Set("Accept", "application/vnd.github+json")
-	if c.token != "" {
+	if strings.HasPrefix(c.token, "Basic ") {
+		r.Header.Set("Authorization", c.token)
+	} else if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	res, err := http.DefaultClient.Do(r)
@@ -262,6 +266,7 @@ func TestEveryRoute(t *testing.T) {
 
 	byOwner.get("/user")
 	byOwner.get("/user/memberships/orgs/acme")
+	st.seen(t)
 
 	for _, c := range []caller{byInstallation, byOwner} {
 		st.reads(c)
@@ -275,6 +280,24 @@ func TestEveryRoute(t *testing.T) {
 		t.Errorf("routes (-simulated +visited):\n%s", diff)
 	}
 	checkDecoded(t, st.gate)
+}
+
+// seen are what a person sees with a token of our App.
+func (st *story) seen(t *testing.T) {
+	t.Helper()
+	_, token := st.signIn(t, st.connect(t))
+	me := caller{t, st.sim.URL(), token.Access}
+	me.get("/user")
+	me.get("/user/memberships/orgs/acme")
+	me.get("/user/installations?per_page=100")
+	me.get(fmt.Sprintf("/user/installations/%d/repositories?per_page=1", st.installation.ID()))
+	me.do("GET", "/user/installations/1/repositories", nil, 404)
+	me.get("/repos/acme/shop")
+	id, secret := st.gate.SignsIn("http://127.0.0.1:1/callback")
+	us := caller{t, st.sim.URL(), "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))}
+	us.do("DELETE", "/applications/"+id+"/token", map[string]string{"access_token": token.Access}, 204)
+	us.do("DELETE", "/applications/"+id+"/token", map[string]string{"access_token": token.Access}, 404)
+	me.do("GET", "/user", nil, 401)
 }
 
 // reads are every GET on the repository and the organisation.
@@ -371,7 +394,7 @@ func (st *story) deliveries(t *testing.T, app caller) {
 func visited(sim *ghsim.Sim) map[string]bool {
 	seen := map[string]bool{}
 	for route := range sim.RequestCounts() {
-		if route != "POST /graphql" {
+		if route != "POST /graphql" && route != "POST /login/oauth/access_token" {
 			seen[route] = true
 		}
 	}
