@@ -12,8 +12,12 @@ import (
 //go:embed app.yml
 var appManifest []byte
 
-// Manifest is the part of app.yml that says what the App may do and hears of.
+// Manifest is the part of app.yml that says where the App is, what it may do and what it hears of.
 type Manifest struct {
+	Hook struct {
+		URL string `yaml:"url"`
+	} `yaml:"hook_attributes"`
+	CallbackURLs []string `yaml:"callback_urls"`
 	// Permissions are levels ("read", "write") by GitHub's names of permissions.
 	Permissions map[string]string `yaml:"default_permissions"`
 	Events      []string          `yaml:"default_events"`

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign"
+	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/handlers"
 )
 
 // needs says which permission a route or an event needs, as GitHub documents it:
@@ -98,6 +100,18 @@ func TestManifestAsksForWhatTheCodeUses(t *testing.T) {
 		if !used[permission] {
 			t.Errorf("app.yml asks for %s, which nothing uses", permission)
 		}
+	}
+}
+
+// The addresses in app.yml are those that the server answers at.
+func TestManifestAddresses(t *testing.T) {
+	m, err := countersign.ReadManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config.Config{PublicURL: "https://countersign.example.com"}
+	if !slices.Equal(m.CallbackURLs, []string{c.CallbackURL()}) || m.Hook.URL != c.PublicURL+handlers.HookPath {
+		t.Errorf("callbacks %q, webhook %q", m.CallbackURLs, m.Hook.URL)
 	}
 }
 

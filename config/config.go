@@ -54,6 +54,10 @@ type Config struct {
 	// for ever, raw payloads of webhooks for 30 days.
 	Retention []Retention `yaml:"retention"`
 
+	// Access is who has which role, by organisation; in the file only. Default: owners are admins, and
+	// whoever can read a repository sees it.
+	Access []Access `yaml:"access"`
+
 	// unread are the environment variables whose text could not be read, which is said once.
 	unread []string
 }
@@ -66,6 +70,7 @@ type GitHub struct {
 	V3APIURL string `yaml:"v3_api_url"`
 	V4APIURL string `yaml:"v4_api_url"`
 	App      App    `yaml:"app"`
+	OAuth    OAuth  `yaml:"oauth"`
 }
 
 // App is the GitHub App's identity and secrets.
@@ -115,6 +120,9 @@ var settings = []setting{
 	{"GITHUB_APP_WEBHOOK_SECRETS_FILE", text(func(c *Config) *string { return &c.GitHub.App.WebhookSecretsFile })},
 	{"GITHUB_APP_PRIVATE_KEY", text(func(c *Config) *string { return &c.GitHub.App.PrivateKey })},
 	{"GITHUB_APP_PRIVATE_KEY_FILE", text(func(c *Config) *string { return &c.GitHub.App.PrivateKeyFile })},
+	{"GITHUB_OAUTH_CLIENT_ID", text(func(c *Config) *string { return &c.GitHub.OAuth.ClientID })},
+	{"GITHUB_OAUTH_CLIENT_SECRET", text(func(c *Config) *string { return &c.GitHub.OAuth.ClientSecret })},
+	{"GITHUB_OAUTH_CLIENT_SECRET_FILE", text(func(c *Config) *string { return &c.GitHub.OAuth.ClientSecretFile })},
 }
 
 func text(field func(*Config) *string) func(*Config, string) error {
@@ -148,7 +156,7 @@ func Load(path string, getenv func(string) string, files func(string) ([]byte, e
 		}
 	}
 	c.defaults()
-	problems = append(problems, c.readPrivateKey(files), c.readWebhookSecrets(files), c.readNotifications(files), c.readRetention(), c.Validate())
+	problems = append(problems, c.readPrivateKey(files), c.readWebhookSecrets(files), c.readClientSecret(files), c.readNotifications(files), c.readRetention(), c.Validate())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}

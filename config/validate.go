@@ -58,7 +58,7 @@ func (c *Config) Validate() error {
 	if c.GitHub.App.WebhookSecretsFile == "" {
 		problems = append(problems, checkSecrets(c.GitHub.App.WebhookSecrets))
 	}
-	problems = append(problems, c.checkWitnesses())
+	problems = append(problems, c.checkWitnesses(), c.checkOAuth(), c.checkAccess())
 	return errors.Join(problems...)
 }
 

@@ -104,6 +104,7 @@ func (w *acme) settings() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	clientID, clientSecret := w.app.SignsIn("http://countersign.demo" + config.CallbackPath)
 	return map[string]string{
 		"COUNTERSIGN_LISTEN":           "127.0.0.1:0",
 		"COUNTERSIGN_PUBLIC_URL":       "http://countersign.demo",
@@ -115,6 +116,8 @@ func (w *acme) settings() (map[string]string, error) {
 		"GITHUB_APP_INTEGRATION_ID":    fmt.Sprint(w.app.ID()),
 		"GITHUB_APP_WEBHOOK_SECRET":    hookSecret,
 		"GITHUB_APP_PRIVATE_KEY":       string(key),
+		"GITHUB_OAUTH_CLIENT_ID":       clientID,
+		"GITHUB_OAUTH_CLIENT_SECRET":   clientSecret,
 	}, nil
 }
 

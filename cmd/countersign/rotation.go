@@ -23,11 +23,12 @@ import (
 const rotateEvery = 10 * time.Second
 
 // rotation keeps the secrets that may change while the server runs as the settings have them: the
-// webhook's, the App's key and the certificate. Everything else holds until the next start.
+// webhook's, the App's key, its client secret and the certificate. Everything else holds until the next start.
 type rotation struct {
 	load       func() (*config.Config, error)
 	intake     *gh.Intake
 	connection *gh.Connection
+	signIn     *gh.SignIn // nil: nobody signs in
 	log        zerolog.Logger
 
 	certificate atomic.Pointer[tls.Certificate] // nil: no TLS
@@ -35,16 +36,17 @@ type rotation struct {
 	mu      sync.Mutex // one look at a time, and guards the rest: what is in use, and the problem that was told last
 	webhook []string
 	appKey  string
+	client  string
 	pair    [2][]byte // certificate and key, as in their files
 	told    string
 }
 
 // startRotation takes the first secrets into use.
-func startRotation(cfg *config.Config, log zerolog.Logger, intake *gh.Intake, connection *gh.Connection) (*rotation, error) {
+func startRotation(cfg *config.Config, log zerolog.Logger, intake *gh.Intake, connection *gh.Connection, signIn *gh.SignIn) (*rotation, error) {
 	r := &rotation{
 		load:   func() (*config.Config, error) { return cfg, nil },
-		intake: intake, connection: connection, log: log,
-		webhook: cfg.GitHub.App.WebhookSecrets, appKey: cfg.GitHub.App.PrivateKey,
+		intake: intake, connection: connection, signIn: signIn, log: log,
+		webhook: cfg.GitHub.App.WebhookSecrets, appKey: cfg.GitHub.App.PrivateKey, client: cfg.GitHub.OAuth.ClientSecret,
 	}
 	return r, r.takeCertificate(cfg)
 }
@@ -70,6 +72,7 @@ func (r *rotation) look() {
 	defer r.mu.Unlock()
 	cfg, err := r.load()
 	if err == nil {
+		r.takeClientSecret(cfg)
 		err = errors.Join(r.takeWebhook(cfg), r.takeAppKey(cfg), r.takeCertificate(cfg))
 	}
 	switch {
@@ -105,6 +108,17 @@ func (r *rotation) takeAppKey(cfg *config.Config) error {
 	r.appKey = key
 	r.log.Info().Msg("the App's private key was changed")
 	return nil
+}
+
+// takeClientSecret does not begin or end sign-in: that is for the next start.
+func (r *rotation) takeClientSecret(cfg *config.Config) {
+	secret := cfg.GitHub.OAuth.ClientSecret
+	if r.signIn == nil || secret == "" || secret == r.client {
+		return
+	}
+	r.signIn.UseSecret(secret)
+	r.client = secret
+	r.log.Info().Msg("the App's client secret was changed")
 }
 
 func (r *rotation) takeCertificate(cfg *config.Config) error {

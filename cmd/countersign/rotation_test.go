@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/countersign/countersign/config"
+	"github.com/countersign/countersign/gh"
 )
 
 // withSettings are the settings of a world's server, some of them other ones. They are read anew
@@ -70,6 +72,31 @@ func TestTheAppsKeyIsReplaced(t *testing.T) {
 	w.server.rotation.look()
 	w.wantCheck(t, w.untested("after the key"), "in_progress")
 	mustDo(t, w.server.worker.SweepDeliveries(t.Context())) // which is asked as the App
+}
+
+// The client secret is replaced on GitHub and in the settings, and people go on signing in.
+func TestTheClientSecretIsReplaced(t *testing.T) {
+	w := startAcme(t, fast)
+	w.server.rotation.load = w.withSettings(nil)
+	w.sim.SignedIn(w.sim.User("alice"))
+	browser := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	signIn := func() error {
+		const verifier = "a-verifier-is-43-to-128-characters-long-0123456789"
+		answer, err := browser.Get(w.server.signIn.URL("state", verifier))
+		mustDo(t, err)
+		mustDo(t, answer.Body.Close())
+		back, err := answer.Location()
+		mustDo(t, err)
+		_, err = w.server.signIn.Exchange(t.Context(), back.Query().Get("code"), verifier)
+		return err
+	}
+	mustDo(t, signIn())
+	w.app.ReplaceClientSecret()
+	if err := signIn(); !errors.Is(err, gh.ErrSignInSettings) {
+		t.Errorf("with the old secret: %v", err)
+	}
+	w.server.rotation.look()
+	mustDo(t, signIn())
 }
 
 // The server speaks TLS with the certificate that its files have now, from version 1.2 on.

@@ -63,6 +63,7 @@ func runServe(ctx context.Context, args []string, env environment) error {
 // server is the running App: the door for GitHub, the worker, and the store between them.
 type server struct {
 	github   *gh.Connection
+	signIn   *gh.SignIn // nil: nobody signs in
 	store    *store.Store
 	worker   *worker.Worker
 	rotation *rotation
@@ -102,7 +103,11 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, err
 	}
-	rotation, err := startRotation(cfg, log, intake, connection)
+	signIn, err := signInOf(cfg, connection)
+	if err != nil {
+		return nil, err
+	}
+	rotation, err := startRotation(cfg, log, intake, connection, signIn)
 	if err != nil {
 		return nil, err
 	}
@@ -135,8 +140,8 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person,
 		Received: counts.received, GitHubSilent: counts.silent}
 	return &server{
-		github: connection,
-		store:  st, rotation: rotation,
+		github: connection, signIn: signIn,
+		store: st, rotation: rotation,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
 			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask,
@@ -152,6 +157,15 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		metrics:  metrics,
 		log:      log,
 	}, nil
+}
+
+// signInOf is how people sign in; nil: the settings have nothing of it.
+func signInOf(cfg *config.Config, connection *gh.Connection) (*gh.SignIn, error) {
+	o := cfg.GitHub.OAuth
+	if o.ClientID == "" {
+		return nil, nil
+	}
+	return connection.SignIn(gh.OAuthApp{ClientID: o.ClientID, ClientSecret: o.ClientSecret, RedirectURL: cfg.CallbackURL()}, cfg.GitHub.WebURL)
 }
 
 // sender tells the organisations that the settings name of their exceptions.
