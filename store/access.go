@@ -20,7 +20,7 @@ const AccessExport = "export"
 // Field names and order are part of the evidence format; add, never change.
 type Access struct {
 	V    int    `json:"v"`
-	What string `json:"what"` // "export"
+	What string `json:"what"` // "export", "read", "grant", "revoke"
 	By   Who    `json:"by"`
 	// Query is what was asked for, and LogSize the size of the log that answered.
 	Query   json.RawMessage `json:"query"`
@@ -39,15 +39,17 @@ func (n Tenant) RecordAccess(ctx context.Context, a Access) error {
 	if a.What == "" || !a.By.known() || !json.Valid(a.Query) {
 		return fmt.Errorf("%w: access %q without who, or without its query", ErrInvalid, a.What)
 	}
-	return n.s.write(ctx, "record an access", func(t *txn) error {
-		a.V, a.At = accessVersion, n.s.moment()
-		body, err := json.Marshal(a)
-		if err != nil {
-			return err
-		}
-		_, err = n.appendRecord(t, LeafAccess, a.At, body)
+	return n.s.write(ctx, "record an access", func(t *txn) error { return n.recordAccess(t, a) })
+}
+
+func (n Tenant) recordAccess(t *txn, a Access) error {
+	a.V, a.At = accessVersion, n.s.moment()
+	body, err := json.Marshal(a)
+	if err != nil {
 		return err
-	})
+	}
+	_, err = n.appendRecord(t, LeafAccess, a.At, body)
+	return err
 }
 
 // Accessed is an access with its leaf.

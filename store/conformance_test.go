@@ -66,6 +66,10 @@ func conformance(t *testing.T, open opener) {
 		{"killed", testKilled},
 		{"text that is none", testTextThatIsNone},
 		{"disposal", testDisposal},
+		{"lists of changes", testLists},
+		{"what was decided before there were lists", testListedAfterwards},
+		{"what a session sees", testViews},
+		{"grants to auditors", testGrants},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}

@@ -128,6 +128,11 @@ func (n Tenant) openException(t *txn, e Exception, installation int64) (Exceptio
 	if err := n.saveException(t, e, at); err != nil {
 		return Exception{}, false, err
 	}
+	if e.Number > 0 {
+		if err := markExceptions(t.exec, n.org, e.RepoID, e.Number); err != nil {
+			return Exception{}, false, err
+		}
+	}
 	m := Mark{Kind: KindException, OrgID: n.org, InstallationID: installation, RepoID: e.RepoID, Repository: e.Repository, Ref: e.ID}
 	_, err = n.s.mark(t, m.job(), false, false)
 	return e, true, err

@@ -11,7 +11,7 @@ import (
 )
 
 // Migrations are numbered, forward only and never edited once released. Each database has a folder
-// of its own, and a change has a file of the same number in both.
+// of its own, and a change has a file of the same number in both; 21 is listAll, in Go.
 //
 //go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
 var migrationFiles embed.FS
@@ -34,7 +34,8 @@ func migrate(ctx context.Context, db *sql.DB, m migrations) error {
 	if err != nil {
 		return fmt.Errorf("store: read migrations: %w", err)
 	}
-	p, err := goose.NewProvider(m.dialect, db, dir, goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(m.dialect, db, dir, goose.WithDisableGlobalRegistry(true),
+		goose.WithGoMigrations(goose.NewGoMigration(21, &goose.GoFunc{RunTx: listAll}, nil)))
 	if err != nil {
 		return fmt.Errorf("store: read migrations: %w", err)
 	}

@@ -47,6 +47,12 @@ var movedTables = []struct{ name, key string }{
 	{"log_contradictions", "org_id, origin, witness"},
 	{"lost_deliveries", "delivery_id"},
 	{"sweeps", "name"},
+	{"listed_changes", "org_id, repo_id, number"},
+	{"listed_marks", "org_id, mark, leaf_index"},
+	{"auditor_grants", "org_id, id"},
+	{"sessions", "id"},
+	{"session_orgs", "session, org_id"},
+	{"session_repositories", "session, org_id, repo_id"},
 }
 
 // Moved is what was moved and compared.

@@ -124,6 +124,7 @@ type prepared struct {
 	row                      decisionRow
 	body                     []byte
 	salt                     [ledger.SaltSize]byte
+	listing                  listing
 }
 
 func (n Tenant) prepare(r Record) (p prepared, err error) {
@@ -135,6 +136,9 @@ func (n Tenant) prepare(r Record) (p prepared, err error) {
 	}
 	if p.catalogue, err = n.s.zip.pack(r.Catalogue); err != nil {
 		return p, fmt.Errorf("store: compress catalogue: %w", err)
+	}
+	if p.listing, err = listingOf(r.Decision, r.Facts); err != nil {
+		return p, err
 	}
 	p.salt = newSalt()
 	r.Note = plain(r.Note) // in the leaf as in the row, on every database
@@ -194,6 +198,9 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 		err = n.wantGroup(t, r)
 	} else {
 		err = n.decide(t, r, d)
+	}
+	if err == nil && r.Number != 0 {
+		err = list(t.exec, listedDecision{n.org, r.RepoID, r.Number, d.RecordID, h.size, micros(at), r.Repository, r.GoverningRef, r.Verdict, p.listing})
 	}
 	if err != nil {
 		return Recorded{}, err
