@@ -57,6 +57,7 @@ var rooms = map[string]room{
 	"corroborate":              {may: []string{"policy", "gh", "evidence"}, never: []string{"database/sql"}},
 	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify", "witness"}},
 	"handlers":                 {may: []string{"gh", "store", "ledger"}},
+	"web":                      {may: []string{"policy", "store", "evidence"}},
 	"cmd/countersign":          {may: everything},
 }
 

@@ -40,9 +40,9 @@ type Handlers struct {
 	attempts attempts
 }
 
-// Routes are all routes of this package.
-func (h *Handlers) Routes() http.Handler {
-	mux := http.NewServeMux()
+// Routes are all routes of this package. Every other path is for people, and goes to their pages.
+func (h *Handlers) Routes(pages http.Handler) http.Handler {
+	all, mux := http.NewServeMux(), http.NewServeMux()
 	h.turns = make(chan struct{}, asksAtOnce)
 	mux.HandleFunc(HookPath, h.hook)
 	sameOrigin := http.NewCrossOriginProtection()
@@ -53,7 +53,12 @@ func (h *Handlers) Routes() http.Handler {
 	mux.HandleFunc("GET "+LogPath+"{organisation}/tile/{tile...}", h.tile)
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
-	return guarded(mux)
+	door := guarded(mux)
+	for _, path := range []string{HookPath, AttestPath, ClosePath, LogPath, "/healthz", "/readyz"} {
+		all.Handle(path, door)
+	}
+	all.Handle("/", pages)
+	return all
 }
 
 // guarded tells browsers to make nothing of an answer but what it is: no page of anybody's holds

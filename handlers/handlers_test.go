@@ -46,7 +46,7 @@ func open(t *testing.T) *door {
 	}
 	d := &door{store: st, log: &bytes.Buffer{}}
 	h := &handlers.Handlers{Intake: intake, Store: st, AppID: ourApp, Log: zerolog.New(d.log), Now: time.Now}
-	server := httptest.NewServer(h.Routes())
+	server := httptest.NewServer(h.Routes(http.NotFoundHandler()))
 	t.Cleanup(server.Close)
 	d.url = server.URL
 	return d

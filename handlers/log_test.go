@@ -82,7 +82,7 @@ func openLog(t *testing.T, n, more int) (m mirror, st *store.Store, verifier not
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer((&handlers.Handlers{Intake: intake, Store: st, Log: zerolog.Nop(), Now: time.Now}).Routes())
+	server := httptest.NewServer((&handlers.Handlers{Intake: intake, Store: st, Log: zerolog.Nop(), Now: time.Now}).Routes(http.NotFoundHandler()))
 	t.Cleanup(server.Close)
 	if err := st.Mark(t.Context(), []store.Mark{{OrgID: orgID, RepoID: repoID, Repository: "acme/shop", Number: 1}}); err != nil {
 		t.Fatal(err)

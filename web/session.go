@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -99,18 +100,30 @@ func (s *Site) look(ctx context.Context, secret string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSignedOut, err)
 	}
-	sights, token, err := s.GitHub.Look(ctx, Person{session.PersonID, session.Login, token})
-	if errors.Is(err, ErrSignedOut) {
-		return errors.Join(err, s.Store.EndSession(ctx, session.ID))
-	}
-	if err != nil {
+	sights, err := s.GitHub.Look(ctx, Person{session.PersonID, session.Login, token}, func(token []byte) error {
+		sealed, err := seal(secret, token)
+		if err != nil {
+			return err
+		}
+		return s.Store.Renewed(ctx, session.ID, sealed)
+	})
+	switch {
+	case errors.Is(err, ErrSignedOut):
+		return s.signedOut(ctx, session, err)
+	case err != nil:
 		return fmt.Errorf("%w: %w", ErrSilent, err)
 	}
-	sealed, err := seal(secret, token)
-	if err != nil {
-		return err
+	return s.Store.Saw(ctx, session.ID, sights)
+}
+
+// signedOut ends a session whose token GitHub refuses. Another process may have renewed the token
+// meanwhile, which makes this one worthless: then that one's look counts.
+func (s *Site) signedOut(ctx context.Context, used store.Session, cause error) error {
+	now, err := s.Store.Session(ctx, used.ID)
+	if err == nil && !bytes.Equal(now.Token, used.Token) {
+		return nil
 	}
-	return s.Store.Saw(ctx, session.ID, sights, sealed)
+	return errors.Join(cause, s.Store.EndSession(ctx, used.ID))
 }
 
 // seal makes a token unreadable for who has the database but not the cookie.

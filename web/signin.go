@@ -10,9 +10,6 @@ import (
 	"github.com/countersign/countersign/store"
 )
 
-// CallbackPath is where GitHub sends people back to: the App's callback URL ends with it.
-const CallbackPath = "/signin/callback"
-
 // asking is the cookie of somebody who is at GitHub to sign in: what was asked, and where they
 // wanted to go. Only the browser that asked can redeem the answer.
 const asking = "countersign-signin"
@@ -24,7 +21,7 @@ func (s *Site) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	state, verifier := newSecret(), newSecret()
-	http.SetCookie(w, s.cookie(asking, state+"."+verifier+"."+url.QueryEscape(ownPath(r.FormValue("to"))), "/signin", 10*time.Minute))
+	http.SetCookie(w, s.cookie(asking, state+"."+verifier+"."+url.QueryEscape(ownPath(r.FormValue("to"))), s.CallbackPath, 10*time.Minute))
 	http.Redirect(w, r, s.GitHub.SignInURL(state, verifier), http.StatusSeeOther)
 }
 
@@ -49,7 +46,7 @@ func (s *Site) signedIn(w http.ResponseWriter, r *http.Request) {
 		s.refused(w, http.StatusBadRequest, frame{Path: "/"}, "Not signed in", again)
 		return
 	}
-	http.SetCookie(w, s.cookie(asking, "", "/signin", -time.Second))
+	http.SetCookie(w, s.cookie(asking, "", s.CallbackPath, -time.Second))
 	parts := strings.SplitN(c.Value, ".", 3)
 	if len(parts) != 3 || subtle.ConstantTimeCompare([]byte(parts[0]), []byte(r.FormValue("state"))) != 1 {
 		s.refused(w, http.StatusBadRequest, frame{Path: "/"}, "Not signed in", again)

@@ -21,6 +21,8 @@ type Settings struct {
 	// PublicURL is where people reach the server, without a trailing slash. Over https cookies are
 	// sent over TLS only.
 	PublicURL string
+	// CallbackPath is where GitHub sends people back to, below PublicURL.
+	CallbackPath string
 	// GitHubURL is GitHub's web address, without a trailing slash.
 	GitHubURL string
 	Version   string
@@ -35,9 +37,10 @@ type GitHub struct {
 	SignInURL func(state, verifier string) string
 	// SignIn redeems the code of GitHub's answer.
 	SignIn func(ctx context.Context, code, verifier string) (Person, error)
-	// Look says what the owner of a token sees now, and which token to use from now on. It returns
-	// ErrSignedOut when GitHub does not accept the token any more.
-	Look func(ctx context.Context, person Person) ([]store.Sight, []byte, error)
+	// Look says what a person sees now. A token that replaces theirs is handed to keep before it is
+	// used: the one before is worth nothing then. It returns ErrSignedOut when GitHub does not accept
+	// the token any more.
+	Look func(ctx context.Context, person Person, keep func(token []byte) error) ([]store.Sight, error)
 	// SignOut has GitHub forget a token.
 	SignOut func(ctx context.Context, token []byte) error
 }
@@ -68,28 +71,44 @@ func New(s Settings) (*Site, error) {
 	if site.pages, err = parsePages(); err != nil {
 		return nil, err
 	}
-	site.handler = site.routes()
+	site.handler = site.serve()
 	return site, nil
 }
 
-// ServeHTTP serves every path that routes lists.
+// ServeHTTP serves every path of Routes, and says of others that there is nothing.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// routes are all pages, and all that can be done on them.
-func (s *Site) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.home)
-	mux.HandleFunc("GET /signin", s.signIn)
-	mux.HandleFunc("GET "+CallbackPath, s.signedIn)
-	mux.HandleFunc("POST /signout", s.signOut)
-	mux.HandleFunc("GET /audit/{secret}", s.auditLink)
-	mux.HandleFunc("POST /audit/{secret}", s.auditorIn)
-	mux.Handle("GET /static/", static())
+// Route is one address of the pages, as http.ServeMux writes it.
+type Route struct {
+	Pattern string
+	handler http.Handler
+}
 
-	mux.Handle("GET /orgs/{org}/changes", s.page("changes.html", s.changes))
-	mux.Handle("GET /orgs/{org}/changes/{repo}/{number}", s.page("change.html", s.change))
-	mux.Handle("GET /orgs/{org}/changes/{repo}/{number}/facts", s.file(s.changeFacts))
-	mux.Handle("GET /orgs/{org}/changes/{repo}/{number}/proof", s.file(s.changeProof))
+// Routes are all pages, and all that can be done on them. What is about an organisation is below
+// /orgs/{org}/, and is reached by nobody who does not see that organisation.
+func (s *Site) Routes() []Route {
+	return []Route{
+		{"GET /{$}", http.HandlerFunc(s.home)},
+		{"GET /signin", http.HandlerFunc(s.signIn)},
+		{"GET " + s.CallbackPath, http.HandlerFunc(s.signedIn)},
+		{"POST /signout", http.HandlerFunc(s.signOut)},
+		{"GET /audit/{secret}", http.HandlerFunc(s.auditLink)},
+		{"POST /audit/{secret}", http.HandlerFunc(s.auditorIn)},
+		{"GET /static/", static()},
+
+		{"GET /orgs/{org}/changes", s.page("changes.html", s.changes)},
+		{"GET /orgs/{org}/changes/{repo}/{number}", s.page("change.html", s.change)},
+		{"GET /orgs/{org}/changes/{repo}/{number}/facts", s.file(s.changeFacts)},
+		{"GET /orgs/{org}/changes/{repo}/{number}/proof", s.file(s.changeProof)},
+	}
+}
+
+// serve is everything, behind what guards it.
+func (s *Site) serve() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range s.Routes() {
+		mux.Handle(r.Pattern, r.handler)
+	}
 	mux.HandleFunc("/", s.nowhere)
 	return http.NewCrossOriginProtection().Handler(s.guarded(mux))
 }

@@ -95,6 +95,9 @@ func (w *Worker) compose(ctx context.Context, tenant store.Tenant, pub store.Pub
 		Name: pub.CheckName, HeadSHA: pub.HeadSHA, ExternalID: pub.Wanted.RecordID, Status: status, Conclusion: conclusion,
 		Title: out.Title, Summary: out.Summary, Text: out.Text,
 	}
+	if w.Pages != "" && d.Number > 0 {
+		write.DetailsURL = fmt.Sprintf("%s/orgs/%s/changes/%d/%d", w.Pages, ownerOf(pub.Repository), pub.RepoID, d.Number)
+	}
 	if status == "completed" {
 		write.CompletedAt = pub.Wanted.RecordedAt
 		write.Actions = []gh.CheckRunAction{{Label: "Re-evaluate", Description: "Look at this pull request again", Identifier: ReEvaluate}}

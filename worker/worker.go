@@ -51,6 +51,9 @@ type Settings struct {
 	Keep func(login string) Keep
 	// WebURL is GitHub's address for people, for links; without a trailing slash.
 	WebURL string
+	// Pages is the address of our pages for people, without a trailing slash: check runs link to
+	// the page of their pull request. Default: to the App, as GitHub does.
+	Pages string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Poll is how often the queue is looked at when nothing pokes us. Default 1 s.

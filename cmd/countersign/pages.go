@@ -27,12 +27,20 @@ type people struct {
 
 // openPages makes the pages. Without an OAuth client nobody can sign in, and the pages say so.
 func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, signIn *gh.SignIn, now func() time.Time, log zerolog.Logger) (*web.Site, error) {
-	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), Version: version, Now: now, Log: log}
+	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), Version: version, Now: now, Log: log}
 	if signIn != nil {
 		p := &people{signIn, connection, cfg, now}
 		s.GitHub = &web.GitHub{SignInURL: signIn.URL, SignIn: p.in, Look: p.look, SignOut: p.out}
 	}
 	return web.New(s)
+}
+
+// pagesAddress is where check runs link to; empty while nobody can sign in there.
+func pagesAddress(cfg *config.Config, signIn *gh.SignIn) string {
+	if signIn == nil {
+		return ""
+	}
+	return cfg.PublicURL
 }
 
 // in redeems the code of GitHub's answer.
@@ -62,38 +70,47 @@ func (p *people) out(ctx context.Context, kept []byte) error {
 	return p.signIn.Revoke(ctx, token)
 }
 
-// soon is how long before its end a token is renewed.
-const soon = 10 * time.Minute
+// renewBefore is how long before its end a token is renewed.
+const renewBefore = 10 * time.Minute
 
 // look asks GitHub what a person sees now.
-func (p *people) look(ctx context.Context, person web.Person) ([]store.Sight, []byte, error) {
+func (p *people) look(ctx context.Context, person web.Person, keep func([]byte) error) ([]store.Sight, error) {
 	var token gh.PersonToken
 	if err := json.Unmarshal(person.Token, &token); err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", web.ErrSignedOut, err)
+		return nil, fmt.Errorf("%w: %w", web.ErrSignedOut, err)
 	}
-	if !token.ExpiresAt.IsZero() && p.now().After(token.ExpiresAt.Add(-soon)) {
+	if !token.ExpiresAt.IsZero() && p.now().After(token.ExpiresAt.Add(-renewBefore)) {
 		var err error
-		if token, err = p.signIn.Refresh(ctx, token); err != nil {
-			return nil, nil, signedOut(err)
+		if token, err = p.renew(ctx, token, keep); err != nil {
+			return nil, signedOut(err)
 		}
 	}
 	client, err := p.connection.Person(token.Access)
 	if err != nil {
-		return nil, nil, signedOut(err)
+		return nil, signedOut(err)
 	}
 	who, err := client.Whoami(ctx)
 	if err == nil && who.ID != person.ID {
 		err = fmt.Errorf("%w: the token is of another account", gh.ErrUnauthorized)
 	}
 	if err != nil {
-		return nil, nil, signedOut(err)
+		return nil, signedOut(err)
 	}
 	sights, err := p.sights(ctx, client, who)
+	return sights, signedOut(err)
+}
+
+// renew replaces a token that ends soon, and has the new one kept before anything is done with it.
+func (p *people) renew(ctx context.Context, old gh.PersonToken, keep func([]byte) error) (gh.PersonToken, error) {
+	token, err := p.signIn.Refresh(ctx, old)
 	if err != nil {
-		return nil, nil, signedOut(err)
+		return token, err
 	}
 	kept, err := json.Marshal(token)
-	return sights, kept, err
+	if err == nil {
+		err = keep(kept)
+	}
+	return token, err
 }
 
 // signedOut says of a token that GitHub refuses that its owner is signed out.

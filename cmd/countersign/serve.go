@@ -139,6 +139,10 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	}
 	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person,
 		Received: counts.received, GitHubSilent: counts.silent}
+	pages, err := openPages(cfg, st, connection, signIn, p.now, log)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close(), st.Close())
+	}
 	return &server{
 		github: connection, signIn: signIn,
 		store: st, rotation: rotation,
@@ -146,10 +150,10 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
 			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask,
 			Keep: func(login string) worker.Keep { return worker.Keep(cfg.KeepOf(login)) }, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
-			Evaluated: counts.evaluated, Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
+			Pages: pagesAddress(cfg, signIn), Evaluated: counts.evaluated, Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
 		}),
 		http: &http.Server{
-			Handler: door.Routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+			Handler: door.Routes(pages), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 			WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 			TLSConfig: rotation.tls(), ErrorLog: stdlog.New(log.With().Str("level", "warn").Logger(), "", 0),
 		},
