@@ -1,12 +1,12 @@
 # What a newcomer types: make demo, make test. Everything else is for those who stay.
 # Needed on the machine: Go 1.26, git, npm (for GitHub's published schema), and for the tests
-# PostgreSQL. Nothing else.
+# PostgreSQL and Chromium. Nothing else.
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VULNDB      = https://vuln.go.dev
 
-.PHONY: demo evidence test lint bench build published postgres
+.PHONY: demo evidence test lint bench build published postgres chromium
 
 ## demo: watch agent-authored pull requests being held and released
 demo: published
@@ -20,7 +20,7 @@ evidence: published build
 	@bin/countersign verify bin/acme.zip || test $$? = 3 # the key is the bundle's own word here
 
 ## test: everything that must hold, as CI runs it
-test: lint published postgres
+test: lint published postgres chromium
 	go test ./...
 
 ## lint: gofmt, vet, staticcheck, and known vulnerabilities where their database is reachable
@@ -48,3 +48,8 @@ published:
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || test "$$(id -u)" != 0 || \
 	{ apt-get update && apt-get install -y --no-install-recommends postgresql-15; }
+
+## chromium: the browser in which the tests look at the pages (once, where this may install it)
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || test "$$(id -u)" != 0 || \
+	{ apt-get update && apt-get install -y --no-install-recommends chromium; }

@@ -41,6 +41,8 @@ type GitHub struct {
 	// used: the one before is worth nothing then. It returns ErrSignedOut when GitHub does not accept
 	// the token any more.
 	Look func(ctx context.Context, person Person, keep func(token []byte) error) ([]store.Sight, error)
+	// CanWrite says whether a person may write to a repository, which has this id and this name.
+	CanWrite func(ctx context.Context, person Person, repoID int64, repository string) (bool, error)
 	// SignOut has GitHub forget a token.
 	SignOut func(ctx context.Context, token []byte) error
 }
@@ -96,6 +98,12 @@ func (s *Site) Routes() []Route {
 		{"POST /audit/{secret}", http.HandlerFunc(s.auditorIn)},
 		{"GET /static/", static()},
 
+		{"GET /orgs/{org}/admin", s.page("admin.html", s.admin)},
+		{"POST /orgs/{org}/admin/jobs/{job}/revive", s.act(s.revive)},
+		{"POST /orgs/{org}/admin/deliveries/{delivery}/replay", s.act(s.replay)},
+		{"GET /orgs/{org}/exceptions", s.page("exceptions.html", s.exceptions)},
+		{"GET /orgs/{org}/exceptions/{id}", s.page("exception.html", s.exception)},
+		{"POST /orgs/{org}/exceptions/{id}/close", s.act(s.closeException)},
 		{"GET /orgs/{org}/changes", s.page("changes.html", s.changes)},
 		{"GET /orgs/{org}/changes/{repo}/{number}", s.page("change.html", s.change)},
 		{"GET /orgs/{org}/changes/{repo}/{number}/facts", s.file(s.changeFacts)},
@@ -123,13 +131,14 @@ func (s *Site) guarded(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		// With no-referrer at all, browsers do not say where a form came from either.
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		if !strings.HasPrefix(r.URL.Path, "/static/") {
 			h.Set("Cache-Control", "no-store")
 		}
 		if s.secure {
+			h.Set("Cross-Origin-Opener-Policy", "same-origin") // browsers take it over TLS only
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)

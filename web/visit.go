@@ -27,6 +27,19 @@ func (v *visit) who() store.Who {
 	return store.Who{AccountID: v.session.PersonID, Login: v.session.Login}
 }
 
+// person is the visitor with their token, to ask GitHub in their name.
+func (s *Site) person(v *visit) (Person, error) {
+	c, err := v.Cookie(s.cookieName())
+	if err != nil {
+		return Person{}, ErrSignedOut
+	}
+	token, err := unseal(c.Value, v.session.Token)
+	if err != nil {
+		return Person{}, fmt.Errorf("%w: %w", ErrSignedOut, err)
+	}
+	return Person{v.session.PersonID, v.session.Login, token}, nil
+}
+
 // id is a number in the path; 0: there is none, and so nothing has it.
 func (v *visit) id(name string) int64 {
 	n, err := strconv.ParseInt(v.PathValue(name), 10, 64)

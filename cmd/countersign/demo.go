@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -78,8 +79,14 @@ func playDemo(ctx context.Context, env environment, tell narrator, folder string
 	if err != nil {
 		return fmt.Errorf("demo: the simulated GitHub runs queries over GitHub's own schema: %w", err)
 	}
-	world, err := newAcme(ctx, ghsim.New(ghsim.Options{Schema: schema}), folder, demoNoisy)
-	if err != nil {
+	world := &acme{sim: ghsim.New(ghsim.Options{Schema: schema}), folder: folder, noisy: demoNoisy}
+	if !once { // somebody opens the pages
+		if world.listen, err = freeAddress(); err != nil {
+			return err
+		}
+		world.public = "http://" + world.listen
+	}
+	if err := world.begin(ctx); err != nil {
 		return err
 	}
 	err = tellStory(ctx, world, env, tell, asJSON)
@@ -91,6 +98,16 @@ func playDemo(ctx context.Context, env environment, tell narrator, folder string
 		<-ctx.Done()
 	}
 	return errors.Join(err, world.close())
+}
+
+// freeAddress is an address of this machine that nobody listens at.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return "", fmt.Errorf("demo: %w", err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return "localhost:" + port, errors.Join(err, l.Close())
 }
 
 // tellStory plays every scenario, compares it with what was told, and checks the log.
@@ -242,6 +259,7 @@ The data is in %[1]s. Export the evidence of today, and check it without the ser
 func (n narrator) whereToLook(w *acme) {
 	n.say(`
 Now it is yours. Open %s in a browser: approve as somebody, push as an agent, fail
-a check, try to merge, and watch the check run change. Ctrl-C ends it; nothing is kept.
-`, w.sim.URL())
+a check, try to merge, and watch the check run change. What Countersign made of it all is at
+%s: sign in there as carol, who owns the organisation. Ctrl-C ends it; nothing is kept.
+`, w.sim.URL(), w.public)
 }

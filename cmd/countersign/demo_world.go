@@ -34,6 +34,8 @@ type acme struct {
 	app                                  *ghsim.App
 
 	folder  string
+	public  string // where people reach the server; empty: demoURL, which is nowhere
+	listen  string // address of the server; empty: any port
 	at      string // URL of the database; empty: a file in the folder
 	file    string // of settings beside those of the environment; empty: none
 	noisy   time.Duration
@@ -44,7 +46,10 @@ type acme struct {
 	ahead atomic.Int64
 }
 
-const hookSecret = "only-for-the-demo"
+const (
+	hookSecret = "only-for-the-demo"
+	demoURL    = "http://countersign.demo"
+)
 
 // shopPolicy is the policy of a repository in which everything is as it should be.
 const shopPolicy = `version: 1
@@ -104,10 +109,10 @@ func (w *acme) settings() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	clientID, clientSecret := w.app.SignsIn("http://countersign.demo" + config.CallbackPath)
+	clientID, clientSecret := w.app.SignsIn(cmp.Or(w.public, demoURL) + config.CallbackPath)
 	return map[string]string{
-		"COUNTERSIGN_LISTEN":           "127.0.0.1:0",
-		"COUNTERSIGN_PUBLIC_URL":       "http://countersign.demo",
+		"COUNTERSIGN_LISTEN":           cmp.Or(w.listen, "127.0.0.1:0"),
+		"COUNTERSIGN_PUBLIC_URL":       cmp.Or(w.public, demoURL),
 		"COUNTERSIGN_DATABASE_URL":     w.database(),
 		"COUNTERSIGN_SIGNING_KEY_FILE": filepath.Join(w.folder, "countersign.key"),
 		"GITHUB_WEB_URL":               w.sim.URL(),

@@ -30,7 +30,7 @@ func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, s
 	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), Version: version, Now: now, Log: log}
 	if signIn != nil {
 		p := &people{signIn, connection, cfg, now}
-		s.GitHub = &web.GitHub{SignInURL: signIn.URL, SignIn: p.in, Look: p.look, SignOut: p.out}
+		s.GitHub = &web.GitHub{SignInURL: signIn.URL, SignIn: p.in, Look: p.look, CanWrite: p.canWrite, SignOut: p.out}
 	}
 	return web.New(s)
 }
@@ -68,6 +68,24 @@ func (p *people) out(ctx context.Context, kept []byte) error {
 		return err
 	}
 	return p.signIn.Revoke(ctx, token)
+}
+
+// canWrite asks GitHub whether a person may write to a repository, which must still have its name.
+func (p *people) canWrite(ctx context.Context, person web.Person, repoID int64, repository string) (bool, error) {
+	var token gh.PersonToken
+	if err := json.Unmarshal(person.Token, &token); err != nil {
+		return false, err
+	}
+	client, err := p.connection.Person(token.Access)
+	if err != nil {
+		return false, err
+	}
+	owner, name, _ := strings.Cut(repository, "/")
+	view, err := client.PersonView(ctx, gh.Repo{Owner: owner, Name: name})
+	if errors.Is(err, gh.ErrNotFound) {
+		return false, nil
+	}
+	return view.CanWrite && view.RepositoryID == repoID && view.Person.ID == person.ID, err
 }
 
 // renewBefore is how long before its end a token is renewed.

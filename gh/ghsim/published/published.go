@@ -80,7 +80,7 @@ var WebhookExamples = Material{
 }
 
 // All lists every material, smallest first.
-func All() []Material { return []Material{WebhookExamples, GraphQLSchema, OpenAPI} }
+func All() []Material { return []Material{AxeCore, WebhookExamples, GraphQLSchema, OpenAPI} }
 
 // Load returns the material's bytes, from the cache folder dir when they are there and
 // are the pinned ones, else from the npm registry, and then keeps them in dir.

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/web"
+)
+
+// seen is a page that is looked at in the browser.
+type seen struct {
+	name    string
+	pattern string // its route
+	path    string
+	has     string // a text that must be on it
+}
+
+// Every page in a real browser: it can be used by everybody, loads nothing from elsewhere, breaks none
+// of its own rules, and shows hostile text as text.
+func TestPagesInABrowser(t *testing.T) {
+	t.Parallel()
+	w := startAcme(t, fast)
+	pr := w.copilotPull(`</title><script>alert("title")</script><img src=x onerror=alert(1)>`)
+	check := w.wantCheck(t, pr, "in_progress")
+	change := strings.TrimPrefix(check.DetailsURL, publicURL)
+	w.shop.Unprotect("main", w.carol)
+	w.shop.Push("main", w.dave, ghsim.Commit{Message: "in haste", Files: map[string]string{"hot": "fix"}})
+	w.mustSettle(t)
+	open, err := w.server.store.Tenant(w.org.ID()).Exceptions(t.Context(), store.ExceptionFilter{Kind: "direct-push"})
+	orFatal(t, err)
+	if len(open) != 1 {
+		t.Fatalf("got %d exceptions, want one", len(open))
+	}
+	c := w.openChromium(t)
+
+	c.open(change)
+	c.accessible("signing in")
+	c.screenshot("sign-in")
+	c.click("Sign in with GitHub")
+	c.click("carol")
+	c.see("Who is behind it")
+
+	pages := []seen{
+		{"organisations", "GET /{$}", "/", "Changes"},
+		{"changes", "GET /orgs/{org}/changes", "/orgs/acme/changes", "alert"},
+		{"no changes", "GET /orgs/{org}/changes", "/orgs/acme/changes?verdict=repair", "No change is like that"},
+		{"change", "GET /orgs/{org}/changes/{repo}/{number}", change, "onerror"},
+		{"exceptions", "GET /orgs/{org}/exceptions", "/orgs/acme/exceptions", "direct push"},
+		{"no exceptions", "GET /orgs/{org}/exceptions", "/orgs/acme/exceptions?state=overdue", "No exception is like that"},
+		{"exception", "GET /orgs/{org}/exceptions/{id}", "/orgs/acme/exceptions/" + open[0].ID, "Settle it"},
+		{"admin", "GET /orgs/{org}/admin", "/orgs/acme/admin", "pull request opened"},
+		{"not found", "", "/orgs/other/changes", "Not found"},
+	}
+	for _, p := range pages {
+		c.open(p.path)
+		c.see(p.has)
+		c.accessible(p.name)
+		c.screenshot(strings.ReplaceAll(p.name, " ", "-"))
+		for _, problem := range c.wentWrong() {
+			t.Errorf("%s: %s", p.name, problem)
+		}
+	}
+	everyPageIsLookedAt(t, pages)
+
+	// Settling an exception, by somebody who is not behind it.
+	c.open("/orgs/acme/exceptions/" + open[0].ID)
+	c.do(chromedp.SendKeys("textarea", "Reviewed afterwards, and protected again."))
+	c.click("Close the exception")
+	c.see("What was done: Reviewed afterwards")
+
+	// Without a mouse: the first stop leads past the header.
+	c.open("/orgs/acme/changes")
+	var focused string
+	c.do(chromedp.KeyEvent("\t"), chromedp.Evaluate(`document.activeElement.textContent`, &focused))
+	if focused != "To the content" {
+		t.Errorf("the first tab stop is %q", focused)
+	}
+	c.click("everywhere")
+	c.see("Sign in with GitHub")
+}
+
+// everyPageIsLookedAt fails for a page of an organisation that the browser did not open.
+func everyPageIsLookedAt(t *testing.T, pages []seen) {
+	t.Helper()
+	opened := map[string]bool{
+		// Files, which are no pages.
+		"GET /orgs/{org}/changes/{repo}/{number}/facts": true, "GET /orgs/{org}/changes/{repo}/{number}/proof": true,
+	}
+	for _, p := range pages {
+		opened[p.pattern] = true
+	}
+	site, err := web.New(web.Settings{CallbackPath: "/callback"})
+	orFatal(t, err)
+	for _, r := range site.Routes() {
+		if strings.HasPrefix(r.Pattern, "GET /orgs/") && !opened[r.Pattern] {
+			t.Errorf("no browser looked at %s: add it to the pages", r.Pattern)
+		}
+	}
+}
