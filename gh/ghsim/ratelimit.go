@@ -2,6 +2,7 @@ package ghsim
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -56,6 +57,31 @@ func (s *Sim) admit(v *viewer) error {
 		return nil
 	}
 	return exhausted(b, "core", v)
+}
+
+// admitWrite refuses a request that writes when the installation made too many in a minute.
+func (s *Sim) admitWrite(v *viewer) error {
+	if s.options.WritesPerMinute == 0 || v.installation == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, now := v.installation.id, s.now()
+	s.writes[id] = slices.DeleteFunc(s.writes[id], func(at time.Time) bool { return !at.After(now.Add(-time.Minute)) })
+	if len(s.writes[id]) >= s.options.WritesPerMinute {
+		return secondaryLimit(time.Minute)
+	}
+	s.writes[id] = append(s.writes[id], now)
+	return nil
+}
+
+// Spend takes so many requests and GraphQL points of an installation's hour.
+func (i *Installation) Spend(requests, points int) {
+	i.s.mu.Lock()
+	defer i.s.mu.Unlock()
+	v := &viewer{installation: i.i}
+	i.s.budgetOf(v, "core").used += requests
+	i.s.budgetOf(v, "graphql").used += points
 }
 
 // exhausted is GitHub's answer when the hour is used up.

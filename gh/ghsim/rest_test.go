@@ -204,6 +204,33 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+func TestWritesInAMinute(t *testing.T) {
+	w := newWorld(t)
+	now := time.Now()
+	w.options.Clock, w.options.WritesPerMinute = func() time.Time { return now }, 3
+	sha := w.change("feature").HeadSHA()
+	post := func() response {
+		return w.do("POST", "/repos/acme/shop/check-runs", w.token, map[string]any{"name": "ours", "head_sha": sha})
+	}
+	for range 3 {
+		if got := post().status; got != 201 {
+			t.Fatalf("got %d", got)
+		}
+		now = now.Add(20 * time.Second)
+	}
+	now = now.Add(-time.Second)
+	if r := post(); r.status != 403 || r.header.Get("Retry-After") != "60" || !strings.Contains(string(r.body), "secondary rate limit") {
+		t.Errorf("got %d %s %v", r.status, r.body, r.header)
+	}
+	if got := w.get("/repos/acme/shop").status; got != 200 {
+		t.Errorf("what reads pays for it: %d", got)
+	}
+	now = now.Add(2 * time.Second)
+	if got := post().status; got != 201 {
+		t.Errorf("when the first is a minute old: %d", got)
+	}
+}
+
 func TestCheckRunsOverTheAPI(t *testing.T) {
 	w := newWorld(t)
 	sha := w.change("feature").HeadSHA()

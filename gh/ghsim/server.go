@@ -198,7 +198,11 @@ func (s *Sim) serveREST(w http.ResponseWriter, r *http.Request, path string) {
 		name = route.name()
 	}
 	s.serveLogged(w, r, name, func(x *exchange) {
-		if err := s.admit(x.viewer); err != nil {
+		err := s.admit(x.viewer)
+		if err == nil && r.Method != http.MethodGet {
+			err = s.admitWrite(x.viewer)
+		}
+		if err != nil {
 			s.fail(x, err)
 			return
 		}

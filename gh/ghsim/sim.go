@@ -27,6 +27,10 @@ type Options struct {
 	// RateLimit is the number of billable REST requests per hour of one installation or
 	// one user, and of GraphQL points. 0: 5000.
 	RateLimit int
+	// WritesPerMinute is how many requests that write an installation may make in any minute, by
+	// the simulator's clock, before it is told of a secondary limit. GitHub takes 80 in general.
+	// 0: any number.
+	WritesPerMinute int
 }
 
 // Sim is a simulated GitHub. Make it with New, open its port with Start.
@@ -53,9 +57,10 @@ type Sim struct {
 	repos    map[int64]*repo
 	repoName map[string]*repo // by lower-cased "owner/name", former names included (renames redirect)
 	budgets  map[string]*budget
-	senders  map[int64]*sender // by App id: the queue of its deliveries; sender has its own lock
-	browser  *account          // who is signed in in browsers; nil: nobody
-	graphql  graphqlState      // the GraphQL executor's own state (graphql.go)
+	writes   map[int64][]time.Time // by installation, when each of the last minute's writes came
+	senders  map[int64]*sender     // by App id: the queue of its deliveries; sender has its own lock
+	browser  *account              // who is signed in in browsers; nil: nobody
+	graphql  graphqlState          // the GraphQL executor's own state (graphql.go)
 
 	observers []*observer // who is told of what passes (contract.go)
 }
@@ -76,7 +81,7 @@ func New(o Options) *Sim {
 		options: o, lastID: firstID + o.Seed*1_000_000, random: rand.New(rand.NewSource(o.Seed + 1)),
 		accounts: map[int64]*account{}, logins: map[string]*account{}, orgs: map[int64]*org{},
 		apps: map[int64]*app{}, installs: map[int64]*installation{}, tokens: map[string]*token{},
-		repos: map[int64]*repo{}, repoName: map[string]*repo{}, budgets: map[string]*budget{},
+		repos: map[int64]*repo{}, repoName: map[string]*repo{}, budgets: map[string]*budget{}, writes: map[int64][]time.Time{},
 		senders: map[int64]*sender{},
 	}
 	s.Faults = newFaults()
