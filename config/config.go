@@ -43,8 +43,12 @@ type Config struct {
 	// LogLevel is "debug", "info", "warn" or "error". Default "info".
 	LogLevel string `yaml:"log_level"`
 	// Workers is how many subjects are evaluated at a time. Default 32.
-	Workers int    `yaml:"workers"`
-	GitHub  GitHub `yaml:"github"`
+	Workers int `yaml:"workers"`
+	// WritesPerMinute is how often each installation of the App may write to GitHub in a minute, over
+	// all servers on one database. Default 60: GitHub takes 80. More is for an Enterprise Server whose
+	// limits are others or off.
+	WritesPerMinute int    `yaml:"writes_per_minute"`
+	GitHub          GitHub `yaml:"github"`
 	// Notifications are who is told of exceptions; in the file only. Default: nobody.
 	Notifications []Notification `yaml:"notifications"`
 	// Witnesses cosign the checkpoints of every log; in the file only. Default: nobody does.
@@ -102,10 +106,8 @@ var settings = []setting{
 	{"COUNTERSIGN_TLS_CERTIFICATE_FILE", text(func(c *Config) *string { return &c.TLSCertificateFile })},
 	{"COUNTERSIGN_TLS_KEY_FILE", text(func(c *Config) *string { return &c.TLSKeyFile })},
 	{"COUNTERSIGN_LOG_LEVEL", text(func(c *Config) *string { return &c.LogLevel })},
-	{"COUNTERSIGN_WORKERS", func(c *Config, v string) (err error) {
-		c.Workers, err = strconv.Atoi(v)
-		return err
-	}},
+	{"COUNTERSIGN_WORKERS", number(func(c *Config) *int { return &c.Workers })},
+	{"COUNTERSIGN_WRITES_PER_MINUTE", number(func(c *Config) *int { return &c.WritesPerMinute })},
 	{"GITHUB_WEB_URL", text(func(c *Config) *string { return &c.GitHub.WebURL })},
 	{"GITHUB_V3_API_URL", text(func(c *Config) *string { return &c.GitHub.V3APIURL })},
 	{"GITHUB_V4_API_URL", text(func(c *Config) *string { return &c.GitHub.V4APIURL })},
@@ -129,6 +131,13 @@ func text(field func(*Config) *string) func(*Config, string) error {
 	return func(c *Config, v string) error {
 		*field(c) = v
 		return nil
+	}
+}
+
+func number(field func(*Config) *int) func(*Config, string) error {
+	return func(c *Config, v string) (err error) {
+		*field(c), err = strconv.Atoi(v)
+		return err
 	}
 }
 
@@ -226,6 +235,9 @@ func (c *Config) defaults() {
 	}
 	if c.Workers == 0 {
 		c.Workers = 32
+	}
+	if c.WritesPerMinute == 0 {
+		c.WritesPerMinute = 60
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 }

@@ -35,7 +35,7 @@ func TestLoadFromEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != ":8080" || c.GitHub.V4APIURL != "https://api.github.com/graphql" || c.Workers != 32 {
+	if c.Listen != ":8080" || c.GitHub.V4APIURL != "https://api.github.com/graphql" || c.Workers != 32 || c.WritesPerMinute != 60 {
 		t.Errorf("defaults not filled in: %+v", c)
 	}
 	if got := c.GitHub.App.WebhookSecrets; len(got) != 2 || got[0] != "new" || got[1] != "old" {
@@ -51,7 +51,7 @@ func TestEveryProblemAtOnce(t *testing.T) {
 	_, err := Load("", env(
 		"COUNTERSIGN_LOG_LEVEL", "loud",
 		"COUNTERSIGN_DATABASE_URL", "mysql://x",
-		"COUNTERSIGN_WORKERS", "many",
+		"COUNTERSIGN_WORKERS", "many", "COUNTERSIGN_WRITES_PER_MINUTE", "-1",
 		"COUNTERSIGN_OLD_SIGNING_KEY_FILE", "countersign.key",
 		"GITHUB_V3_API_URL", "ftp://x",
 		"GITHUB_APP_WEBHOOK_SECRET", "s3cret,",
@@ -62,7 +62,7 @@ func TestEveryProblemAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"COUNTERSIGN_LOG_LEVEL", "loud", "debug, info, warn, error",
-		"COUNTERSIGN_DATABASE_URL", "COUNTERSIGN_WORKERS", "COUNTERSIGN_OLD_SIGNING_KEY_FILE", "GITHUB_V3_API_URL",
+		"COUNTERSIGN_DATABASE_URL", "COUNTERSIGN_WORKERS", "COUNTERSIGN_WRITES_PER_MINUTE", "COUNTERSIGN_OLD_SIGNING_KEY_FILE", "GITHUB_V3_API_URL",
 		"COUNTERSIGN_PUBLIC_URL", "GITHUB_APP_INTEGRATION_ID",
 		"secret 2 of 2 is empty", "/nowhere.pem", "hint:",
 	} {

@@ -25,6 +25,9 @@ func (c *Config) Validate() error {
 	if c.Workers < 1 || c.Workers > 1024 {
 		bad("COUNTERSIGN_WORKERS", "is %d, must be 1 to 1024", c.Workers)
 	}
+	if c.WritesPerMinute < 1 || c.WritesPerMinute > 1_000_000 {
+		bad("COUNTERSIGN_WRITES_PER_MINUTE", "is %d, must be 1 to 1000000\n  hint: leave it out, unless your GitHub Enterprise Server has other limits than github.com", c.WritesPerMinute)
+	}
 	if levels := []string{"debug", "info", "warn", "error"}; !slices.Contains(levels, c.LogLevel) {
 		bad("COUNTERSIGN_LOG_LEVEL", "is %q, must be one of %s", c.LogLevel, strings.Join(levels, ", "))
 	}

@@ -19,13 +19,15 @@ import (
 // perPage is the largest page that GitHub gives.
 const perPage = 100
 
-// Client reads and writes as one installation. It is safe for concurrent use. It neither
-// retries nor waits.
+// Client reads and writes as one installation. It is safe for concurrent use. It does not
+// retry, and waits for nothing but its turn among the requests under way.
 type Client struct {
 	installation int64 // 0: as the App itself
 	api          *github.Client
 	http         *http.Client
 	gate         *gate
+	canWait      bool                        // see Background
+	count        func(context.Context) error // see Counted; nil: nobody counts
 	graphqlURL   string
 	now          func() time.Time
 	observe      func(Exchange)
@@ -41,6 +43,23 @@ func newClient(api *github.Client, s Settings, installation int64) *Client {
 		now:          s.Now,
 		observe:      s.Observe,
 	}
+}
+
+// Background is the same client for what can wait. It leaves a reserve of GitHub's limits to
+// decisions: when no more than that is left, its requests are not sent, and end with a
+// *RateLimitError that is Reserved.
+func (c *Client) Background() *Client {
+	b := *c
+	b.canWait = true
+	return &b
+}
+
+// Counted is the same client, which asks count before each request that writes, and does not send it
+// when that is an error.
+func (c *Client) Counted(count func(context.Context) error) *Client {
+	counted := *c
+	counted.count = count
+	return &counted
 }
 
 // answer is a complete answer with a status from 200 to 299.
@@ -85,14 +104,21 @@ func (c *Client) call(ctx context.Context, route string, args []string, query ur
 	if err != nil {
 		return answer{}, fmt.Errorf("make the request: %w", err)
 	}
+	if method != http.MethodGet && c.count != nil {
+		if err := c.count(ctx); err != nil {
+			return answer{}, err
+		}
+	}
 	return c.exchange(ctx, req, route, restBudget)
 }
 
 // exchange sends one request and returns its answer, or one of the errors of errors.go.
 func (c *Client) exchange(ctx context.Context, req *http.Request, route string, b budget) (answer, error) {
-	if err := c.gate.check(b, c.now()); err != nil {
+	leave, err := c.gate.enter(ctx, b, points(req.Method, b), c.canWait, c.now)
+	if err != nil {
 		return answer{}, err
 	}
+	defer leave()
 	// Not go-github's Do: it keeps a gate of its own that takes the end of the hourly
 	// budget for the end of a secondary limit, and it does not read to the end of the
 	// body, without which the cache stores nothing.
@@ -109,6 +135,7 @@ func (c *Client) exchange(ctx context.Context, req *http.Request, route string, 
 		return answer{}, c.sendError(ctx, err)
 	}
 	c.tell(route, resp.StatusCode, resp.Header)
+	c.gate.hear(resp.Header, c.now())
 	if resp.StatusCode/100 != 2 {
 		err := statusError(resp.StatusCode, resp.Header, body, c.now())
 		if errors.Is(err, ErrNotFound) {
@@ -123,6 +150,16 @@ func (c *Client) exchange(ctx context.Context, req *http.Request, route string, 
 		c.noteRead(ctx, route, resp.Header)
 	}
 	return answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+}
+
+// points is what GitHub's secondary limit counts for a request.
+//
+// Source: https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#calculating-points-for-the-secondary-rate-limit
+func points(method string, b budget) int {
+	if method == http.MethodGet || b == graphqlBudget { // of GraphQL there are queries alone
+		return 1
+	}
+	return 5
 }
 
 func (c *Client) noteRead(ctx context.Context, route string, h http.Header) {

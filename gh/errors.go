@@ -40,12 +40,17 @@ type RateLimitError struct {
 	Until time.Time
 	// Secondary is true for the abuse limit, false for the hourly budget.
 	Secondary bool
+	// Reserved is true where GitHub would answer, and what is left is kept for decisions.
+	Reserved bool
 }
 
 func (e *RateLimitError) Error() string {
 	kind := "hourly"
 	if e.Secondary {
 		kind = "secondary"
+	}
+	if e.Reserved {
+		return fmt.Sprintf("what is left of GitHub's %s limit is kept for decisions, until %s", kind, e.Until.Format(time.RFC3339))
 	}
 	return fmt.Sprintf("rate limited by GitHub (%s limit) until %s", kind, e.Until.Format(time.RFC3339))
 }

@@ -2,34 +2,43 @@ package gh
 
 import (
 	"net/http"
-	"strconv"
+	"time"
 )
 
 // Exchange is one request that was sent to GitHub and how it went, for whoever counts them.
 type Exchange struct {
-	Installation int64  // 0: the App itself, or a person
-	Route        string // with its parameters as names
-	Status       int    // 0: no answer
+	Route  string // with its parameters as names
+	Status int    // 0: no answer
 	// Revalidated is true when GitHub said that what we had is still current (304).
 	Revalidated bool
-	// Resource is the budget that GitHub counted it to, and Remaining what is left of it in this
-	// hour; -1: GitHub did not say.
-	Resource  string
-	Remaining int
 }
 
 // tell tells whoever counts of an exchange; h is nil when there was no answer.
 func (c *Client) tell(route string, status int, h http.Header) {
-	if c.observe == nil {
-		return
+	if c.observe != nil {
+		c.observe(Exchange{Route: route, Status: status, Revalidated: h.Get("X-From-Cache") != ""})
 	}
-	e := Exchange{Installation: c.installation, Route: route, Status: status, Revalidated: h.Get("X-From-Cache") != "", Remaining: -1}
-	n, err := strconv.Atoi(h.Get("X-RateLimit-Remaining"))
-	// The cache answers with headers of when it was filled, as far as a 304 brought no newer ones.
-	switch resource := h.Get("X-RateLimit-Resource"); {
-	case err != nil || n < 0:
-	case resource == "core" || resource == "graphql":
-		e.Resource, e.Remaining = resource, n
+}
+
+// Budget is what GitHub said last of an hourly budget, as far as it still holds.
+type Budget struct {
+	Installation int64  // 0: the App itself
+	Resource     string // "core" or "graphql"
+	// Limit is what there is in an hour, and Remaining what is left of this one.
+	Limit, Remaining int
+	// Reset is when the hour ends, by our clock. Zero: it has ended, and nothing was asked since.
+	Reset time.Time
+}
+
+// Budgets are those of every installation that was asked about something, and of the App itself.
+// What was never asked is not in it, and neither is a server that has no limits.
+func (c *Connection) Budgets() []Budget {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.settings.Now()
+	list := c.app.gate.budgets(0, now)
+	for id, client := range c.clients {
+		list = append(list, client.gate.budgets(id, now)...)
 	}
-	c.observe(e)
+	return list
 }

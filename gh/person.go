@@ -46,18 +46,12 @@ func isToken(s string) bool {
 }
 
 // clientOver is the client of whoever api brings the credentials of. How much is left of their hour
-// is nobody else's concern, so it is not told.
+// is nobody else's concern: it is not among the connection's Budgets.
 func clientOver(api *github.Client, s Settings) (*Client, error) {
 	api.UserAgent = s.UserAgent
 	var err error
 	if api.BaseURL, err = url.Parse(strings.TrimSuffix(s.V3URL, "/") + "/"); err != nil {
 		return nil, fmt.Errorf("connect to GitHub: %w", err)
-	}
-	if observe := s.Observe; observe != nil {
-		s.Observe = func(e Exchange) {
-			e.Resource, e.Remaining = "", -1
-			observe(e)
-		}
 	}
 	return newClient(api, s, 0), nil
 }

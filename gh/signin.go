@@ -303,7 +303,7 @@ func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Accept", "application/json")
 	resp, err := t.next.RoundTrip(r)
 	if t.observe != nil {
-		e := Exchange{Route: "POST /login/oauth/access_token", Remaining: -1}
+		e := Exchange{Route: "POST /login/oauth/access_token"}
 		if err == nil {
 			e.Status = resp.StatusCode
 		}

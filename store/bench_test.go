@@ -137,7 +137,7 @@ func serve(b *testing.B, s *Store, j Job) error {
 	if err != nil {
 		return err
 	}
-	if err := n.BeginPublish(b.Context(), j, p.Wanted.RecordID); err != nil {
+	if err := n.BeginPublish(b.Context(), j, p.Wanted.RecordID, WriteFlip); err != nil {
 		return err
 	}
 	return n.Published(b.Context(), j, Published{RecordID: p.Wanted.RecordID, GitHubID: 1, Said: "s", Status: "completed"})

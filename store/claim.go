@@ -49,7 +49,7 @@ func shares(list []*queued, limit int) map[int64]int {
 	return out
 }
 
-const claimJobs = `UPDATE jobs SET lease = $1, lease_owner = $2, lease_until = $3, started_at = $4, next_enqueued_at = 0
+const claimJobs = `UPDATE jobs SET lease = $1, lease_owner = $2, lease_until = $3, started_at = $4, next_enqueued_at = 0, write_class = 0
 WHERE id IN (SELECT id FROM jobs WHERE org_id = $5 AND wanted_gen > done_gen AND dead = 0 AND run_at <= $4 AND lease_until <= $4
   ORDER BY run_at, id LIMIT $6)
 RETURNING id, kind, ukey, org_id, installation_id, repo_id, repository, number, head_sha, check_name, ref,

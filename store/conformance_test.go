@@ -30,6 +30,9 @@ func conformance(t *testing.T, open opener) {
 		{"retry, death and revival", testRetry},
 		{"marks and failures in either order", testMarkBeforeRetry},
 		{"rate limits hold", testPostpone},
+		{"writes to GitHub are bounded", testWritesAreBounded},
+		{"awaiting writes to GitHub", testAwaitingWrites},
+		{"processes count their writes together", testWritersShare},
 		{"timer", testNextRun},
 		{"concurrent workers", testConcurrentWorkers},
 		{"record commits everything together", testRecord},
@@ -755,8 +758,8 @@ func testPublish(t *testing.T, open opener) {
 	rec := decide(t, s, acme, 1, "h", "fail", 2)
 	key := publishKey("h", "countersign")
 	job := claimOne(t, s, KindPublish, key)
-	ok(t, n.BeginPublish(t.Context(), job, rec.RecordID))
-	ok(t, n.BeginPublish(t.Context(), job, rec.RecordID)) // done but reported lost
+	ok(t, n.BeginPublish(t.Context(), job, rec.RecordID, WriteFlip))
+	ok(t, n.BeginPublish(t.Context(), job, rec.RecordID, WriteFlip)) // done but reported lost
 	if p := must(n.Publication(t.Context(), repo, "h", "countersign")); p.Attempting != rec.RecordID || p.PublishedRecordID != "" {
 		t.Errorf("got %+v, want the attempt", p)
 	}
@@ -767,7 +770,7 @@ func testPublish(t *testing.T, open opener) {
 	if err := n.Published(t.Context(), job, done); !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("the dead publisher wrote: %v", err)
 	}
-	if err := n.BeginPublish(t.Context(), job, rec.RecordID); !errors.Is(err, ErrLeaseLost) {
+	if err := n.BeginPublish(t.Context(), job, rec.RecordID, WriteFlip); !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("the dead publisher began: %v", err)
 	}
 	ok(t, n.Published(t.Context(), next, done))
@@ -795,12 +798,12 @@ func testSuperseded(t *testing.T, open opener) {
 	key := publishKey("h", "countersign")
 	first := decide(t, s, acme, 1, "h", "fail", 2)
 	job := claimOne(t, s, KindPublish, key)
-	ok(t, n.BeginPublish(t.Context(), job, first.RecordID))
+	ok(t, n.BeginPublish(t.Context(), job, first.RecordID, WriteFlip))
 	// A newer decision while GitHub is being told.
 	receive(t, s, arrival("d2", acme, 1, "h"))
 	second, err := n.Record(t.Context(), decision(claimOne(t, s, KindEvaluate, evaluateKey(1)), "h", "pass", 0))
 	ok(t, err)
-	if err := n.BeginPublish(t.Context(), job, first.RecordID); !errors.Is(err, ErrSuperseded) {
+	if err := n.BeginPublish(t.Context(), job, first.RecordID, WriteFlip); !errors.Is(err, ErrSuperseded) {
 		t.Errorf("begin the old one: got %v, want ErrSuperseded", err)
 	}
 	claimNone(t, s)
@@ -809,7 +812,7 @@ func testSuperseded(t *testing.T, open opener) {
 
 	// Killed after the write of the second; meanwhile a third is wanted. The next holder finds
 	// the second at GitHub and says so: the third is still published.
-	ok(t, n.BeginPublish(t.Context(), job, second.RecordID))
+	ok(t, n.BeginPublish(t.Context(), job, second.RecordID, WriteFlip))
 	receive(t, s, arrival("d3", acme, 1, "h"))
 	third, err := n.Record(t.Context(), decision(claimOne(t, s, KindEvaluate, evaluateKey(1)), "h", "fail", 2))
 	ok(t, err)
@@ -820,7 +823,7 @@ func testSuperseded(t *testing.T, open opener) {
 	}
 	ok(t, n.Published(t.Context(), job, Published{RecordID: second.RecordID, GitHubID: 2, Status: "completed"}))
 	job = claimOne(t, s, KindPublish, key)
-	ok(t, n.BeginPublish(t.Context(), job, third.RecordID))
+	ok(t, n.BeginPublish(t.Context(), job, third.RecordID, WriteFlip))
 	ok(t, n.Published(t.Context(), job, Published{RecordID: third.RecordID, GitHubID: 3, Status: "completed"}))
 	claimNone(t, s)
 	verifyLog(t, s)
@@ -833,7 +836,7 @@ func testConfirm(t *testing.T, open opener) {
 	key := publishKey("h", "countersign")
 	first := decide(t, s, acme, 1, "h", "fail", 2)
 	lost := claimOne(t, s, KindPublish, key)
-	ok(t, n.BeginPublish(t.Context(), lost, first.RecordID))
+	ok(t, n.BeginPublish(t.Context(), lost, first.RecordID, WriteFlip))
 	receive(t, s, arrival("d2", acme, 1, "h"))
 	second, err := n.Record(t.Context(), decision(claimOne(t, s, KindEvaluate, evaluateKey(1)), "h", "pass", 0))
 	ok(t, err)
@@ -853,7 +856,7 @@ func testConfirm(t *testing.T, open opener) {
 		t.Errorf("got %+v, want the first published and the second wanted", p)
 	}
 	// The lease is still held, for what is wanted by now.
-	ok(t, n.BeginPublish(t.Context(), job, second.RecordID))
+	ok(t, n.BeginPublish(t.Context(), job, second.RecordID, WriteFlip))
 	ok(t, n.Published(t.Context(), job, Published{RecordID: second.RecordID, GitHubID: 4712, Status: "completed"}))
 	claimNone(t, s)
 	verifyLog(t, s)
@@ -969,12 +972,12 @@ func testTenants(t *testing.T, open opener) {
 	}
 	// A job of one is no job of the other.
 	job := claim(t, s, acme, KindPublish, publishKey("h", "countersign"))
-	if err := b.BeginPublish(t.Context(), job, recB.RecordID); !errors.Is(err, ErrInvalid) {
+	if err := b.BeginPublish(t.Context(), job, recB.RecordID, WriteFlip); !errors.Is(err, ErrInvalid) {
 		t.Errorf("published with another organisation's job: %v", err)
 	}
 	stolen := job
 	stolen.OrgID = other
-	if err := b.BeginPublish(t.Context(), stolen, recB.RecordID); !errors.Is(err, ErrLeaseLost) {
+	if err := b.BeginPublish(t.Context(), stolen, recB.RecordID, WriteFlip); !errors.Is(err, ErrLeaseLost) {
 		t.Errorf("published with another organisation's lease: %v", err)
 	}
 	signedA, _, err := a.Checkpoint(t.Context())
@@ -1136,7 +1139,7 @@ func testInvalid(t *testing.T, open opener) {
 	for i, err := range []error{
 		second2(s.Claim(t.Context(), "w", 0, time.Minute)), second2(s.Claim(t.Context(), "w", 1, 0)), s.Renew(t.Context(), job, 0),
 		s.Mark(t.Context(), []Mark{{}}), n.NotEnrolled(t.Context(), job, seen(other, 1, "h", true)),
-		n.CloseChange(t.Context(), job, seen(acme, 2, "h", true)), n.BeginPublish(t.Context(), job, "r"),
+		n.CloseChange(t.Context(), job, seen(acme, 2, "h", true)), n.BeginPublish(t.Context(), job, "r", WriteFlip),
 		n.Published(t.Context(), Job{Kind: KindPublish, OrgID: acme}, Published{RecordID: "r"}),
 	} {
 		if !errors.Is(err, ErrInvalid) {

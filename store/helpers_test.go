@@ -257,7 +257,7 @@ func publish(t testing.TB, s *Store, org int64, head string, githubID int64) Pub
 	job := claim(t, s, org, KindPublish, publishKey(head, "countersign"))
 	p, err := s.Tenant(org).Publication(t.Context(), repo, head, "countersign")
 	ok(t, err)
-	ok(t, s.Tenant(org).BeginPublish(t.Context(), job, p.Wanted.RecordID))
+	ok(t, s.Tenant(org).BeginPublish(t.Context(), job, p.Wanted.RecordID, WriteFlip))
 	ok(t, s.Tenant(org).Published(t.Context(), job, Published{RecordID: p.Wanted.RecordID, GitHubID: githubID, Said: "said", Status: "completed", Conclusion: "failure"}))
 	return p
 }

@@ -43,7 +43,8 @@ type Job struct {
 	Lease string
 	// EnqueuedAt is when the oldest mark that this run serves was committed.
 	EnqueuedAt time.Time
-	// DeliveryID is the newest delivery that marked it, for the log. Empty: none did.
+	// DeliveryID is the newest delivery that marked it. Empty: none did since it was scheduled to look
+	// again by itself.
 	DeliveryID string
 }
 
@@ -209,7 +210,7 @@ func (s *Store) mark(t *txn, job Job, noisy, onlyDead bool) (bool, error) {
 	return true, err
 }
 
-const scheduleJob = `UPDATE jobs SET wanted_gen = wanted_gen + 1, run_at = $4, enqueued_at = $4
+const scheduleJob = `UPDATE jobs SET wanted_gen = wanted_gen + 1, run_at = $4, enqueued_at = $4, delivery_id = ''
 WHERE org_id = $1 AND kind = $2 AND ukey = $3 AND wanted_gen = done_gen`
 
 // schedule makes a job that has nothing left to do run at a time to come. One that was

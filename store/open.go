@@ -42,6 +42,9 @@ type Options struct {
 	// MaxAttempts is after how many failed runs without a new mark a job is dead. Zero:
 	// DefaultMaxAttempts.
 	MaxAttempts int
+	// WritesPerMinute is how often an installation may write to GitHub in a minute, over all
+	// processes: all must say the same. Zero: DefaultWritesPerMinute.
+	WritesPerMinute int
 }
 
 // Store is an open database.
@@ -56,6 +59,9 @@ type Store struct {
 	now       func() time.Time
 	noisy     time.Duration
 	attempts  int
+	// writesPerMinute is Options.WritesPerMinute.
+	writesPerMinute int
+
 	wake      chan struct{}
 	lastClaim atomic.Int64 // microseconds; see NextRun
 	zip       zipper
@@ -118,7 +124,7 @@ const maxReaders = 4
 func newStore(o Options) *Store {
 	s := &Store{
 		signer: o.Signer, verifiers: o.Verifiers, origin: o.Origin, now: o.Now,
-		noisy: o.NoisyInterval, attempts: o.MaxAttempts, wake: make(chan struct{}, 1),
+		noisy: o.NoisyInterval, attempts: o.MaxAttempts, writesPerMinute: o.WritesPerMinute, wake: make(chan struct{}, 1),
 	}
 	if s.signer != nil {
 		s.verifiers = append([]note.Verifier{s.signer.Verifier()}, s.verifiers...)
@@ -131,6 +137,9 @@ func newStore(o Options) *Store {
 	}
 	if s.attempts == 0 {
 		s.attempts = DefaultMaxAttempts
+	}
+	if s.writesPerMinute == 0 {
+		s.writesPerMinute = DefaultWritesPerMinute
 	}
 	if s.origin == "" && s.signer != nil {
 		s.origin = s.signer.Name()

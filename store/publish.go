@@ -72,9 +72,10 @@ WHERE org_id = $1 AND repo_id = $2 AND head_sha = $3 AND check_name = $4`
 )
 
 // BeginPublish makes durable that a write of this record to GitHub is about to happen, so
-// that after a crash it is known that GitHub may have it. It may be repeated. ErrLeaseLost if
-// the lease is not held; ErrSuperseded if another record is wanted by now.
-func (n Tenant) BeginPublish(ctx context.Context, job Job, recordID string) error {
+// that after a crash it is known that GitHub may have it, and counts the write. It may be repeated,
+// as another write. ErrLeaseLost if the lease is not held; ErrSuperseded if another record is wanted by
+// now; *WriteLimitError if there is no room for the write: then the job is to be given back by AwaitWrite.
+func (n Tenant) BeginPublish(ctx context.Context, job Job, recordID string, class WriteClass) error {
 	if err := n.checkPublish(job, recordID); err != nil {
 		return err
 	}
@@ -88,6 +89,9 @@ func (n Tenant) BeginPublish(ctx context.Context, job Job, recordID string) erro
 		}
 		if wanted != recordID {
 			return ErrSuperseded
+		}
+		if err := n.s.takeWrite(t, job, class); err != nil {
+			return err
 		}
 		_, err = t.exec(updateAttempting, n.org, job.RepoID, job.HeadSHA, job.CheckName, recordID)
 		return err

@@ -44,6 +44,7 @@ func (n Tenant) checkUninstalled(t *txn, held coverage) error {
 // What is known of an organisation beside its log, and needs blobs or records: tables that others
 // refer to come after those.
 var deleteState = []string{
+	`DELETE FROM github_writes WHERE installation_id IN (SELECT j.installation_id FROM jobs j WHERE j.org_id = $1)`,
 	`DELETE FROM jobs WHERE org_id = $1`,
 	`DELETE FROM check_runs WHERE org_id = $1`,
 	`DELETE FROM change_heads WHERE org_id = $1`,

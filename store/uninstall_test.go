@@ -1,6 +1,9 @@
 package store
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // installation is an arrival about an installation of the App.
 func installation(id int64, delivery string, gone bool) Arrival {
@@ -41,6 +44,9 @@ func TestPurgeOfAnUninstalledOrganisation(t *testing.T) {
 		t.Fatalf("while it is installed: %+v, %v", done, err)
 	}
 	receive(t, s, installation(5, "gone", true))
+	ok(t, s.write(t.Context(), "test", func(t *txn) error {
+		return errors.Join(s.takeWrite(t, Job{InstallationID: 5}, WriteText), s.takeWrite(t, Job{InstallationID: 7}, WriteText))
+	}))
 	placed, err := n.PlaceHold(t.Context(), LegalHold{Reason: "case", By: somebody, RepoID: repo, Repository: "acme/app"})
 	ok(t, err)
 	if done, err := n.PurgeUninstalled(t.Context(), "why"); err != nil || !done.empty() {
@@ -63,6 +69,9 @@ func TestPurgeOfAnUninstalledOrganisation(t *testing.T) {
 		if got := count(t, s, query); got != 0 {
 			t.Errorf("%s: %d are left", query, got)
 		}
+	}
+	if got := count(t, s, `SELECT COUNT(*) FROM github_writes`); got != 1 {
+		t.Errorf("the writes of %d installations are left, want those of another organisation's", got)
 	}
 	verifyLog(t, s)
 	if again, err := n.PurgeUninstalled(t.Context(), "why"); err != nil || !again.empty() {

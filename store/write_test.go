@@ -107,7 +107,7 @@ func testEveryWriteFailedTwice(t *testing.T, open opener) {
 		}, ErrLeaseLost, false},
 		{"checkpoint", func() error { _, _, err := n.Checkpoint(t.Context()); return err }, nil, false},
 		{"claim publish", claimInto(&pub), nil, false},
-		{"begin", func() error { return n.BeginPublish(t.Context(), pub, rec.RecordID) }, nil, false},
+		{"begin", func() error { return n.BeginPublish(t.Context(), pub, rec.RecordID, WriteFlip) }, nil, true},
 		{"published", func() error {
 			return n.Published(t.Context(), pub, Published{RecordID: rec.RecordID, GitHubID: 1, Status: "completed"})
 		}, ErrLeaseLost, false},

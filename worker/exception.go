@@ -40,16 +40,42 @@ func (w *Worker) exception(ctx context.Context, log zerolog.Logger, job store.Jo
 	if e.State == store.ExceptionOpen {
 		err = w.tell(ctx, log, tenant, job, e)
 	}
-	err = errors.Join(err, w.onGitHub(ctx, log, tenant, job, e))
+	shown := w.onGitHub(ctx, log, tenant, job, e)
+	if waits(shown) {
+		if err == nil {
+			return w.showLater(ctx, job, e, shown)
+		}
+		shown = errors.New(shown.Error()) // who is to be told by other ways does not wait for GitHub
+	}
+	err = errors.Join(err, shown)
 	switch {
 	case err == nil:
-	case errors.Is(err, gh.ErrRateLimited) || job.Attempt < tellAttempts || ctx.Err() != nil:
+	case job.Attempt < tellAttempts || ctx.Err() != nil:
 		return err
 	default:
 		// Were the job given up, its clock would stand still.
 		log.Error().Err(err).Str("exception", e.ID).Msg("an exception is not told on GitHub yet; that is tried again with the next look")
 	}
 	return w.lookAgain(ctx, tenant, job)
+}
+
+// waits says whether an error only means that something has to wait.
+func waits(err error) bool {
+	var full *store.WriteLimitError
+	return errors.Is(err, gh.ErrRateLimited) || errors.As(err, &full)
+}
+
+// showLater has what is shown on GitHub wait, and the clock of the exception go on meanwhile.
+func (w *Worker) showLater(ctx context.Context, job store.Job, e store.Exception, cause error) error {
+	var limited *gh.RateLimitError
+	if !errors.As(cause, &limited) {
+		return cause // there is room for it in a moment
+	}
+	until := limited.Until
+	if running(e) && e.DueAt.Before(until) {
+		until = e.DueAt
+	}
+	return w.Store.Postpone(ctx, job, until, cause.Error())
 }
 
 // running says whether the clock of an exception runs.

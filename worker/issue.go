@@ -81,9 +81,11 @@ func isOverdue(e store.Exception) bool {
 
 // reach finds the repository under the name that it has now.
 func (j *exceptionJob) reach(ctx context.Context, job store.Job) (err error) {
-	if j.client, err = j.Installation(job.InstallationID); err != nil {
+	client, err := j.Worker.client(job)
+	if err != nil {
 		return err
 	}
+	j.client = client.Counted(func(ctx context.Context) error { return j.Store.TakeWrite(ctx, job, store.WriteText) })
 	repo, err := repositoryNow(ctx, j.client, j.e.Repository, j.e.RepoID)
 	j.at = repoOf(repo.FullName)
 	return err

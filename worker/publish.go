@@ -45,7 +45,7 @@ func (w *Worker) publish(ctx context.Context, log zerolog.Logger, client *gh.Cli
 	// Durable before the write: if we stop after it, the next attempt asks GitHub
 	// whether the write happened before it writes again.
 	began := time.Now()
-	err = tenant.BeginPublish(ctx, job, pub.Wanted.RecordID)
+	err = tenant.BeginPublish(ctx, job, pub.Wanted.RecordID, urgency(pub, write))
 	if errors.Is(err, store.ErrSuperseded) {
 		return w.Store.Postpone(ctx, job, w.Now(), "a newer decision came in between")
 	}
@@ -138,6 +138,17 @@ func (w *Worker) write(ctx context.Context, client *gh.Client, pub store.Publica
 		return client.UpdateCheckRun(ctx, repo, pub.GitHubID, write)
 	}
 	return client.CreateCheckRun(ctx, repo, write)
+}
+
+// urgency is how long the write of a check run may wait behind others.
+func urgency(pub store.Publication, write gh.CheckRunWrite) store.WriteClass {
+	switch {
+	case pub.Wanted.Number == 0:
+		return store.WriteGroup
+	case write.Status != pub.PublishedStatus || write.Conclusion != pub.PublishedConclusion:
+		return store.WriteFlip
+	}
+	return store.WriteText
 }
 
 // readBack asks GitHub whether a write that was begun and never confirmed happened.

@@ -183,6 +183,7 @@ func (w *Worker) run(ctx context.Context, job store.Job) {
 
 	err := w.dispatch(leased, log, job)
 	var limited *gh.RateLimitError
+	var full *store.WriteLimitError
 	switch {
 	case err == nil:
 	case errors.Is(err, store.ErrLeaseLost) || errors.Is(context.Cause(leased), store.ErrLeaseLost):
@@ -191,6 +192,8 @@ func (w *Worker) run(ctx context.Context, job store.Job) {
 		w.giveBack(log, job)
 	case errors.As(err, &limited):
 		w.postpone(ctx, log, job, limited.Until, err)
+	case errors.As(err, &full):
+		w.await(ctx, log, job, full)
 	default:
 		w.retry(ctx, log, job, err)
 	}
@@ -199,6 +202,13 @@ func (w *Worker) run(ctx context.Context, job store.Job) {
 // postpone puts a job back until GitHub answers again. That is no failed attempt.
 func (w *Worker) postpone(ctx context.Context, log zerolog.Logger, job store.Job, until time.Time, cause error) {
 	if err := w.Store.Postpone(ctx, job, until, cause.Error()); err != nil {
+		log.Error().Err(err).Msg("job could not be put back; its lease will run out and it will be taken again")
+	}
+}
+
+// await puts a job back until there should be room for what it has to write.
+func (w *Worker) await(ctx context.Context, log zerolog.Logger, job store.Job, limit *store.WriteLimitError) {
+	if err := w.Store.AwaitWrite(ctx, job, limit); err != nil {
 		log.Error().Err(err).Msg("job could not be put back; its lease will run out and it will be taken again")
 	}
 }
@@ -220,7 +230,7 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 	if job.Kind == store.KindException {
 		return w.exception(ctx, log, job)
 	}
-	client, err := w.Installation(job.InstallationID)
+	client, err := w.client(job)
 	if err != nil {
 		return err
 	}
@@ -243,6 +253,24 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 		return w.backfill(ctx, log, client, job)
 	}
 	return fmt.Errorf("unknown kind of job %q", job.Kind)
+}
+
+// client reads and writes for a job. What can wait leaves a reserve of GitHub's limits to decisions
+// and to telling them: what nobody waits for, and looks at branches that the clock alone asks for.
+func (w *Worker) client(job store.Job) (*gh.Client, error) {
+	client, err := w.Installation(job.InstallationID)
+	if err != nil {
+		return nil, err
+	}
+	switch job.Kind {
+	case store.KindRegister, store.KindScope, store.KindBackfill, store.KindException:
+		return client.Background(), nil
+	case store.KindBranch:
+		if job.DeliveryID == "" {
+			return client.Background(), nil
+		}
+	}
+	return client, nil
 }
 
 // keepLease renews the lease until stopped, and ends the job's context when it is lost.

@@ -34,7 +34,7 @@ type metrics struct {
 	evaluations *prometheus.CounterVec
 	requests    *prometheus.CounterVec
 	revalidated prometheus.Counter
-	remaining   *prometheus.GaugeVec
+	budgets     func() []gh.Budget
 	failed      prometheus.Counter
 
 	mu sync.Mutex
@@ -51,6 +51,11 @@ var (
 	unsignedDesc   = describe("ledger_unsigned_leaves", "Leaves behind the newest checkpoint.", "organisation")
 	checkpointDesc = describe("ledger_checkpoint_age_seconds", "Age of the newest checkpoint; of the process, where there is none.", "organisation")
 	lostDesc       = describe("lost_deliveries", "Deliveries that GitHub sent and that are not here yet.")
+	limitDesc      = describe("github_rate_limit_limit", "An installation's hourly budget; installation 0 is the App itself.", "installation", "resource")
+	remainingDesc  = describe("github_rate_limit_remaining", "What is left of it: what GitHub said last, or all of it in an hour in which nothing was asked.", "installation", "resource")
+	resetDesc      = describe("github_rate_limit_reset_seconds", "Time until it is whole again; 0: it is.", "installation", "resource")
+	writesDesc     = describe("github_writes", "Writes of an installation in the last minute, of all servers.", "installation")
+	unwrittenDesc  = describe("github_writes_waiting", "Jobs that wait until their installation may write again.", "installation")
 	sweepAgeDesc   = describe("sweep_age_seconds", "Time since GitHub's list of deliveries was read to its end; age of the process, if it never was.")
 )
 
@@ -71,19 +76,17 @@ func newMetrics(now func() time.Time) *metrics {
 		requests:    counter("github_requests_total", "Requests to GitHub; status 0 is no answer.", "route", "status"),
 		revalidated: prometheus.NewCounter(prometheus.CounterOpts{Name: "countersign_github_revalidated_total", Help: "Answers that were taken from the cache after GitHub said that they still hold."}),
 		failed:      prometheus.NewCounter(prometheus.CounterOpts{Name: "countersign_scrape_errors_total", Help: "Scrapes in which the database could not be measured."}),
-		remaining: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "countersign_github_rate_limit_remaining",
-			Help: "What GitHub said last is left of an installation's hourly budget; installation 0 is the App itself."}, []string{"installation", "resource"}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "countersign_build_info", Help: "The running version."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.deliveries, m.evaluations, m.requests, m.revalidated, m.remaining, m.failed, build,
+	m.registry.MustRegister(m.deliveries, m.evaluations, m.requests, m.revalidated, m.failed, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// measure has the database measured with each scrape.
-func (m *metrics) measure(st *store.Store) {
-	m.store = st
+// measure has the database, and what GitHub allows, measured with each scrape.
+func (m *metrics) measure(st *store.Store, budgets func() []gh.Budget) {
+	m.store, m.budgets = st, budgets
 	m.registry.MustRegister(m)
 }
 
@@ -143,9 +146,6 @@ func (m *metrics) asked(e gh.Exchange) {
 	if e.Revalidated {
 		m.revalidated.Inc()
 	}
-	if e.Remaining >= 0 {
-		m.remaining.WithLabelValues(strconv.FormatInt(e.Installation, 10), e.Resource).Set(float64(e.Remaining))
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch silent := e.Status == 0 || e.Status >= 500; {
@@ -165,7 +165,8 @@ func (m *metrics) silent() time.Time {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, queueAgeDesc, outboxAgeDesc, leavesDesc, unsignedDesc, checkpointDesc, lostDesc, sweepAgeDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, queueAgeDesc, outboxAgeDesc, leavesDesc, unsignedDesc, checkpointDesc, lostDesc, sweepAgeDesc,
+		limitDesc, remainingDesc, resetDesc, writesDesc, unwrittenDesc} {
 		out <- d
 	}
 }
@@ -178,7 +179,17 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	for _, part := range []func(context.Context, setGauge) error{m.queue, m.logs, m.sweeps} {
+	for _, b := range m.budgets() {
+		labels := []string{strconv.FormatInt(b.Installation, 10), b.Resource}
+		gauge(limitDesc, float64(b.Limit), labels...)
+		gauge(remainingDesc, float64(b.Remaining), labels...)
+		reset := 0.0
+		if !b.Reset.IsZero() {
+			reset = b.Reset.Sub(m.now()).Seconds()
+		}
+		gauge(resetDesc, max(0, reset), labels...)
+	}
+	for _, part := range []func(context.Context, setGauge) error{m.queue, m.logs, m.sweeps, m.writes} {
 		if err := part(ctx, gauge); err != nil {
 			m.failed.Inc()
 		}
@@ -228,6 +239,16 @@ func (m *metrics) sweeps(ctx context.Context, gauge setGauge) error {
 	swept, err := m.store.SweptTo(ctx, store.SweepDeliveries)
 	if err == nil {
 		gauge(sweepAgeDesc, m.age(m.orStarted(swept)))
+	}
+	return err
+}
+
+func (m *metrics) writes(ctx context.Context, gauge setGauge) error {
+	lines, err := m.store.WriteLines(ctx)
+	for _, l := range lines {
+		installation := strconv.FormatInt(l.InstallationID, 10)
+		gauge(writesDesc, float64(l.LastMinute), installation)
+		gauge(unwrittenDesc, float64(l.Waiting), installation)
 	}
 	return err
 }

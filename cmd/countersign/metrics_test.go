@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/store"
 )
@@ -52,6 +53,10 @@ func TestMetrics(t *testing.T) {
 		`countersign_github_requests_total\{route="POST /repos/\{owner\}/\{repo\}/check-runs",status="201"\} [1-9]`,
 		`countersign_github_revalidated_total [1-9]`,
 		`countersign_github_rate_limit_remaining\{installation="[1-9]\d*",resource="graphql"\} \d`,
+		`countersign_github_rate_limit_limit\{installation="[1-9]\d*",resource="core"\} 5000`,
+		`countersign_github_rate_limit_reset_seconds\{installation="[1-9]\d*",resource="core"\} [1-9]`,
+		`countersign_github_writes\{installation="[1-9]\d*"\} [1-9]`,
+		`countersign_github_writes_waiting\{installation="[1-9]\d*"\} 0`,
 		`countersign_jobs\{kind="evaluate",state="dead"\} 0`,
 		`countersign_ledger_leaves\{organisation="[1-9]\d*"\} [1-9]`,
 		`countersign_ledger_checkpoint_age_seconds\{organisation="[1-9]\d*"\} \d`,
@@ -85,7 +90,7 @@ func TestWhatNeverHappenedHasAnAge(t *testing.T) {
 		Observation: &store.Observation{DeliveryID: "first", Event: "installation", OrgID: 7, ReceivedAt: at, Body: []byte("{}")}})
 	mustDo(t, err)
 	mustDo(t, st.Tenant(7).RecordDraw(t.Context(), []byte(`{"v":1}`)))
-	m.measure(st)
+	m.measure(st, func() []gh.Budget { return nil })
 	at = at.Add(time.Hour)
 	families, err := m.registry.Gather()
 	mustDo(t, err)

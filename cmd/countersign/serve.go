@@ -120,7 +120,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		return nil, err
 	}
 	st, err := store.Open(ctx, store.Options{
-		URL: cfg.DatabaseURL, Signer: key, Origin: cfg.LogOrigin(), Now: p.now, NoisyInterval: p.noisy,
+		URL: cfg.DatabaseURL, Signer: key, Origin: cfg.LogOrigin(), Now: p.now, NoisyInterval: p.noisy, WritesPerMinute: cfg.WritesPerMinute,
 	})
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w\n  hint: set COUNTERSIGN_LISTEN to an address that is free", err), st.Close())
 	}
-	counts.measure(st)
+	counts.measure(st, connection.Budgets)
 	metrics, err := listenMetrics(cfg.MetricsListen, counts)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), st.Close())
