@@ -54,7 +54,8 @@ var needs = map[string]string{
 	"POST /repos/{owner}/{repo}/issues/{number}/assignees":       "issues: optional write",
 
 	// As the App itself.
-	"GET /app/hook/deliveries": "", "POST /app/hook/deliveries/{delivery_id}/attempts": "",
+	"POST /app/installations/{installation_id}/access_tokens": "",
+	"GET /app/hook/deliveries":                                "", "POST /app/hook/deliveries/{delivery_id}/attempts": "",
 
 	// With a person's token.
 	"GET /user": "", "GET /user/memberships/orgs/{org}": "members",

@@ -67,7 +67,7 @@ func (w *world) connect(t *testing.T) *gh.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := c.Installation(w.installation.ID())
+	client, err := c.Installation(w.installation.ID(), gh.ToRead(w.repo.ID()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,11 +366,13 @@ func TestBypassIsThreeValued(t *testing.T) {
 	if len(p.Bypass) == 2 && (p.Bypass[1].State != policy.BypassUnreadable || p.Bypass[1].Why == "") {
 		t.Errorf("ruleset without the permission to see it: got %+v, want unreadable", p.Bypass[1])
 	}
-	w.installation.Grant("administration", "write")
-	w.client = w.connect(t)
+	var err error
+	if w.client, err = gh.PersonAt(gh.Settings{V3URL: w.sim.URL() + "/api/v3/", V4URL: w.sim.URL() + "/api/graphql"}, w.alice.Token()); err != nil {
+		t.Fatal(err)
+	}
 	p = w.collect(t, pr).Protection
 	if b := p.Bypass[1]; b.State != policy.BypassThese || b.Actors[0].Type != "OrganizationAdmin" || b.Actors[0].Mode != "exempt" {
-		t.Errorf("ruleset with the permission: got %+v", b)
+		t.Errorf("ruleset for who may edit it: got %+v", b)
 	}
 }
 

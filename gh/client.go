@@ -22,9 +22,11 @@ const perPage = 100
 // Client reads and writes as one installation. It is safe for concurrent use. It does not
 // retry, and waits for nothing but its turn among the requests under way.
 type Client struct {
-	installation int64 // 0: as the App itself
-	api          *github.Client
-	http         *http.Client
+	installation int64          // 0: as the App itself
+	api          *github.Client // makes requests, and sends none
+	rest         *carrier       // of requests; nil: there are none of its kind
+	query        *carrier       // of GraphQL's
+	people       *carrier       // of those for the members of teams
 	gate         *gate
 	canWait      bool                        // see Background
 	count        func(context.Context) error // see Counted; nil: nobody counts
@@ -33,11 +35,15 @@ type Client struct {
 	observe      func(Exchange)
 }
 
+// newClient is a client that sends everything as api would.
 func newClient(api *github.Client, s Settings, installation int64) *Client {
+	all := &carrier{http: api.Client()}
 	return &Client{
 		installation: installation,
 		api:          api,
-		http:         api.Client(),
+		rest:         all,
+		query:        all,
+		people:       all,
 		gate:         newGate(),
 		graphqlURL:   strings.TrimSuffix(s.V4URL, "/"),
 		now:          s.Now,
@@ -114,6 +120,10 @@ func (c *Client) call(ctx context.Context, route string, args []string, query ur
 
 // exchange sends one request and returns its answer, or one of the errors of errors.go.
 func (c *Client) exchange(ctx context.Context, req *http.Request, route string, b budget) (answer, error) {
+	carrier, err := c.carrier(route, b)
+	if err != nil {
+		return answer{}, err
+	}
 	leave, err := c.gate.enter(ctx, b, points(req.Method, b), c.canWait, c.now)
 	if err != nil {
 		return answer{}, err
@@ -122,17 +132,17 @@ func (c *Client) exchange(ctx context.Context, req *http.Request, route string, 
 	// Not go-github's Do: it keeps a gate of its own that takes the end of the hourly
 	// budget for the end of a secondary limit, and it does not read to the end of the
 	// body, without which the cache stores nothing.
-	resp, err := c.http.Do(req.WithContext(ctx))
+	resp, err := carrier.http.Do(req.WithContext(ctx))
 	if err != nil {
 		c.tell(route, 0, nil)
-		err = c.sendError(ctx, err)
+		err = c.sendError(ctx, carrier, err)
 		return answer{}, c.noteLimit(b, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		c.tell(route, 0, nil)
-		return answer{}, c.sendError(ctx, err)
+		return answer{}, c.sendError(ctx, carrier, err)
 	}
 	c.tell(route, resp.StatusCode, resp.Header)
 	c.gate.hear(resp.Header, c.now())
@@ -150,6 +160,21 @@ func (c *Client) exchange(ctx context.Context, req *http.Request, route string, 
 		c.noteRead(ctx, route, resp.Header)
 	}
 	return answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
+}
+
+// carrier is what sends a request.
+func (c *Client) carrier(route string, b budget) (*carrier, error) {
+	carrier := c.rest
+	switch {
+	case b == graphqlBudget:
+		carrier = c.query
+	case route == membersRoute:
+		carrier = c.people
+	}
+	if carrier == nil {
+		return nil, fmt.Errorf("%s is not what this client is for: %w", route, ErrForbidden)
+	}
+	return carrier, nil
 }
 
 // points is what GitHub's secondary limit counts for a request.

@@ -2,6 +2,7 @@ package gh
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/die-net/lrucache"
+	"github.com/golang-jwt/jwt/v4"
 	"github.com/gregjones/httpcache"
 	"github.com/palantir/go-githubapp/githubapp"
 )
@@ -34,7 +36,7 @@ type Settings struct {
 	Timeout time.Duration
 	// CacheBytes bounds the cache of answers of each installation. Default 8 MiB.
 	CacheBytes int64
-	// Clients is how many installations keep their token and cache. Default 1024.
+	// Clients is how many installations keep their tokens and cache. Default 1024.
 	Clients int
 	// Now is the clock that rate limits are counted with. Default time.Now.
 	Now func() time.Time
@@ -54,13 +56,14 @@ const (
 
 // Connection is one GitHub App on one GitHub server. It is safe for concurrent use.
 type Connection struct {
-	settings Settings
+	settings  Settings
+	transport http.RoundTripper
 
-	mu      sync.Mutex // guards the rest
-	creator githubapp.ClientCreator
-	app     *Client // authenticates as the App, not as an installation
-	clients map[int64]*Client
-	self    App
+	mu        sync.Mutex      // guards the rest
+	key       *rsa.PrivateKey // the App's
+	app       *Client         // authenticates as the App, not as an installation
+	installed map[int64]*installed
+	self      App
 }
 
 // Connect prepares a connection. It makes no request, but it reads the key: an
@@ -71,7 +74,11 @@ func Connect(s Settings) (*Connection, error) {
 	if err := errors.Join(identity, err); err != nil {
 		return nil, fmt.Errorf("connect to GitHub: %w", err)
 	}
-	c := &Connection{settings: s}
+	inner, err := newTransport(s)
+	if err != nil {
+		return nil, err
+	}
+	c := &Connection{settings: s, transport: inner, installed: map[int64]*installed{}}
 	if err := c.UseKey(s.PrivateKey); err != nil {
 		return nil, err
 	}
@@ -82,30 +89,26 @@ func Connect(s Settings) (*Connection, error) {
 // accepts several at a time, and the tokens that were got with the one before until they end.
 func (c *Connection) UseKey(pem []byte) error {
 	s := c.settings
-	inner, err := newTransport(s)
-	if err != nil {
-		return err
-	}
-	direct := githubapp.NewClientCreator(s.V3URL, s.V4URL, s.AppID, pem,
-		githubapp.WithClientUserAgent(s.UserAgent),
-		githubapp.WithClientTimeout(s.Timeout),
-		githubapp.WithTransport(inner),
-		// The factory runs once per client: each installation has a cache of its own,
-		// so a proxy that strips "Vary: Authorization" cannot mix two of them up.
-		// true: every answer is revalidated, none is used because it is young.
-		githubapp.WithClientCaching(true, func() httpcache.Cache { return lrucache.New(s.CacheBytes, 0) }),
-	)
-	creator, err := githubapp.NewCachingClientCreator(direct, s.Clients)
-	if err != nil {
-		return fmt.Errorf("connect to GitHub: %w", err)
-	}
-	app, err := direct.NewAppClient()
+	key, err := jwt.ParseRSAPrivateKeyFromPEM(pem)
 	if err != nil {
 		return fmt.Errorf("read the App's private key (it should be the PEM file that GitHub gave): %w", err)
 	}
+	app, err := githubapp.NewClientCreator(s.V3URL, s.V4URL, s.AppID, pem,
+		githubapp.WithClientUserAgent(s.UserAgent),
+		githubapp.WithClientTimeout(s.Timeout),
+		githubapp.WithTransport(c.transport),
+		// true: every answer is revalidated, none is used because it is young.
+		githubapp.WithClientCaching(true, func() httpcache.Cache { return lrucache.New(s.CacheBytes, 0) }),
+	).NewAppClient()
+	if err != nil {
+		return fmt.Errorf("connect to GitHub: %w", err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.creator, c.app, c.clients = creator, newClient(app, s, 0), map[int64]*Client{}
+	c.key, c.app = key, newClient(app, s, 0)
+	for _, in := range c.installed {
+		clear(in.carriers)
+	}
 	return nil
 }
 
@@ -205,28 +208,33 @@ func (c *Connection) Self(ctx context.Context) (App, error) {
 	return self, nil
 }
 
-// Installation returns the client of one installation, with its own token and cache. It
-// makes no request: whether the installation still exists shows at the first read.
-func (c *Connection) Installation(id int64) (*Client, error) {
+// Installation returns the client of one installation for one use. All clients of an installation
+// share its limits, its cache, and the tokens of what they have in common. It makes no request: whether
+// the installation still exists, and has what the use needs, shows at the first read.
+func (c *Connection) Installation(id int64, use Use) (*Client, error) {
 	if id <= 0 {
 		return nil, fmt.Errorf("installation %d: %w", id, ErrNoInstallation)
 	}
-	// One at a time: two clients made at once would hold two tokens and two caches.
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	api, err := c.creator.NewInstallationClient(id)
-	if err != nil {
-		return nil, fmt.Errorf("installation %d: %w", id, err)
+	in := c.installed[id]
+	if in == nil {
+		if len(c.installed) >= c.settings.Clients {
+			clear(c.installed)
+		}
+		in = c.newInstalled(id, c.app.api)
+		c.installed[id] = in
 	}
-	if known := c.clients[id]; known != nil && known.api == api {
-		return known, nil
+	client := newClient(in.api, c.settings, id)
+	client.gate = in.gate
+	for _, part := range []struct {
+		scope
+		carrier **carrier
+	}{{use.rest, &client.rest}, {use.query, &client.query}, {use.people, &client.people}} {
+		var err error
+		if *part.carrier, err = c.carrierOf(id, in, part.scope); err != nil {
+			return nil, fmt.Errorf("installation %d: %w", id, err)
+		}
 	}
-	// The creator forgets the least recently used; so do we, or this map would keep
-	// alive what the creator let go.
-	if len(c.clients) >= c.settings.Clients {
-		clear(c.clients)
-	}
-	client := newClient(api, c.settings, id)
-	c.clients[id] = client
 	return client, nil
 }

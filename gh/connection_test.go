@@ -3,9 +3,11 @@ package gh_test
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/gh"
 )
@@ -81,34 +83,166 @@ func TestSelfOfAnotherApp(t *testing.T) {
 	}
 }
 
-func TestInstallationKeepsItsClient(t *testing.T) {
+// tokens counts the tokens that were asked for, by what they are good for.
+func (s *server) tokens(t *testing.T) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	for _, body := range s.tokenBodies {
+		counts[body]++
+	}
+	return counts
+}
+
+// One token serves every client of an installation that is for the same, until it ends.
+func TestTokensAreShared(t *testing.T) {
+	s := newServer(t)
+	s.rest("GET /repos/acme/shop/pulls/1", 200, `{"number":1}`)
+	s.rest("POST /repos/acme/shop/check-runs", 403, `{}`)
+	s.rest("GET /orgs/acme/teams/core/members", 200, `[]`)
+	s.graphql(200, `{"data":{}}`)
+	c := s.connect(t)
+	for range 3 {
+		for _, repository := range []int64{77, 78} {
+			client, err := c.Installation(7, gh.ToRead(repository))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.PullRequestStack(t.Context(), repo, 1); err != nil {
+				t.Error(err)
+			}
+			if err := client.GraphQL(t.Context(), "{viewer}", nil, &struct{}{}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	reads := `"permissions":{"actions":"read","checks":"read","contents":"read","metadata":"read","pull_requests":"read","statuses":"read"}}`
+	queries := `{"permissions":{"administration":"read","contents":"read","issues":"read","metadata":"read","pull_requests":"read"}}`
+	want := map[string]int{`{"repository_ids":[77],` + reads: 1, `{"repository_ids":[78],` + reads: 1, queries: 1}
+	if got := s.tokens(t); !maps.Equal(got, want) {
+		t.Errorf("got tokens %v, want %v", got, want)
+	}
+	client, err := c.Installation(7, gh.ToRead(77))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.TeamMembers(t.Context(), "acme", "core"); err != nil {
+		t.Error(err)
+	}
+	if got := s.tokens(t)[`{"permissions":{"members":"read"}}`]; got != 1 {
+		t.Errorf("%d tokens for the members of teams, want 1", got)
+	}
+	if err := c.UseKey(privateKey()); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(t, installation(t, c, 7)); err != nil || s.tokens(t)[`{"repository_ids":[77],`+reads] != 2 {
+		t.Errorf("with another key: %v, tokens %v", err, s.tokens(t))
+	}
+	if _, err := c.Installation(0, gh.ToFind()); !errors.Is(err, gh.ErrNoInstallation) {
+		t.Errorf("installation 0: got %v, want ErrNoInstallation", err)
+	}
+}
+
+// What a client is not for is refused before GitHub is asked.
+func TestAClientIsForOneUse(t *testing.T) {
 	s := newServer(t)
 	c := s.connect(t)
-	if first, again := installation(t, c, 7), installation(t, c, 7); first != again {
-		t.Error("two clients for one installation")
+	client, err := c.Installation(7, gh.ToPublish(77))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if installation(t, c, 7) == installation(t, c, 8) {
-		t.Error("one client for two installations")
+	if err := client.GraphQL(t.Context(), "{viewer}", nil, &struct{}{}); !errors.Is(err, gh.ErrForbidden) {
+		t.Errorf("a query: got %v, want ErrForbidden", err)
 	}
-	if _, err := c.Installation(0); !errors.Is(err, gh.ErrNoInstallation) {
-		t.Errorf("installation 0: got %v, want ErrNoInstallation", err)
+	if _, err := client.TeamMembers(t.Context(), "acme", "core"); !errors.Is(err, gh.ErrForbidden) {
+		t.Errorf("members: got %v, want ErrForbidden", err)
+	}
+	if n := len(s.requests()) + len(s.tokens(t)); n != 0 {
+		t.Errorf("%d requests, want none", n)
+	}
+}
+
+// An answer to one token is none to another, which may see less.
+func TestAnAnswerIsForOneToken(t *testing.T) {
+	s := newServer(t)
+	s.mux.HandleFunc("GET /api/v3/repos/acme/shop", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"1"`)
+		if r.Header.Get("If-None-Match") != "" {
+			t.Error("an answer to another token is compared")
+		}
+		io.WriteString(w, `{"id":77,"full_name":"acme/shop","default_branch":"main","owner":{"id":1,"login":"acme","type":"Organization"}}`)
+	})
+	c := s.connect(t)
+	for _, use := range []gh.Use{gh.ToRead(77), gh.ToFind(), gh.ToWatch()} {
+		client, err := c.Installation(7, use)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Repository(t.Context(), repo); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTokensAreBounded(t *testing.T) {
+	s := newServer(t)
+	s.rest("GET /repos/acme/shop/pulls/1", 200, `{"number":1}`)
+	c := s.connect(t)
+	look := func(repository int64) {
+		t.Helper()
+		client, err := c.Installation(7, gh.ToRead(repository))
+		if err == nil {
+			err = ask(t, client)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	use := func(from, to int64) {
+		t.Helper()
+		for id := from; id < to; id++ {
+			if _, err := c.Installation(7, gh.ToPublish(id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	asked := func() (n int) {
+		for _, times := range s.tokens(t) {
+			n += times
+		}
+		return n
+	}
+	look(1)
+	use(1000, 1900)
+	s.now = s.now.Add(61 * time.Minute)
+	look(1) // as long as it is used it is kept, and its token is renewed when it ends
+	use(2000, 2200)
+	look(1)
+	if got := asked(); got != 1 {
+		t.Errorf("%d tokens were asked for, want the one that is in use", got)
+	}
+	use(3000, 4100)
+	look(1)
+	if got := asked(); got != 2 {
+		t.Errorf("%d tokens, want that it was forgotten among more than are kept", got)
 	}
 }
 
 func TestManyInstallationsAreBounded(t *testing.T) {
 	s := newServer(t)
+	s.rest("GET /repos/acme/shop/pulls/1", 200, `{"number":1}`)
 	settings := s.settings()
 	settings.Clients = 2
 	c, err := gh.Connect(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := installation(t, c, 1)
-	for id := int64(2); id < 10; id++ {
-		installation(t, c, id)
+	for id := range int64(10) {
+		if err := ask(t, installation(t, c, id+1)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if installation(t, c, 1) == first {
-		t.Error("the first of ten clients was kept, at most 2 should be")
+	if err := ask(t, installation(t, c, 1)); err != nil || len(s.tokenBodies) != 11 {
+		t.Errorf("%v, %d tokens: the first of ten installations was kept, at most 2 should be", err, len(s.tokenBodies))
 	}
 }
 
@@ -153,6 +287,8 @@ func TestTokenErrors(t *testing.T) {
 		{"suspended", 403, nil, `{"message":"This installation has been suspended"}`, gh.ErrNoInstallation},
 		{"deleted", 404, nil, `{"message":"Not Found"}`, gh.ErrNoInstallation},
 		{"gone", 410, nil, `{}`, gh.ErrNoInstallation},
+		{"a permission or the repository was not granted", 422, nil, `{"message":"The permissions requested are not granted to this installation."}`, gh.ErrNotGranted},
+		{"a request that GitHub does not understand", 400, nil, `{}`, gh.ErrUnavailable},
 		{"key not accepted", 401, nil, `{"message":"A JSON web token could not be decoded"}`, gh.ErrUnauthorized},
 		{"rate limited", 403, []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "1"}, `{}`, gh.ErrRateLimited},
 		{"down", 502, nil, `<html>`, gh.ErrUnavailable},
@@ -164,6 +300,9 @@ func TestTokenErrors(t *testing.T) {
 			_, err := installation(t, s.connect(t), 9).Content(t.Context(), repo, "policy.yml", "main")
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			if tt.status == 422 && (!errors.Is(err, gh.ErrForbidden) || !strings.Contains(err.Error(), "contents:read metadata:read pull_requests:read statuses:read in repository 77")) {
+				t.Errorf("%v does not say what was not granted", err)
 			}
 			// Else a policy would count as absent because the App was uninstalled.
 			if errors.Is(err, gh.ErrNotFound) {

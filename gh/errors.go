@@ -25,6 +25,9 @@ var (
 	// ErrNoInstallation: GitHub gives us no token, because the installation is suspended
 	// or gone. It is also ErrForbidden, and never ErrNotFound.
 	ErrNoInstallation = fmt.Errorf("the installation is suspended or gone: %w", ErrForbidden)
+	// ErrNotGranted: GitHub gives us no token for what is to be done, because the installation does
+	// not have one of the permissions, or not the repository. It is also ErrForbidden.
+	ErrNotGranted = fmt.Errorf("the installation was not granted this: an owner of the organisation accepts the App's permissions, and its repositories, in the App's settings: %w", ErrForbidden)
 	// ErrInvalid: GitHub refused a request as invalid (422, 400), or we did before sending it.
 	ErrInvalid = errors.New("GitHub refused the request as invalid")
 	// ErrGone: GitHub answered 410: the issue was deleted, or the repository has issues disabled.

@@ -37,8 +37,8 @@ func (c *Connection) Budgets() []Budget {
 	defer c.mu.Unlock()
 	now := c.settings.Now()
 	list := c.app.gate.budgets(0, now)
-	for id, client := range c.clients {
-		list = append(list, client.gate.budgets(id, now)...)
+	for id, in := range c.installed {
+		list = append(list, in.gate.budgets(id, now)...)
 	}
 	return list
 }

@@ -149,12 +149,12 @@ func cut(text string) string {
 
 // sendError says what it means that no complete answer came. The caller's own end of
 // patience stays recognisable; a time-out of ours is GitHub not being available.
-func (c *Client) sendError(ctx context.Context, err error) error {
+func (c *Client) sendError(ctx context.Context, by *carrier, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("ask GitHub: %w", ctx.Err())
 	}
 	if token := (*ghinstallation.HTTPError)(nil); errors.As(err, &token) && token.Response != nil {
-		return c.tokenError(token.Response)
+		return c.tokenError(by.what, token.Response)
 	}
 	return unavailable("%v", err)
 }
@@ -163,13 +163,15 @@ func (c *Client) sendError(ctx context.Context, err error) error {
 // installation: it must not read as if the file or rule that was asked for were absent.
 //
 // Source: https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app
-func (c *Client) tokenError(resp *http.Response) error {
+func (c *Client) tokenError(s scope, resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16)) // only for the explanation
 	resp.Body.Close()
 	err := statusError(resp.StatusCode, resp.Header, body, c.now())
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrGone), errors.Is(err, ErrForbidden):
 		return fmt.Errorf("token of installation %d: status %d %q: %w", c.installation, resp.StatusCode, explanation(body), ErrNoInstallation)
+	case resp.StatusCode == http.StatusUnprocessableEntity:
+		return fmt.Errorf("token of installation %d for %s: %q: %w", c.installation, s, explanation(body), ErrNotGranted)
 	case errors.Is(err, ErrInvalid):
 		return unavailable("token of installation %d: status %d %q", c.installation, resp.StatusCode, explanation(body))
 	}

@@ -5,7 +5,10 @@ import (
 	"fmt"
 )
 
-const maxTeamMembers = 10_000
+const (
+	maxTeamMembers = 10_000
+	membersRoute   = "GET /orgs/{org}/teams/{team_slug}/members"
+)
 
 // Permission returns the role of an account on a repository. It returns ErrNotFound for
 // a login that GitHub does not know. A login can pass to another account: compare the
@@ -39,7 +42,7 @@ func (c *Client) Permission(ctx context.Context, r Repo, login string) (Permissi
 // Source: GET /orgs/{org}/teams/{team_slug}/members.
 func (c *Client) TeamMembers(ctx context.Context, org, slug string) ([]Account, error) {
 	members, err := list(ctx, c, listing[Account]{
-		route:  "GET /orgs/{org}/teams/{team_slug}/members",
+		route:  membersRoute,
 		args:   []string{org, slug},
 		limit:  maxTeamMembers,
 		decode: array(wireAccount.member),

@@ -1,6 +1,7 @@
 package gh_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -19,9 +20,10 @@ import (
 )
 
 const (
-	appID = 42
-	head  = "1111111111111111111111111111111111111111"
-	other = "2222222222222222222222222222222222222222"
+	appID  = 42
+	shopID = 77 // of repo
+	head   = "1111111111111111111111111111111111111111"
+	other  = "2222222222222222222222222222222222222222"
 )
 
 var repo = gh.Repo{Owner: "acme", Name: "shop"}
@@ -36,6 +38,8 @@ type server struct {
 	mu     sync.Mutex
 	seen   []string // "METHOD path?query", tokens left out
 	bodies map[string]string
+	// tokenBodies are the requests for tokens.
+	tokenBodies []string
 }
 
 func newServer(t *testing.T) *server {
@@ -48,6 +52,10 @@ func newServer(t *testing.T) *server {
 			http.Error(w, `{"message":"a JWT is needed"}`, http.StatusUnauthorized)
 			return
 		}
+		body, _ := io.ReadAll(r.Body) // serve read it already
+		s.mu.Lock()
+		s.tokenBodies = append(s.tokenBodies, string(body))
+		s.mu.Unlock()
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprintf(w, `{"token":"token-of-%s","expires_at":%q}`, r.PathValue("id"), time.Now().Add(time.Hour).Format(time.RFC3339))
 	})
@@ -60,6 +68,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	if !strings.HasSuffix(r.URL.Path, "/access_tokens") {
 		line := r.Method + " " + strings.TrimPrefix(r.URL.EscapedPath(), "/api/v3")
 		if r.URL.RawQuery != "" {
@@ -147,7 +156,7 @@ func (s *server) client(t *testing.T) *gh.Client {
 
 func installation(t *testing.T, c *gh.Connection, id int64) *gh.Client {
 	t.Helper()
-	client, err := c.Installation(id)
+	client, err := c.Installation(id, gh.ToRead(shopID))
 	if err != nil {
 		t.Fatal(err)
 	}

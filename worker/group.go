@@ -71,7 +71,7 @@ func (w *Worker) group(ctx context.Context, log zerolog.Logger, client *gh.Clien
 	if told.destroyed {
 		return tenant.DropGroup(ctx, job)
 	}
-	queue, err := facts.ReadQueue(ctx, client, repoOf(job.Repository), job.Ref)
+	queue, err := w.readQueue(ctx, job)
 	if err != nil {
 		return w.groupFailed(ctx, log, tenant, job, told, time.Time{}, err)
 	}
@@ -110,6 +110,15 @@ func (w *Worker) group(ctx context.Context, log zerolog.Logger, client *gh.Clien
 	}
 	g.Sources = facts.Sources(reads)
 	return w.recordGroup(ctx, log, tenant, job, rules, g)
+}
+
+// readQueue reads the queue of a group's branch, with a token that is good for queues.
+func (w *Worker) readQueue(ctx context.Context, job store.Job) (facts.Queue, error) {
+	client, err := w.client(job, gh.ToReadQueue(job.RepoID))
+	if err != nil {
+		return facts.Queue{}, err
+	}
+	return facts.ReadQueue(ctx, client, repoOf(job.Repository), job.Ref)
 }
 
 // groupGone: the queue does not have the group. For a moment that is the API being behind.

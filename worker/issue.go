@@ -81,13 +81,19 @@ func isOverdue(e store.Exception) bool {
 
 // reach finds the repository under the name that it has now.
 func (j *exceptionJob) reach(ctx context.Context, job store.Job) (err error) {
-	client, err := j.Worker.client(job)
+	finds, err := j.Worker.client(job, gh.ToFind())
 	if err != nil {
 		return err
 	}
-	j.client = client.Counted(func(ctx context.Context) error { return j.Store.TakeWrite(ctx, job, store.WriteText) })
-	repo, err := repositoryNow(ctx, j.client, j.e.Repository, j.e.RepoID)
+	repo, err := repositoryNow(ctx, finds, j.e.Repository, j.e.RepoID)
+	if err != nil {
+		return err
+	}
 	j.at = repoOf(repo.FullName)
+	keeps, err := j.Worker.client(job, gh.ToKeepIssues(repo.ID))
+	if err == nil {
+		j.client = keeps.Counted(func(ctx context.Context) error { return j.Store.TakeWrite(ctx, job, store.WriteText) })
+	}
 	return err
 }
 

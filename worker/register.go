@@ -3,8 +3,8 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/facts"
@@ -18,9 +18,19 @@ const registerEvery = 24 * time.Hour
 
 // register reads the organisation's register of documents, and records what is not as it was
 // recorded last. Where there never was one, nothing is recorded.
-func (w *Worker) register(ctx context.Context, client *gh.Client, job store.Job) error {
-	owner, _, _ := strings.Cut(job.Repository, "/")
-	now := w.Now()
+func (w *Worker) register(ctx context.Context, finds *gh.Client, job store.Job) error {
+	owner, now := ownerOf(job.Repository), w.Now()
+	client := finds
+	repo, err := finds.Repository(ctx, gh.Repo{Owner: owner, Name: policy.OrganisationRepository})
+	switch {
+	case err == nil:
+		client, err = w.client(job, gh.ToReadFiles(repo.ID))
+	case errors.Is(err, gh.ErrNotFound):
+		err = nil // and the register is not found either
+	}
+	if err != nil {
+		return err
+	}
 	found, err := facts.ReadRegister(ctx, client, owner, now.UTC().Truncate(time.Microsecond))
 	if err != nil {
 		return err

@@ -24,8 +24,8 @@ import (
 // Settings of a Worker; all are required but where a default is named.
 type Settings struct {
 	Store *store.Store
-	// Installation gives the client of one installation.
-	Installation func(id int64) (*gh.Client, error)
+	// Installation gives the client of one installation for one use.
+	Installation func(id int64, use gh.Use) (*gh.Client, error)
 	// App is our own App.
 	App policy.App
 	Log zerolog.Logger
@@ -230,7 +230,7 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 	if job.Kind == store.KindException {
 		return w.exception(ctx, log, job)
 	}
-	client, err := w.client(job)
+	client, err := w.client(job, useOf(job))
 	if err != nil {
 		return err
 	}
@@ -255,22 +255,47 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 	return fmt.Errorf("unknown kind of job %q", job.Kind)
 }
 
-// client reads and writes for a job. What can wait leaves a reserve of GitHub's limits to decisions
-// and to telling them: what nobody waits for, and looks at branches that the clock alone asks for.
-func (w *Worker) client(job store.Job) (*gh.Client, error) {
-	client, err := w.Installation(job.InstallationID)
-	if err != nil {
-		return nil, err
+// client reads and writes for a job, with tokens that are good for that alone. What can wait leaves a
+// reserve of GitHub's limits to decisions and to telling them: what nobody waits for, and looks at
+// branches that the clock alone asks for.
+func (w *Worker) client(job store.Job, use gh.Use) (*gh.Client, error) {
+	client, err := w.Installation(job.InstallationID, use)
+	if err == nil && canWait(job) {
+		client = client.Background()
 	}
+	return client, err
+}
+
+func canWait(job store.Job) bool {
 	switch job.Kind {
 	case store.KindRegister, store.KindScope, store.KindBackfill, store.KindException:
-		return client.Background(), nil
+		return true
 	case store.KindBranch:
-		if job.DeliveryID == "" {
-			return client.Background(), nil
+		return job.DeliveryID == ""
+	}
+	return false
+}
+
+// useOf is what a job reads and writes. A merge group's reads its queue beside that, an organisation's
+// register is found first, and exceptions see to it themselves.
+func useOf(job store.Job) gh.Use {
+	switch job.Kind {
+	case store.KindPublish:
+		return gh.ToPublish(job.RepoID)
+	case store.KindQueue:
+		return gh.ToReadQueue(job.RepoID)
+	case store.KindScope:
+		return gh.ToList()
+	case store.KindRegister:
+		return gh.ToFind()
+	case store.KindBackfill:
+		return gh.ToWatch()
+	case store.KindBranch:
+		if canWait(job) {
+			return gh.ToWatch()
 		}
 	}
-	return client, nil
+	return gh.ToRead(job.RepoID)
 }
 
 // keepLease renews the lease until stopped, and ends the job's context when it is lost.

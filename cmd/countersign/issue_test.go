@@ -23,7 +23,6 @@ func startWithIssues(t *testing.T) (w *acme, later func(time.Duration)) {
 	mustDo(t, err)
 	t.Cleanup(func() { mustDo(t, w.close()) })
 	w.app.Install(w.org).Grant("issues", "write")
-	w.restart(t) // the server's token is from before: GitHub lets it live for an hour
 	return w, func(d time.Duration) { w.later(d); ahead.Add(int64(d)) }
 }
 

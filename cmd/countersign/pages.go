@@ -197,7 +197,7 @@ func (p *people) role(ctx context.Context, client *gh.Client, who gh.Account, i 
 // not exist has no members.
 func (p *people) inTeam(ctx context.Context, installation int64, team string, id int64) (bool, error) {
 	org, slug, _ := strings.Cut(team, "/")
-	client, err := p.connection.Installation(installation)
+	client, err := p.connection.Installation(installation, gh.ToReadTeams())
 	if err != nil {
 		return false, err
 	}

@@ -372,6 +372,27 @@ func (i *Installation) Token() string {
 	return i.s.newToken(i.i, nil, nil).value
 }
 
+// TokenState is an installation access token that was asked for over the API.
+type TokenState struct {
+	Permissions  map[string]string
+	Repositories []int64 // ids, sorted; nil: all of the installation
+	// Used is what of the permissions was needed by what was asked with it.
+	Used map[string]string
+}
+
+// Tokens are the installation's tokens that were asked for over the API, in no order.
+func (i *Installation) Tokens() []TokenState {
+	i.s.mu.Lock()
+	defer i.s.mu.Unlock()
+	var list []TokenState
+	for _, t := range i.s.tokens {
+		if t.installation == i.i && t.asked {
+			list = append(list, TokenState{maps.Clone(t.permissions), slices.Sorted(maps.Keys(t.selected)), maps.Clone(t.used)})
+		}
+	}
+	return list
+}
+
 // Grant changes one permission of the installation ("" takes it away). Tokens already
 // made keep what they had, as on GitHub, where they live for an hour.
 func (i *Installation) Grant(permission, level string) {

@@ -64,7 +64,8 @@ var fieldPermission = map[string]string{
 	"Repository.mergeQueue":  "merge_queues",
 	"Repository.issue":       "issues",
 
-	"Ref.branchProtectionRule": "administration",
+	"Ref.branchProtectionRule":    "administration",
+	"MergeQueueEntry.pullRequest": "pull_requests",
 
 	"PullRequest.reviews":                 "pull_requests",
 	"PullRequest.closingIssuesReferences": "issues",

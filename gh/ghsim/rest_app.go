@@ -101,9 +101,17 @@ func createToken(c *call) (*answer, error) {
 		return nil, err
 	}
 	t := c.s.newToken(i, want.Permissions, selected)
+	t.asked = true
 	body := obj{"token": t.value, "expires_at": stamp(t.expiresAt), "permissions": texts(t.permissions), "repository_selection": "all"}
 	if i.selected != nil || selected != nil {
 		body["repository_selection"] = "selected"
+	}
+	if selected != nil {
+		var list []*repo
+		for _, id := range slices.Sorted(maps.Keys(selected)) {
+			list = append(list, c.s.repos[id])
+		}
+		body["repositories"] = render(list, c.s.renderRepo)
 	}
 	return &answer{status: http.StatusCreated, body: body}, nil
 }
@@ -137,7 +145,7 @@ func listInstallationRepos(c *call) (*answer, error) {
 	}
 	var list []*repo
 	for _, r := range c.s.reposOf(i.target) {
-		if i.covers(r) && c.s.canSee(c.viewer, r) {
+		if c.viewer.reaches(r) {
 			list = append(list, r)
 		}
 	}

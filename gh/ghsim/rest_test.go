@@ -3,7 +3,9 @@ package ghsim
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +86,44 @@ func TestInstallationTokens(t *testing.T) {
 	}
 	if got := ask(map[string]any{"permissions": map[string]string{"administration": "write"}}).status; got != 422 {
 		t.Errorf("widened token: got %d, want 422", got)
+	}
+	var one struct {
+		Token        string
+		Repositories []struct{ ID int64 }
+	}
+	w.us.Install(w.org).Grant("issues", "write")
+	open := w.org.Repo("open", RepoSpec{Public: true})
+	secret := w.org.Repo("secret", RepoSpec{})
+	ask(map[string]any{"repository_ids": []int64{secret.ID()}, "permissions": map[string]string{"contents": "read", "metadata": "read", "issues": "write"}}).into(t, &one)
+	if len(one.Repositories) != 1 || one.Repositories[0].ID != secret.ID() {
+		t.Errorf("the token says that it is good for %v", one.Repositories)
+	}
+	for path, want := range map[string]int{
+		"/repos/acme/secret": 200, "/repos/acme/secret/pulls": 403, "/repos/acme/shop": 404, "/repos/acme/open": 200,
+	} {
+		if got := w.do("GET", path, one.Token, nil).status; got != want {
+			t.Errorf("%s with a token of one repository: got %d, want %d", path, got, want)
+		}
+	}
+	issue := map[string]any{"title": "Hello"}
+	for name, want := range map[string]int{"secret": 201, "open": 403, "shop": 404} {
+		if got := w.do("POST", "/repos/acme/"+name+"/issues", one.Token, issue).status; got != want {
+			t.Errorf("an issue in %s with a token of one repository: got %d, want %d", name, got, want)
+		}
+	}
+	var installed struct {
+		Total int `json:"total_count"`
+	}
+	if w.do("GET", "/installation/repositories", one.Token, nil).into(t, &installed); installed.Total != 1 {
+		t.Errorf("%d repositories are listed with a token of one", installed.Total)
+	}
+	if got := ask(map[string]any{"repository_ids": []int64{secret.ID(), open.ID() + 1000}}).status; got != 422 {
+		t.Errorf("a token of a repository that is not there: got %d, want 422", got)
+	}
+	for _, s := range w.us.Install(w.org).Tokens() {
+		if slices.Equal(s.Repositories, []int64{secret.ID()}) && !maps.Equal(s.Used, map[string]string{"metadata": "read", "issues": "write"}) {
+			t.Errorf("what was needed of the token of one repository: %v", s.Used)
+		}
 	}
 	w.us.Install(w.org).Suspend()
 	if got := w.do("GET", "/repos/acme/shop", full.Token, nil).status; got != 403 {

@@ -89,6 +89,8 @@ type token struct {
 	refreshUntil time.Time
 	permissions  map[string]string // of an installation access token: may be narrowed
 	selected     map[int64]bool    // narrowed repositories; nil: those of the installation
+	asked        bool              // for over the API
+	used         map[string]string // of permissions, what was needed by what was asked with it
 	expiresAt    time.Time         // zero: never
 }
 
@@ -116,6 +118,25 @@ func (v *viewer) throughApp() *app {
 // anonymous says that the request carried no credentials.
 func (v *viewer) anonymous() bool { return v.app == nil && v.user == nil }
 
+// reaches says whether an App's token is good for the repository.
+func (v *viewer) reaches(r *repo) bool {
+	return v.installation.covers(r) && (v.token.selected == nil || v.token.selected[r.id])
+}
+
+// granted says whether an App's token has the permission, and notes that it was needed.
+func (v *viewer) granted(permission, level string) bool {
+	if rank[v.token.permissions[permission]] < rank[level] {
+		return false
+	}
+	if rank[level] > rank[v.token.used[permission]] {
+		if v.token.used == nil {
+			v.token.used = map[string]string{}
+		}
+		v.token.used[permission] = level
+	}
+	return true
+}
+
 // rank orders permission levels.
 var rank = map[string]int{"": 0, "none": 0, "read": 1, "triage": 2, "write": 3, "maintain": 4, "admin": 5}
 
@@ -124,10 +145,7 @@ var rank = map[string]int{"": 0, "none": 0, "read": 1, "triage": 2, "write": 3, 
 func (s *Sim) canSee(v *viewer, r *repo) bool {
 	switch {
 	case v.installation != nil:
-		if !v.installation.covers(r) {
-			return !r.private
-		}
-		return v.token.selected == nil || v.token.selected[r.id]
+		return !r.private || v.reaches(r)
 	case v.user != nil:
 		return !r.private || rank[s.role(r, v.user)] >= rank["read"] && s.lets(v, r.owner, r, "metadata", "read")
 	}
@@ -146,7 +164,7 @@ func (s *Sim) can(v *viewer, r *repo, permission, level string) bool {
 		return true
 	}
 	if v.installation != nil {
-		return v.installation.covers(r) && rank[v.token.permissions[permission]] >= rank[level]
+		return v.reaches(r) && v.granted(permission, level)
 	}
 	if v.user == nil || !s.lets(v, r.owner, r, permission, level) {
 		return false
@@ -178,7 +196,7 @@ func (s *Sim) lets(v *viewer, target *account, r *repo, permission, level string
 // canOrg is can for permissions on an organisation, for example "members".
 func (s *Sim) canOrg(v *viewer, o *org, permission, level string) bool {
 	if v.installation != nil {
-		return v.installation.target == o.account && rank[v.token.permissions[permission]] >= rank[level]
+		return v.installation.target == o.account && v.granted(permission, level)
 	}
 	if v.user == nil || !s.lets(v, o.account, nil, permission, level) {
 		return false
