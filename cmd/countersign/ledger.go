@@ -21,6 +21,7 @@ const ledgerHelp = `countersign ledger is about the decision log: docs/ledger.md
   countersign ledger check            re-hash all of it, and name the first record that does not hold
   countersign ledger anchor           keep the newest checkpoint in a clone of a repository
   countersign ledger new-generation   let a log go on after an old copy of the database was restored
+  countersign ledger new-key          make the key that signs it, before the first start
 
 example: countersign ledger check --database sqlite:countersign.db --key countersign.key`
 
@@ -37,7 +38,7 @@ var errLedger = errors.New("the log does not hold")
 
 func runLedger(ctx context.Context, args []string, env environment) error {
 	return runBelow(ctx, "ledger", ledgerHelp, map[string]func(context.Context, []string, environment) error{
-		"check": runLedgerCheck, "new-generation": runNewGeneration, "anchor": runAnchor,
+		"check": runLedgerCheck, "new-generation": runNewGeneration, "anchor": runAnchor, "new-key": runNewKey,
 	}, args, env)
 }
 

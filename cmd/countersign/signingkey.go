@@ -92,15 +92,20 @@ func makeSigningKey(ctx context.Context, cfg *config.Config, log zerolog.Logger)
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return nil, err
 	}
-	secret, public, err := ledger.GenerateKey(rand.Reader, cfg.LogOrigin())
+	secret, public, err := writeNewKey(cfg.SigningKeyFile, cfg.LogOrigin())
 	if err != nil {
-		return nil, err
-	}
-	if err := writeOnce(cfg.SigningKeyFile, secret+"\n"); err != nil {
 		return nil, err
 	}
 	log.Warn().Str("file", cfg.SigningKeyFile).Str("public", public).Msg("made a new signing key: back it up, and give the public one to your auditor")
 	return []byte(secret), nil
+}
+
+// writeNewKey makes a key for logs of this origin, in a file that is not there yet.
+func writeNewKey(file, origin string) (secret, public string, err error) {
+	if secret, public, err = ledger.GenerateKey(rand.Reader, origin); err != nil {
+		return "", "", err
+	}
+	return secret, public, writeOnce(file, secret+"\n")
 }
 
 // writeOnce makes a file with all of the text or none: one that was cut short by a crash
