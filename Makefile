@@ -5,8 +5,10 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VULNDB      = https://vuln.go.dev
+CYCLONEDX   = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+VERSION     = $$(git describe --tags --always --dirty)
 
-.PHONY: demo evidence test lint bench build published postgres chromium
+.PHONY: demo evidence test lint bench build binaries release published postgres chromium
 
 ## demo: watch agent-authored pull requests being held and released
 demo: published
@@ -38,7 +40,17 @@ bench: published
 
 ## build: the server and the small program for auditors, without paths of this machine in it
 build:
-	go build -trimpath -ldflags "-s -w -X main.version=$$(git describe --tags --always --dirty)" -o bin/ ./cmd/countersign ./cmd/countersign-verify
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/ ./cmd/countersign ./cmd/countersign-verify
+
+## binaries: both programs as they are released, into OUT for OS and ARCH: the same bytes on every machine
+binaries:
+	GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) GOWORK=off GOFLAGS= GOEXPERIMENT= GOFIPS140=off GOAMD64=v1 GOARM64=v8.0 \
+	CGO_ENABLED=0 GOOS=$(OS) GOARCH=$(ARCH) go build -trimpath -buildvcs=false \
+	-ldflags "-s -w -buildid= -X main.version=$(VERSION)" -o $(OUT)/ ./cmd/countersign ./cmd/countersign-verify
+
+## release: the programs for all platforms, built twice and compared, with sums and what they are made of
+release:
+	CYCLONEDX=$(CYCLONEDX) deploy/release.sh
 
 ## published: fetch GitHub's own schema, description and examples (once, with npm)
 published:

@@ -2,6 +2,8 @@ module github.com/countersign/countersign
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	cel.dev/cel-go v0.33.2
 	github.com/bradleyfalzon/ghinstallation/v2 v2.11.0

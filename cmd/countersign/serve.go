@@ -194,6 +194,9 @@ func witnessesOf(cfg *config.Config) ([]*witness.Witness, error) {
 	return out, nil
 }
 
+// stopGrace is how long requests that are under way may take at the end.
+const stopGrace = 20 * time.Second
+
 // run serves until ctx ends, then stops taking deliveries, lets the running jobs end
 // and closes the store, in this order.
 func (s *server) run(ctx context.Context) error {
@@ -215,7 +218,7 @@ func (s *server) run(ctx context.Context) error {
 	case failure = <-served:
 	case failure = <-worked:
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	stopped := errors.Join(s.http.Shutdown(grace), s.metrics.close())
 	stopWork()
