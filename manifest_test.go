@@ -1,6 +1,8 @@
 package countersign_test
 
 import (
+	"cmp"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +13,7 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/gh/ghsim/published"
 	"github.com/countersign/countersign/handlers"
 )
 
@@ -69,7 +72,7 @@ var needs = map[string]string{
 	"check_run": "checks", "check_suite": "checks", "status": "statuses", "workflow_run": "actions", "deployment_status": "deployments",
 	"push": "contents", "create": "contents", "delete": "contents",
 	"branch_protection_rule": "administration", "branch_protection_configuration": "administration", "repository_ruleset": "administration",
-	"repository": "metadata", "custom_property_values": "repository_custom_properties",
+	"repository": "metadata", "custom_property_values": "organization_custom_properties",
 	"member": "members", "membership": "members", "team": "members", "team_add": "members", "organization": "members",
 }
 
@@ -82,6 +85,8 @@ func TestManifestAsksForWhatTheCodeUses(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]bool{"metadata": true}
+	// GitHub offers only who may write statuses as the source of a required check: see app.yml.
+	written := map[string]bool{"statuses": true}
 	for _, subject := range slices.Concat(routesOf(t), m.Events) {
 		need, known := needs[subject]
 		if !known {
@@ -90,6 +95,7 @@ func TestManifestAsksForWhatTheCodeUses(t *testing.T) {
 		}
 		permission, level, _ := strings.Cut(need, ": ")
 		used[permission] = true
+		written[permission] = written[permission] || level == "write"
 		if got := m.Permissions[permission]; need != "" && (got == "" || level == "write" && got != "write") {
 			t.Errorf("%s needs %s, app.yml asks for %q", subject, need, got)
 		}
@@ -97,9 +103,12 @@ func TestManifestAsksForWhatTheCodeUses(t *testing.T) {
 			t.Errorf("%s needs a permission that is optional, app.yml asks everybody for %q", subject, got)
 		}
 	}
-	for permission := range m.Permissions {
+	for permission, level := range m.Permissions {
 		if !used[permission] {
 			t.Errorf("app.yml asks for %s, which nothing uses", permission)
+		}
+		if level == "write" && !written[permission] {
+			t.Errorf("app.yml asks to write %s, which nothing does", permission)
 		}
 	}
 }
@@ -141,6 +150,95 @@ func TestManifestGivesReasons(t *testing.T) {
 			t.Errorf("%q has no reason", strings.TrimSpace(line))
 		}
 	}
+}
+
+// GitHub takes the manifest only if it knows each permission and event, and if the App may have the
+// events by its permissions.
+func TestManifestIsOneThatGitHubTakes(t *testing.T) {
+	m, err := countersign.ReadManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	github := readDescription(t)
+	for permission, level := range m.Permissions {
+		if !slices.Contains(github.Components.Schemas.App.Properties[permission].Enum, level) {
+			t.Errorf("GitHub has no permission %s with the level %s", permission, level)
+		}
+	}
+	events := github.events()
+	for _, event := range m.Events {
+		e, known := events[event]
+		if !known || !slices.Contains(e.apps, "app") {
+			t.Errorf("GitHub has no event %s for Apps", event)
+		}
+		if e.permission != "" && (m.Permissions[e.permission] == "" || needs[event] != e.permission) {
+			t.Errorf("for %s GitHub wants %s; app.yml asks for %q, and this test says %s", event, e.permission, m.Permissions[e.permission], needs[event])
+		}
+	}
+}
+
+// description is what this test reads of GitHub's OpenAPI description.
+type description struct {
+	Webhooks map[string]struct {
+		Post struct {
+			Summary    string
+			Parameters []struct{ Name, Example any }
+			GitHub     struct {
+				Types []string `json:"supported-webhook-types"`
+			} `json:"x-github"`
+		}
+	} `json:"x-webhooks"`
+	Components struct {
+		Schemas struct {
+			App struct {
+				Properties map[string]struct{ Enum []string }
+			} `json:"app-permissions"`
+		}
+	}
+}
+
+func readDescription(t *testing.T) (d description) {
+	t.Helper()
+	cache, err := published.CacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := published.Load(t.Context(), cache, published.OpenAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(src, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// described is an event as GitHub describes it.
+type described struct {
+	apps       []string // who may have it
+	permission string   // that it needs; empty: GitHub does not say
+}
+
+var neededPermission = regexp.MustCompile(`at least read-level access for the "([^"]+)" (repository|organization) permission`)
+
+func (d description) events() map[string]described {
+	events := map[string]described{}
+	for _, hook := range d.Webhooks {
+		e := described{apps: hook.Post.GitHub.Types}
+		if m := neededPermission.FindStringSubmatch(hook.Post.Summary); m != nil {
+			e.permission = strings.TrimPrefix(strings.ReplaceAll(strings.ToLower(m[1]), " ", "_"), "commit_")
+			if _, has := d.Components.Schemas.App.Properties[m[2]+"_"+e.permission]; has {
+				e.permission = m[2] + "_" + e.permission
+			}
+		}
+		for _, p := range hook.Post.Parameters {
+			name, _ := p.Example.(string)
+			if p.Name == "X-Github-Event" {
+				events[name] = described{e.apps, cmp.Or(e.permission, events[name].permission)}
+			}
+		}
+	}
+	return events
 }
 
 // routesOf finds the routes in the source of package gh.

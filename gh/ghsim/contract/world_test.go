@@ -44,7 +44,7 @@ type story struct {
 var everything = map[string]string{
 	"metadata": "read", "pull_requests": "write", "contents": "write", "checks": "write", "statuses": "write", "actions": "read",
 	"issues": "write", "administration": "write", "merge_queues": "read", "members": "read", "organization_administration": "write",
-	"repository_custom_properties": "read", "deployments": "read",
+	"organization_custom_properties": "read", "deployments": "read",
 }
 
 // subscribed are the events that we handle and that an App subscribes to; the others come
