@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/policy"
 )
 
@@ -84,6 +85,35 @@ func TestLinksInDocuments(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", doc, m[1], err)
 			}
+		}
+	}
+}
+
+// The README lists every setting that the environment has, and no other.
+func TestSettingsInReadme(t *testing.T) {
+	src, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(src), "\n### Settings\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	listed := map[string]bool{}
+	for _, name := range regexp.MustCompile("`([A-Z][A-Z0-9_]+)`").FindAllStringSubmatch(table, -1) {
+		listed[name[1]] = true
+	}
+	known := map[string]bool{}
+	_, err = config.Load("", func(name string) string { known[name] = true; return "" }, os.ReadFile)
+	if err == nil {
+		t.Fatal("nothing at all is enough to run the server")
+	}
+	for name := range known {
+		if !listed[name] {
+			t.Errorf("the README does not have %s", name)
+		}
+	}
+	for name := range listed {
+		if !known[name] {
+			t.Errorf("the README has %s, which is no setting", name)
 		}
 	}
 }

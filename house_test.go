@@ -32,6 +32,9 @@ type room struct {
 	noClock bool
 }
 
+// telemetry is OpenTelemetry, and as a package the one that holds its globals.
+const telemetry = "go.opentelemetry.io/otel"
+
 var everything = []string{"..."}
 
 var pure = room{never: []string{"net", "database/sql", "log/slog"}, notDirectly: []string{"os", "math/rand", "crypto/rand"}, noClock: true}
@@ -41,7 +44,7 @@ var rooms = map[string]room{
 	"policy":                   pure,
 	"ledger":                   pure,
 	"config":                   {},
-	"gh":                       {},
+	"gh":                       {may: []string{"tracing"}},
 	"gh/ghsim":                 {may: []string{"gh/ghsim/published"}},
 	"gh/ghsim/published":       {},
 	"gh/ghsim/published/fetch": {may: []string{"gh/ghsim/published"}},
@@ -50,13 +53,14 @@ var rooms = map[string]room{
 	"store":                    {may: []string{"policy", "ledger"}, never: []string{"net/http"}},
 	"store/pgtest":             {},
 	"notify":                   {},
+	"tracing":                  {never: []string{"net", "database/sql"}},
 	"witness":                  {may: []string{"ledger"}},
 	"evidence":                 {may: []string{"policy", "ledger"}, never: []string{"net", "database/sql"}},
 	"evidence/verify":          {may: []string{"policy", "evidence"}, never: []string{"net", "database/sql"}},
 	"cmd/countersign-verify":   {may: []string{"evidence/verify"}, never: []string{"net", "database/sql"}},
 	"corroborate":              {may: []string{"policy", "gh", "evidence"}, never: []string{"database/sql"}},
-	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify", "witness"}},
-	"handlers":                 {may: []string{"gh", "store", "ledger"}},
+	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify", "witness", "tracing"}},
+	"handlers":                 {may: []string{"gh", "store", "ledger", "tracing"}},
 	"web":                      {may: []string{"policy", "store", "evidence"}},
 	"cmd/countersign":          {may: everything},
 }
@@ -106,6 +110,9 @@ func TestImportTable(t *testing.T) {
 			inner, ours := strings.CutPrefix(imported, module+"/")
 			if ours && !slices.Equal(r.may, everything) && !slices.Contains(r.may, inner) {
 				t.Errorf("%s imports %s, which its row does not allow", name, inner)
+			}
+			if strings.HasPrefix(imported, telemetry) && (imported == telemetry || name != "tracing" && name != "cmd/countersign") {
+				t.Errorf("%s imports %s: rooms are handed a tracing.Tracer, and there is no global one", name, imported)
 			}
 			if slices.Contains(r.notDirectly, imported) {
 				t.Errorf("%s imports %s", name, imported)

@@ -24,6 +24,9 @@ type Config struct {
 	// MetricsListen is the address at which /metrics is served, host:port, apart from everything else.
 	// Default: it is not served. Example "127.0.0.1:9090".
 	MetricsListen string `yaml:"metrics_listen"`
+	// OTLPEndpoint is where a collector of OpenTelemetry takes traces over HTTP; "/v1/traces" is added.
+	// Default: none are made. Example "http://127.0.0.1:4318".
+	OTLPEndpoint string `yaml:"otlp_endpoint"`
 	// PublicURL is where people and GitHub reach the server, without a trailing slash.
 	// Its host names the decision log. Example "https://countersign.example.com".
 	PublicURL string `yaml:"public_url"`
@@ -99,6 +102,7 @@ type setting struct {
 var settings = []setting{
 	{"COUNTERSIGN_LISTEN", text(func(c *Config) *string { return &c.Listen })},
 	{"COUNTERSIGN_METRICS_LISTEN", text(func(c *Config) *string { return &c.MetricsListen })},
+	{"OTEL_EXPORTER_OTLP_ENDPOINT", text(func(c *Config) *string { return &c.OTLPEndpoint })},
 	{"COUNTERSIGN_PUBLIC_URL", text(func(c *Config) *string { return &c.PublicURL })},
 	{"COUNTERSIGN_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
 	{"COUNTERSIGN_SIGNING_KEY_FILE", text(func(c *Config) *string { return &c.SigningKeyFile })},

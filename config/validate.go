@@ -43,6 +43,9 @@ func (c *Config) Validate() error {
 	} else {
 		problems = append(problems, checkURL("COUNTERSIGN_PUBLIC_URL", c.PublicURL))
 	}
+	if c.OTLPEndpoint != "" {
+		problems = append(problems, checkURL("OTEL_EXPORTER_OTLP_ENDPOINT", c.OTLPEndpoint))
+	}
 	problems = append(problems,
 		checkURL("GITHUB_WEB_URL", c.GitHub.WebURL),
 		checkURL("GITHUB_V3_API_URL", c.GitHub.V3APIURL),

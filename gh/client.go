@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-github/v62/github"
+
+	"github.com/countersign/countersign/tracing"
 )
 
 // perPage is the largest page that GitHub gives.
@@ -33,6 +35,7 @@ type Client struct {
 	graphqlURL   string
 	now          func() time.Time
 	observe      func(Exchange)
+	tracer       tracing.Tracer
 }
 
 // newClient is a client that sends everything as api would.
@@ -48,6 +51,7 @@ func newClient(api *github.Client, s Settings, installation int64) *Client {
 		graphqlURL:   strings.TrimSuffix(s.V4URL, "/"),
 		now:          s.Now,
 		observe:      s.Observe,
+		tracer:       s.Tracer,
 	}
 }
 
@@ -129,22 +133,29 @@ func (c *Client) exchange(ctx context.Context, req *http.Request, route string, 
 		return answer{}, err
 	}
 	defer leave()
+	ctx, span := c.tracer.Request(ctx, route)
+	a, err := c.send(ctx, span, carrier, req, route, b)
+	span.End(err)
+	return a, err
+}
+
+func (c *Client) send(ctx context.Context, span tracing.Span, carrier *carrier, req *http.Request, route string, b budget) (answer, error) {
 	// Not go-github's Do: it keeps a gate of its own that takes the end of the hourly
 	// budget for the end of a secondary limit, and it does not read to the end of the
 	// body, without which the cache stores nothing.
 	resp, err := carrier.http.Do(req.WithContext(ctx))
 	if err != nil {
-		c.tell(route, 0, nil)
+		c.tell(span, route, 0, nil)
 		err = c.sendError(ctx, carrier, err)
 		return answer{}, c.noteLimit(b, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		c.tell(route, 0, nil)
+		c.tell(span, route, 0, nil)
 		return answer{}, c.sendError(ctx, carrier, err)
 	}
-	c.tell(route, resp.StatusCode, resp.Header)
+	c.tell(span, route, resp.StatusCode, resp.Header)
 	c.gate.hear(resp.Header, c.now())
 	if resp.StatusCode/100 != 2 {
 		err := statusError(resp.StatusCode, resp.Header, body, c.now())

@@ -14,6 +14,8 @@ import (
 	"github.com/golang-jwt/jwt/v4"
 	"github.com/gregjones/httpcache"
 	"github.com/palantir/go-githubapp/githubapp"
+
+	"github.com/countersign/countersign/tracing"
 )
 
 // Settings says which GitHub to talk to, and as which App.
@@ -42,6 +44,8 @@ type Settings struct {
 	Now func() time.Time
 	// Observe is told of every request, while it is waited for. Nil: nobody is.
 	Observe func(Exchange)
+	// Tracer makes a span of every request. Its zero value makes none.
+	Tracer tracing.Tracer
 }
 
 const (

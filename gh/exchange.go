@@ -3,6 +3,8 @@ package gh
 import (
 	"net/http"
 	"time"
+
+	"github.com/countersign/countersign/tracing"
 )
 
 // Exchange is one request that was sent to GitHub and how it went, for whoever counts them.
@@ -13,10 +15,16 @@ type Exchange struct {
 	Revalidated bool
 }
 
-// tell tells whoever counts of an exchange; h is nil when there was no answer.
-func (c *Client) tell(route string, status int, h http.Header) {
+// tell tells whoever counts of an exchange, and its span; h is nil when there was no answer.
+func (c *Client) tell(span tracing.Span, route string, status int, h http.Header) {
+	revalidated := h.Get("X-From-Cache") != ""
+	span.Number(tracing.Installation, c.installation)
+	span.Number(tracing.Status, int64(status))
+	if revalidated {
+		span.Yes(tracing.Revalidated)
+	}
 	if c.observe != nil {
-		c.observe(Exchange{Route: route, Status: status, Revalidated: h.Get("X-From-Cache") != ""})
+		c.observe(Exchange{Route: route, Status: status, Revalidated: revalidated})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/tracing"
 )
 
 // HookPath is where GitHub sends deliveries.
@@ -35,6 +36,8 @@ type Handlers struct {
 	Received func(event, outcome string)
 	// GitHubSilent is since when GitHub does not answer; zero: it does. Nil: nobody knows.
 	GitHubSilent func() time.Time
+	// Tracer makes the spans of deliveries. Its zero value makes none.
+	Tracer tracing.Tracer
 
 	turns    chan struct{} // one for each request of a person that is looked at
 	attempts attempts
@@ -88,6 +91,7 @@ var refusals = []refusal{
 }
 
 func (h *Handlers) hook(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
 	delivery, err := h.Intake.Read(w, r, h.Now())
 	if err != nil {
 		h.count("", "refused")
@@ -100,7 +104,11 @@ func (h *Handlers) hook(w http.ResponseWriter, r *http.Request) {
 	if o := arrival.Observation; o != nil {
 		log = log.With().Int("pr", o.Number).Str("head", o.HeadSHA).Logger()
 	}
+	storing := time.Now()
 	received, err := h.Store.Receive(r.Context(), arrival)
+	span := h.Tracer.Received(r.Context(), tracing.Received{DeliveryID: delivery.ID, First: err == nil && !received.Duplicate, Began: began, Storing: storing, Err: err})
+	describe(span, arrival, received, err)
+	span.End(err)
 	if err != nil {
 		h.count(delivery.Event, "not_stored")
 		// Nothing is acknowledged that is not durable: GitHub lists this delivery as

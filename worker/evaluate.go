@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/tracing"
 )
 
 const (
@@ -64,16 +65,20 @@ func (w *Worker) evaluate(ctx context.Context, log zerolog.Logger, client *gh.Cl
 }
 
 // collect reads the facts about the pull request of a job, with what deliveries said of it.
-func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Tenant, job store.Job) (facts.Collected, known, error) {
-	known, err := loadKnown(ctx, tenant, job)
-	if err != nil {
-		return facts.Collected{}, known, err
+func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Tenant, job store.Job) (collected facts.Collected, told known, err error) {
+	ctx, span := w.Tracer.Start(ctx, "collect")
+	defer func() {
+		span.Word(tracing.Head, told.head)
+		span.End(err)
+	}()
+	if told, err = loadKnown(ctx, tenant, job); err != nil {
+		return collected, told, err
 	}
-	collected, err := facts.Collect(ctx, client, facts.Request{
+	collected, err = facts.Collect(ctx, client, facts.Request{
 		Repo: repoOf(job.Repository), RepositoryID: job.RepoID, InstallationID: job.InstallationID, Number: job.Number,
-		App: w.App, Head: known.head, Base: known.base, Now: w.Now(), Known: known.Known,
+		App: w.App, Head: told.head, Base: told.base, Now: w.Now(), Known: told.Known,
 		PushesOf: func(ctx context.Context, sha string) ([]policy.Push, error) {
-			return known.pushesOf(ctx, tenant, job, sha)
+			return told.pushesOf(ctx, tenant, job, sha)
 		},
 		ProposalsOf: func(ctx context.Context, sha string) ([]facts.Proposal, error) {
 			return proposalsOf(ctx, tenant, job, sha)
@@ -97,11 +102,14 @@ func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Te
 	if err == nil && collected.Organisation == nil {
 		err = organisationGone(ctx, tenant, job, collected)
 	}
-	return collected, known, err
+	return collected, told, err
 }
 
 func (w *Worker) record(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, c facts.Collected) error {
+	_, span := w.Tracer.Start(ctx, "evaluate")
 	decision := policy.Evaluate(c.Policy, c.Catalogue, &c.Facts)
+	span.Word(tracing.Verdict, string(decision.Verdict))
+	span.End(nil)
 	rec, err := newRecord(job, decision)
 	if err != nil {
 		return err
@@ -227,7 +235,12 @@ func newRecord(job store.Job, d policy.Decision) (store.Record, error) {
 }
 
 func (w *Worker) commit(ctx context.Context, log zerolog.Logger, tenant store.Tenant, rec store.Record, d policy.Decision) error {
+	_, span := w.Tracer.Start(ctx, "record")
 	recorded, err := tenant.Record(ctx, rec)
+	span.Word(tracing.Verdict, string(d.Verdict))
+	span.Word(tracing.Head, d.HeadSHA)
+	span.Word(tracing.Record, recorded.RecordID)
+	span.End(err)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/tracing"
 )
 
 const (
@@ -212,7 +213,10 @@ func (q queueTold) queuedHead(m facts.QueueEntry) (string, error) {
 }
 
 func (w *Worker) recordGroup(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, rules facts.Collected, g policy.GroupFacts) error {
+	_, span := w.Tracer.Start(ctx, "evaluate")
 	decision := policy.EvaluateGroup(rules.Policy, rules.Catalogue, &g)
+	span.Word(tracing.Verdict, string(decision.Verdict))
+	span.End(nil)
 	rec, err := groupRecord(job, decision)
 	if err != nil {
 		return err

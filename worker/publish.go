@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/tracing"
 )
 
 // ReEvaluate is the identifier of the check run's button.
@@ -57,7 +59,11 @@ func (w *Worker) publish(ctx context.Context, log zerolog.Logger, client *gh.Cli
 		// Another one may be writing the same by now.
 		return fmt.Errorf("%s passed before check run %s could be written", time.Since(began).Round(time.Second), job.CheckName)
 	}
-	run, err := w.write(ctx, client, pub, write, said)
+	writing, span := w.Tracer.Start(ctx, "publish")
+	run, err := w.write(writing, client, pub, write, said)
+	span.Word(tracing.Record, pub.Wanted.RecordID)
+	span.Word(tracing.Conclusion, cmp.Or(write.Conclusion, write.Status))
+	span.End(err)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/countersign/countersign/notify"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
+	"github.com/countersign/countersign/tracing"
 	"github.com/countersign/countersign/witness"
 )
 
@@ -47,6 +48,8 @@ type Settings struct {
 	SweepEvery, AskPause time.Duration
 	// Evaluated is told the verdict of every decision about a pull request. Default: nobody is.
 	Evaluated func(verdict string)
+	// Tracer makes the spans of jobs. Its zero value makes none.
+	Tracer tracing.Tracer
 	// Keep says how long the data of an organisation is kept, by its login. Default: for ever.
 	Keep func(login string) Keep
 	// WebURL is GitHub's address for people, for links; without a trailing slash.
@@ -176,27 +179,51 @@ func (w *Worker) waitForWork(ctx context.Context) {
 func (w *Worker) run(ctx context.Context, job store.Job) {
 	log := w.Log.With().Str("job", job.Kind).Str("delivery", job.DeliveryID).Int64("installation", job.InstallationID).
 		Str("repository", job.Repository).Int("pr", job.Number).Logger()
+	ctx, log, span := w.trace(ctx, log, job)
 	leased, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := w.keepLease(leased, job, cancel)
 	defer stop()
 
 	err := w.dispatch(leased, log, job)
+	outcome := "done"
 	var limited *gh.RateLimitError
 	var full *store.WriteLimitError
 	switch {
 	case err == nil:
 	case errors.Is(err, store.ErrLeaseLost) || errors.Is(context.Cause(leased), store.ErrLeaseLost):
+		outcome = "lease_lost"
 		log.Warn().Msg("lease lost; whoever holds it now does the work")
 	case ctx.Err() != nil:
+		outcome = "interrupted"
 		w.giveBack(log, job)
 	case errors.As(err, &limited):
+		outcome = "rate_limited"
 		w.postpone(ctx, log, job, limited.Until, err)
 	case errors.As(err, &full):
 		w.await(ctx, log, job, full)
 	default:
+		outcome = "failed"
 		w.retry(ctx, log, job, err)
 	}
+	span.Word(tracing.Outcome, outcome)
+	span.End(err)
+}
+
+// trace begins the span of a job's run. The log names its trace, so that one leads to the other.
+func (w *Worker) trace(ctx context.Context, log zerolog.Logger, job store.Job) (context.Context, zerolog.Logger, tracing.Span) {
+	ctx, span := w.Tracer.Job(ctx, job.Kind, job.DeliveryID)
+	span.Number(tracing.Attempt, int64(job.Attempt))
+	span.Number(tracing.Waited, w.Now().Sub(job.EnqueuedAt).Milliseconds())
+	span.Number(tracing.Organisation, job.OrgID)
+	span.Number(tracing.Installation, job.InstallationID)
+	span.Number(tracing.Repository, job.RepoID)
+	span.Number(tracing.PullRequest, int64(job.Number))
+	span.Word(tracing.Head, job.HeadSHA)
+	if id := span.TraceID(); id != "" {
+		log = log.With().Str("trace", id).Logger()
+	}
+	return ctx, log, span
 }
 
 // postpone puts a job back until GitHub answers again. That is no failed attempt.

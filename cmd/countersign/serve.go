@@ -70,6 +70,7 @@ type server struct {
 	http     *http.Server
 	listener net.Listener
 	metrics  *metricsServer // nil: they are not served
+	traces   *traces        // nil: there are none
 	log      zerolog.Logger
 }
 
@@ -96,9 +97,13 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		return nil, err
 	}
 	counts := newMetrics(p.now)
+	spans, err := newTraces(ctx, cfg.OTLPEndpoint, log)
+	if err != nil {
+		return nil, err
+	}
 	connection, err := gh.Connect(gh.Settings{
 		V3URL: cfg.GitHub.V3APIURL, V4URL: cfg.GitHub.V4APIURL, AppID: cfg.GitHub.App.IntegrationID,
-		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: p.now, Observe: counts.asked,
+		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: p.now, Observe: counts.asked, Tracer: spans.tracer(),
 	})
 	if err != nil {
 		return nil, err
@@ -138,7 +143,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		return nil, errors.Join(err, listener.Close(), st.Close())
 	}
 	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person,
-		Received: counts.received, GitHubSilent: counts.silent}
+		Received: counts.received, GitHubSilent: counts.silent, Tracer: spans.tracer()}
 	pages, err := openPages(cfg, st, connection, signIn, p.now, log)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), st.Close())
@@ -150,7 +155,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
 			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask,
 			Keep: func(login string) worker.Keep { return worker.Keep(cfg.KeepOf(login)) }, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
-			Pages: pagesAddress(cfg, signIn), Evaluated: counts.evaluated, Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
+			Pages: pagesAddress(cfg, signIn), Evaluated: counts.evaluated, Tracer: spans.tracer(), Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
 		}),
 		http: &http.Server{
 			Handler: door.Routes(pages), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
@@ -159,6 +164,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		},
 		listener: listener,
 		metrics:  metrics,
+		traces:   spans,
 		log:      log,
 	}, nil
 }
@@ -223,6 +229,9 @@ func (s *server) run(ctx context.Context) error {
 	stopped := errors.Join(s.http.Shutdown(grace), s.metrics.close())
 	stopWork()
 	<-worked
+	if err := s.traces.close(context.WithoutCancel(ctx)); err != nil {
+		s.log.Warn().Err(err).Msg("the collector does not take traces")
+	}
 	return errors.Join(failure, stopped, s.store.Close())
 }
 
