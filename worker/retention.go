@@ -23,22 +23,11 @@ type Keep struct{ Records, Observations, Deliveries, Uninstalled time.Duration }
 // retain disposes of what is kept no longer, with the first look at once. A process that stops in
 // between leaves nothing half done: each transaction is whole and has its certificate.
 func (w *Worker) retain(ctx context.Context) {
-	ticker := time.NewTicker(sealEvery)
-	defer ticker.Stop()
-	var last time.Time
-	for {
-		if now := w.Now(); now.Sub(last) >= retainEvery {
-			last = now
-			if err := w.disposeAll(ctx); err != nil && ctx.Err() == nil {
-				w.Log.Error().Err(err).Msg("dispose of what is kept no longer; that is tried again in an hour")
-			}
+	w.every(ctx, retainEvery, time.Time{}, func() {
+		if err := w.disposeAll(ctx); err != nil && ctx.Err() == nil {
+			w.Log.Error().Err(err).Msg("dispose of what is kept no longer; that is tried again in an hour")
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
+	})
 }
 
 func (w *Worker) disposeAll(ctx context.Context) error {

@@ -46,6 +46,9 @@ type Settings struct {
 	// SweepEvery is how often that is done, and AskPause the time between two deliveries that are
 	// asked for. Default an hour and half a second. Negative: only SweepDeliveries does it.
 	SweepEvery, AskPause time.Duration
+	// SignEvery is how often logs are signed that nothing else signs. Default an hour. Negative: only
+	// SignLogs does it.
+	SignEvery time.Duration
 	// Evaluated is told the verdict of every decision about a pull request. Default: nobody is.
 	Evaluated func(verdict string)
 	// Tracer makes the spans of jobs. Its zero value makes none.
@@ -93,6 +96,9 @@ func New(s Settings) *Worker {
 	if s.SweepEvery == 0 {
 		s.SweepEvery = sweepEvery
 	}
+	if s.SignEvery == 0 {
+		s.SignEvery = signEvery
+	}
 	if s.AskPause == 0 {
 		s.AskPause = askPause
 	}
@@ -121,6 +127,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	running.Go(func() { w.sealObservations(ctx) })
 	running.Go(func() { w.hearWitnesses(ctx) })
 	running.Go(func() { w.sweepDeliveries(ctx) })
+	running.Go(func() { w.signLogs(ctx) })
 	running.Go(func() { w.retain(ctx) })
 	slots := make(chan struct{}, w.Parallel)
 	for ctx.Err() == nil {

@@ -140,7 +140,7 @@ func (w *acme) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.server, err = newServer(ctx, cfg, zerolog.Nop(), pace{now: w.now, noisy: w.noisy, poll: quick, ask: time.Hour, sweep: -1, askPause: time.Millisecond})
+	w.server, err = newServer(ctx, cfg, zerolog.Nop(), pace{now: w.now, noisy: w.noisy, poll: quick, ask: time.Hour, sweep: -1, sign: -1, askPause: time.Millisecond})
 	if err != nil {
 		return err
 	}

@@ -86,6 +86,9 @@ type pace struct {
 	// sweep is how often GitHub's list of deliveries is swept; zero: the worker's default, negative:
 	// never by itself.
 	sweep time.Duration
+	// sign is how often logs are signed that nothing else signs; zero: the worker's default, negative:
+	// never by itself.
+	sign time.Duration
 	// askPause is the time between two deliveries that are asked for; zero: the worker's default.
 	askPause time.Duration
 }
@@ -155,7 +158,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
 			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask,
 			Keep: func(login string) worker.Keep { return worker.Keep(cfg.KeepOf(login)) }, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
-			Pages: pagesAddress(cfg, signIn), Evaluated: counts.evaluated, Tracer: spans.tracer(), Inbox: connection, SweepEvery: p.sweep, AskPause: p.askPause,
+			Pages: pagesAddress(cfg, signIn), Evaluated: counts.evaluated, Tracer: spans.tracer(), Inbox: connection, SweepEvery: p.sweep, SignEvery: p.sign, AskPause: p.askPause,
 		}),
 		http: &http.Server{
 			Handler: door.Routes(pages), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
