@@ -112,6 +112,15 @@ func (c *CheckRun) Complete(conclusion string) {
 	c.s.changeRun(c.r, c.c, func(x *checkRun) { x.status, x.conclusion = "completed", conclusion }, c.c.app().bot)
 }
 
+// Expire has GitHub forget the run, as it does with what is too old. Nobody is told.
+func (c *CheckRun) Expire() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	gone := func(x *checkRun) bool { return x == c.c }
+	c.r.runs = slices.DeleteFunc(c.r.runs, gone)
+	c.r.runsAt[c.c.headSHA] = slices.DeleteFunc(c.r.runsAt[c.c.headSHA], gone)
+}
+
 // Rerequest presses "Re-run": the App is told, nothing else happens.
 func (c *CheckRun) Rerequest(by Actor) {
 	c.s.mu.Lock()

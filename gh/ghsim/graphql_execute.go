@@ -395,8 +395,17 @@ func (a gqlArgs) int(name string) (int, bool) {
 	return 0, false
 }
 
-// strings gives a list of strings or enum values.
+// object gives an input object; what it lacks is absent.
+func (a gqlArgs) object(name string) gqlArgs {
+	o, _ := a[name].(map[string]any)
+	return o
+}
+
+// strings gives a list of strings or enum values. One that is no list stands for a list of one.
 func (a gqlArgs) strings(name string) []string {
+	if one := a.string(name); one != "" {
+		return []string{one}
+	}
 	list, _ := a[name].([]any)
 	var out []string
 	for _, v := range list {

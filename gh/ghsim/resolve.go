@@ -46,6 +46,7 @@ var resolvers = map[string]map[string]resolver{
 	"StatusCheckRollupContextConnection": rollupContextFields,
 	"CheckRun":                           checkRunFields,
 	"CheckSuite":                         checkSuiteFields,
+	"Status":                             statusFields,
 	"StatusContext":                      statusContextFields,
 	"Push":                               pushFields,
 	"Workflow":                           workflowFields,
@@ -58,11 +59,13 @@ var resolvers = map[string]map[string]resolver{
 // the REST operations that give the same; which of these fields GitHub refuses loudly and
 // which silently still has to be tried on a live organisation.
 var fieldPermission = map[string]string{
-	"Repository.object":      "contents",
-	"Repository.ref":         "contents",
-	"Repository.pullRequest": "pull_requests",
-	"Repository.mergeQueue":  "merge_queues",
-	"Repository.issue":       "issues",
+	"Repository.object":       "contents",
+	"Repository.ref":          "contents",
+	"Repository.pullRequest":  "pull_requests",
+	"Repository.pullRequests": "pull_requests",
+	"Repository.refs":         "contents",
+	"Repository.mergeQueue":   "merge_queues",
+	"Repository.issue":        "issues",
 
 	"Ref.branchProtectionRule":    "administration",
 	"MergeQueueEntry.pullRequest": "pull_requests",
@@ -74,6 +77,8 @@ var fieldPermission = map[string]string{
 
 	"Commit.onBehalfOf":        "members",
 	"Commit.statusCheckRollup": "checks",
+	"Commit.checkSuites":       "checks",
+	"Commit.status":            "statuses",
 	"CheckRun.checkSuite":      "checks",
 	"CheckSuite.workflowRun":   "actions",
 }

@@ -53,18 +53,37 @@ func rollupOf(r *repo, sha string) any {
 	for _, k := range order {
 		out.contexts = append(out.contexts, typed{"CheckRun", repoRun{r, newest[k]}})
 	}
-	seen := map[string]bool{}
-	statuses := r.statuses[sha]
-	for _, s := range slices.Backward(statuses) {
-		if !seen[s.context] {
-			seen[s.context] = true
-			out.contexts = append(out.contexts, typed{"StatusContext", repoStatus{r, s}})
-		}
+	for _, s := range newestStatuses(r, sha) {
+		out.contexts = append(out.contexts, typed{"StatusContext", s})
 	}
 	if len(out.contexts) == 0 {
 		return nil
 	}
 	return out
+}
+
+// newestStatuses is the newest status of every context.
+func newestStatuses(r *repo, sha string) (list []repoStatus) {
+	seen := map[string]bool{}
+	for _, s := range slices.Backward(r.statuses[sha]) {
+		if !seen[s.context] {
+			seen[s.context] = true
+			list = append(list, repoStatus{r, s})
+		}
+	}
+	return list
+}
+
+// statusOf is what a commit's statuses say together; nil: it has none.
+func statusOf(r *repo, sha string) any {
+	if list := newestStatuses(r, sha); len(list) > 0 {
+		return list
+	}
+	return nil
+}
+
+var statusFields = map[string]resolver{
+	"contexts": on(func(list []repoStatus) any { return list }),
 }
 
 var rollupFields = map[string]resolver{
@@ -178,6 +197,13 @@ var checkSuiteFields = map[string]resolver{
 	"createdAt":  on(func(s repoSuite) any { return s.createdAt }),
 	"updatedAt":  on(func(s repoSuite) any { return s.updatedAt }),
 	"repository": on(func(s repoSuite) any { return s.repo }),
+	"checkRuns": in(func(_ *gqlQuery, s repoSuite, args gqlArgs) (any, error) {
+		var list []repoRun
+		for _, c := range s.repo.runsOf(s.checkSuite, args.object("filterBy").string("checkType") == "LATEST") {
+			list = append(list, repoRun{s.repo, c})
+		}
+		return paged(list, args)
+	}),
 	"push": on(func(s repoSuite) any {
 		if s.push == nil || s.push.actor == nil {
 			return nil

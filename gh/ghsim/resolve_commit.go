@@ -57,6 +57,17 @@ var commitFields = map[string]resolver{
 		}
 		return nil, nil
 	}),
+	"checkSuites": in(func(_ *gqlQuery, c repoCommit, args gqlArgs) (any, error) {
+		var list []repoSuite
+		app, filtered := args.object("filterBy").int("appId")
+		for _, suite := range c.repo.suitesAt[c.sha] {
+			if !filtered || suite.app.id == int64(app) {
+				list = append(list, repoSuite{c.repo, suite})
+			}
+		}
+		return paged(list, args)
+	}),
+	"status":            on(func(c repoCommit) any { return statusOf(c.repo, c.sha) }),
 	"statusCheckRollup": on(func(c repoCommit) any { return rollupOf(c.repo, c.sha) }),
 }
 

@@ -2,6 +2,8 @@ package ghsim
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -46,6 +48,16 @@ var repositoryFields = map[string]resolver{
 		}
 		return nil, refusal("NOT_FOUND", "Could not resolve to a PullRequest with the number of %d.", number)
 	}),
+	"pullRequests": in(func(_ *gqlQuery, r *repo, args gqlArgs) (any, error) { return paged(pullsOf(r, args), args) }),
+	"refs": in(func(_ *gqlQuery, r *repo, args gqlArgs) (any, error) {
+		var list []gitRef
+		for _, name := range slices.Sorted(maps.Keys(r.refs)) {
+			if strings.HasPrefix(name, args.string("refPrefix")) && r.refs[name] != "" {
+				list = append(list, gitRef{r, name})
+			}
+		}
+		return paged(list, args)
+	}),
 	"issue": in(func(_ *gqlQuery, r *repo, args gqlArgs) (any, error) {
 		number, _ := args.int("number")
 		if t, ok := r.thread(number); ok && t.issue != nil && !t.issue.deleted {
@@ -60,6 +72,25 @@ var repositoryFields = map[string]resolver{
 		}
 		return r.queues[branch], nil
 	}),
+}
+
+// pullsOf lists pull requests in the states that are asked for: the oldest first, or the one that
+// changed last.
+func pullsOf(r *repo, args gqlArgs) (list []*pull) {
+	states := args.strings("states")
+	for _, p := range r.pulls {
+		state := strings.ToUpper(p.state)
+		if p.merged {
+			state = "MERGED"
+		}
+		if len(states) == 0 || slices.Contains(states, state) {
+			list = append(list, p)
+		}
+	}
+	if order := args.object("orderBy"); order.string("field") == "UPDATED_AT" && order.string("direction") == "DESC" {
+		slices.SortStableFunc(list, func(a, b *pull) int { return b.updatedAt.Compare(a.updatedAt) })
+	}
+	return list
 }
 
 // objectAt is the file that "<ref>:<path>" names; nil where there is none.
