@@ -62,7 +62,7 @@ const disposalVersion = 1
 var disposable = map[string]bool{
 	LeafDecision: true, LeafObservations: true, LeafMerge: true, LeafException: true, LeafProtection: true,
 	LeafAttestation: true, LeafDraw: true, LeafAccess: true, LeafScope: true, LeafEnrolment: true, LeafRegister: true,
-	LeafBackfilled: true, LeafBackfill: true,
+	LeafBackfilled: true, LeafBackfill: true, LeafReconcile: true,
 }
 
 // addTo adds a number, larger than those before, to runs.

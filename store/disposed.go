@@ -22,7 +22,7 @@ type keptRecord struct {
 type about struct {
 	ID           string            `json:"id"`            // exception
 	RecordID     string            `json:"record_id"`     // decision
-	RepositoryID int64             `json:"repository_id"` // decision, exception, protection, attestation, backfill
+	RepositoryID int64             `json:"repository_id"` // decision, exception, protection, attestation, backfill, reconcile
 	Number       int               `json:"number"`        // decision
 	HeadSHA      string            `json:"head_sha"`      // decision
 	RulesetID    int64             `json:"ruleset_id"`    // attestation

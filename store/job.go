@@ -19,6 +19,7 @@ const (
 	KindRegister  = "register"  // the organisation's register of documents; key "register"
 	KindScope     = "scope"     // which repositories there are; key scope
 	KindBackfill  = "backfill"  // what reached branches before they were followed; key backfill
+	KindReconcile = "reconcile" // repositories, compared with GitHub; key reconcile
 	KindException = "exception" // one exception's clocks and notices; key its id
 )
 
@@ -62,7 +63,7 @@ func (m Mark) job() Job {
 		j.Key = repo + "/" + m.HeadSHA
 	case KindBranch, KindQueue:
 		j.Key = repo + "/" + m.Ref
-	case KindScope, KindBackfill:
+	case KindScope, KindBackfill, KindReconcile:
 		j.Key = m.Kind
 	case KindException:
 		j.Key = m.Ref
@@ -84,7 +85,7 @@ func (m Mark) usable() bool {
 		return m.RepoID > 0 && m.HeadSHA != "" && m.Ref != ""
 	case KindBranch, KindQueue:
 		return m.RepoID > 0 && m.Ref != ""
-	case KindScope, KindBackfill:
+	case KindScope, KindBackfill, KindReconcile:
 		return owner(m.Repository) != ""
 	case KindException:
 		return m.RepoID >= 0 && m.Ref != ""
@@ -208,6 +209,17 @@ func (s *Store) mark(t *txn, job Job, noisy, onlyDead bool) (bool, error) {
 		job.InstallationID, job.Repository, job.DeliveryID)
 	t.woken = true
 	return true, err
+}
+
+// A merge queue is looked at again and again by itself, soon enough.
+const selectUnderway = `SELECT COUNT(*) FROM jobs WHERE org_id = $1 AND kind = $2 AND ukey = $3
+AND wanted_gen > done_gen AND dead = 0 AND (run_at <= $4 OR lease_until > $4 OR hold_until > $4 OR attempts > 0 OR kind = 'queue')`
+
+// underway says whether a job runs now, or will soon without another mark.
+func (s *Store) underway(t *txn, job Job) (bool, error) {
+	var n int
+	err := t.row(selectUnderway, []any{job.OrgID, job.Kind, job.Key, micros(s.now())}, &n)
+	return n > 0, err
 }
 
 const scheduleJob = `UPDATE jobs SET wanted_gen = wanted_gen + 1, run_at = $4, enqueued_at = $4, delivery_id = ''

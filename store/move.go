@@ -38,6 +38,7 @@ var movedTables = []struct{ name, key string }{
 	{"branch_updates", "org_id, repo_id, activity_id"},
 	{"backfills", "org_id, repo_id, ref"},
 	{"backfilled_updates", "org_id, repo_id, activity_id"},
+	{"reconciles", "org_id, repo_id"},
 	{"log_heads", "org_id"},
 	{"log_leaves", "org_id, leaf_index"},
 	{"log_hashes", "org_id, position"},

@@ -52,6 +52,7 @@ var deleteState = []string{
 	`DELETE FROM policies WHERE org_id = $1`,
 	`DELETE FROM branches WHERE org_id = $1`,
 	`DELETE FROM backfills WHERE org_id = $1`,
+	`DELETE FROM reconciles WHERE org_id = $1`,
 	`DELETE FROM review_permissions WHERE org_id = $1`,
 	`DELETE FROM emergency_members WHERE org_id = $1`,
 }

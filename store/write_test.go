@@ -111,6 +111,11 @@ func testEveryWriteFailedTwice(t *testing.T, open opener) {
 		{"published", func() error {
 			return n.Published(t.Context(), pub, Published{RecordID: rec.RecordID, GitHubID: 1, Status: "completed"})
 		}, ErrLeaseLost, false},
+		{"reconcile", func() error {
+			run := PublishedRun{HeadSHA: "h", CheckName: "countersign", GitHubID: 1, RecordID: rec.RecordID, At: c.Now()}
+			_, err := n.RecordReconcile(t.Context(), Looked{RepoID: repo, Repository: "acme/app", Look: []ToLook{{Found: Found{What: FoundRunMissing, Number: 1}, Run: &run}}})
+			return err
+		}, nil, false},
 		{"mark", func() error {
 			return s.Mark(t.Context(), []Mark{{OrgID: acme, RepoID: repo, Repository: "acme/app", Number: 1}})
 		}, nil, true},
