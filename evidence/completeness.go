@@ -19,6 +19,8 @@ type completeness struct {
 	// Restored are the times at which an old copy of the database was restored, when what was lost
 	// is of the period.
 	Restored []Restored `json:"restored,omitempty"`
+	// Reconciled is what was missing when repositories were compared with GitHub; absent: nothing was.
+	Reconciled *reconciled `json:"reconciled,omitempty"`
 }
 
 // branchLine is one enrolled branch over the period.
@@ -93,7 +95,7 @@ const kindBlind = "blind-interval"
 // were enrolled and had none.
 func reconcile(c *contents, updates []*change, found []followed) completeness {
 	q := c.query
-	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposals.records, DecisionsDisposed: c.disposals.decisions}, Scope: scopeWithin(c.scopes, q, c.asOf), Restored: restoredWithin(c.turns, q)}
+	out := completeness{V: 1, From: q.From, To: q.To, Branches: []branchLine{}, Totals: totals{Changes: len(c.changes), RecordsDisposed: c.disposals.records, DecisionsDisposed: c.disposals.decisions}, Scope: scopeWithin(c.scopes, q, c.asOf), Restored: restoredWithin(c.turns, q), Reconciled: reconciledWithin(c.reconciles, q)}
 	lines, renamed := branchLines{}, renamesIn(updates)
 	last := int64(-1)
 	for _, x := range updates {

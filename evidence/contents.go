@@ -50,6 +50,7 @@ type contents struct {
 	enrolments, later []enrolment
 	histories         []historyRead
 	scopes            []scopeReading
+	reconciles        []reconcileRecord
 	// protections and attested are in the order of the log.
 	protections []protectionState
 	attested    []attestedBypass
@@ -60,14 +61,19 @@ type contents struct {
 // wantedKinds are the kinds of the records that a bundle holds whatever they say. Decisions are
 // there only if a change rests on them.
 func wantedKinds() []string {
-	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw, leafDisposal, leafBackfilled, leafBackfill, leafRotation, leafGeneration}
+	return []string{leafMerge, leafException, leafProtection, leafAttest, leafRegister, leafEnrolment, leafScope, LeafDraw, leafDisposal, leafBackfilled, leafBackfill, leafReconcile, leafRotation, leafGeneration}
 }
 
 // wanted says whether the record of a leaf belongs into the bundle of a period. What was recorded
-// before the period began is not about a change in it.
+// before the period began is not about a change in it, and what was missing before it not about it.
 func (q Query) wanted(l ledger.Leaf) bool {
-	update := l.Kind == leafMerge || l.Kind == leafBackfilled
-	return slices.Contains(wantedKinds(), l.Kind) && (!update || !l.RecordedAt.Before(q.From.Add(-clockSkew)))
+	switch l.Kind {
+	case leafMerge, leafBackfilled:
+		return !l.RecordedAt.Before(q.From.Add(-clockSkew))
+	case leafReconcile:
+		return q.during(l.RecordedAt)
+	}
+	return slices.Contains(wantedKinds(), l.Kind)
 }
 
 // leaf takes the next leaf of the log, with its exact bytes.
@@ -116,6 +122,10 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 	case leafBackfill:
 		h, err := historyOf(l, body)
 		c.histories = append(c.histories, h)
+		return err
+	case leafReconcile:
+		r, err := reconcileOf(l, body)
+		c.reconciles = append(c.reconciles, r)
 		return err
 	case leafException:
 		step, err := exceptionOf(l, body)

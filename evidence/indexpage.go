@@ -27,6 +27,7 @@ type indexPage struct {
 	NotRead      []shownUnenrolled
 	Unread       int // changes whose newest decision could not be made
 	Totals       totals
+	Reconciled   *reconciled // nil: nothing was missing
 	Limits       []string
 	Strata       []stratumLine
 	Sample       []shownChange
@@ -111,7 +112,7 @@ func aboutFile(name string) string {
 
 func (f *findings) indexPage() (p indexPage, err error) {
 	t := f.completeness.Totals
-	p = indexPage{Log: f.log, Organisation: f.organisation, From: f.query.From, To: f.query.To, Ground: f.scope(), Branches: f.completeness.Branches, Totals: t, Limits: limits(), Restored: f.completeness.Restored,
+	p = indexPage{Log: f.log, Organisation: f.organisation, From: f.query.From, To: f.query.To, Ground: f.scope(), Branches: f.completeness.Branches, Totals: t, Limits: limits(), Restored: f.completeness.Restored, Reconciled: f.completeness.Reconciled,
 		Strata: f.strata(), Drawn: f.draw != nil}
 	for _, b := range p.Branches {
 		for _, g := range b.Gaps {
