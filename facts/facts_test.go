@@ -38,7 +38,13 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{sim: ghsim.New(ghsim.Options{})}
+	return newWorldAt(t, time.Now)
+}
+
+// newWorldAt is newWorld with GitHub's clock.
+func newWorldAt(t *testing.T, clock func() time.Time) *world {
+	t.Helper()
+	w := &world{sim: ghsim.New(ghsim.Options{Clock: clock})}
 	if err := w.sim.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,9 @@ func ReadOrganisationPolicy(ctx context.Context, client *gh.Client, owner string
 	return o, err
 }
 
+// There says whether the organisation has a policy, also one that cannot be used.
+func (o OrganisationPolicy) There() bool { return o.policy != nil || o.broken }
+
 // BranchPolicy is the policy by which a branch is judged.
 type BranchPolicy struct {
 	Policy *policy.Policy // nil: there is none that can be used

@@ -41,6 +41,10 @@ func (w *Worker) scope(ctx context.Context, log zerolog.Logger, client *gh.Clien
 	if err != nil {
 		return err
 	}
+	// If we stop in between, the scope is read again, and the repositories are those that were seen.
+	if err := w.seeRepositories(ctx, tenant, job, s); err != nil {
+		return err
+	}
 	return tenant.RecordScope(ctx, job, s, w.Now().Add(again))
 }
 

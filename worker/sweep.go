@@ -74,6 +74,9 @@ func (w *Worker) SweepDeliveries(ctx context.Context) error {
 		err = w.unswept(ctx, last, from)
 	}
 	if err == nil {
+		err = w.reconcileAfterOutage(ctx, last, began, lost)
+	}
+	if err == nil {
 		// If we stop here, the same part of the list is read again, and nothing is noted twice: what
 		// was not read ends where this reading began.
 		err = w.Store.SetSweptTo(ctx, store.SweepDeliveries, began)

@@ -285,6 +285,8 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 		return w.scope(ctx, log, client, job)
 	case store.KindBackfill:
 		return w.backfill(ctx, log, client, job)
+	case store.KindReconcile:
+		return w.reconcile(ctx, log, client, job)
 	}
 	return fmt.Errorf("unknown kind of job %q", job.Kind)
 }

@@ -48,6 +48,7 @@ func commands() []command {
 		{"protect", "attest who may bypass a branch's rulesets, which GitHub does not show the App", runProtect},
 		{"exceptions", "list, show and close what did not hold", runExceptions},
 		{"backfill", "have read what reached branches before they were enrolled", runBackfill},
+		{"reconcile", "compare with GitHub what is open, and have looked at what is missing", runReconcile},
 		{"export", "write the evidence of an audit period into one file", runExport},
 		{"verify", "check such a file, offline", runVerify},
 		{"corroborate", "ask GitHub again what such a file says, with your own token", runCorroborate},

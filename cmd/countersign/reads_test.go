@@ -67,7 +67,8 @@ func readers() []reader {
 		{"start", named("GET /app"), refused, readsAtTheStart},
 		{"an auditor's own token", func(read string) bool { return named("BranchTip")(read) || named("MergedPull")(read) }, refused, readsOfAnAuditor},
 		{"lost deliveries", named("/app/hook/deliveries"), []string{"500", "403", "401", "malformed", "cut"}, readsOfLostDeliveries},
-		{"scope", func(read string) bool { return !notOfScope(read) }, refused, readsOfTheScope},
+		{"what is open", named("of Open"), []string{"500", "404", "403", "401", "malformed", "cut"}, readsOfWhatIsOpen},
+		{"scope", ofScope, refused, readsOfTheScope},
 	}
 }
 
@@ -76,10 +77,12 @@ func named(part string) func(string) bool {
 	return func(read string) bool { return strings.Contains(read, part) }
 }
 
-// notOfScope are the reads but for those of which repositories there are, which are made once a
-// day beside everything.
-func notOfScope(read string) bool {
-	return !slices.Contains([]string{"GET /installation/repositories", "GET /orgs/{org}", "GET /orgs/{org}/repos"}, read)
+// notOfScope are the reads but for those of which repositories there are, and what they have open,
+// which are made from time to time beside everything.
+func notOfScope(read string) bool { return !ofScope(read) && read != "POST /graphql of Open" }
+
+func ofScope(read string) bool {
+	return slices.Contains([]string{"GET /installation/repositories", "GET /orgs/{org}", "GET /orgs/{org}/repos"}, read)
 }
 
 // notOfBranches are the reads but for those that are made only where a branch is looked at, which
@@ -531,5 +534,23 @@ func readsOfTheScope(_ *testing.T, w *acme) beginning {
 				})
 			},
 		}
+	}
+}
+
+// readsOfWhatIsOpen is a comparison with GitHub that finds what no event told of.
+func readsOfWhatIsOpen(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		var pr pull
+		occasion := w.ofPull(&pr, func() {
+			w.app.Hooks().Drop(func(string, string) bool { return true })
+			pr = w.copilotPull(fmt.Sprint("untold ", name))
+			mustDo(t, w.sim.Drain(t.Context()))
+			w.app.Hooks().Drop(nil)
+			w.later(15 * time.Minute)
+			mustDo(t, w.server.store.ReconcileAll(t.Context(), w.now()))
+		})
+		occasion.again = nil
+		occasion.right = func() bool { return w.check(pr, "countersign").Status == held }
+		return occasion
 	}
 }
