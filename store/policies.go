@@ -63,3 +63,30 @@ func (n Tenant) OrganisationEnforced(ctx context.Context) (enforced bool, record
 	}
 	return enforces == 1, recordID, nil
 }
+
+// BranchPolicy names the policy that the newest decision under a branch was made by.
+type BranchPolicy struct {
+	RepoID     int64
+	Repository string // owner/name, as last seen; empty: the branch is not followed any more
+	Ref        string
+	RecordID   string // that decision
+}
+
+const selectPolicies = `SELECT p.repo_id, COALESCE(b.repository, ''), p.governing_ref, p.record_id
+FROM policies p LEFT JOIN branches b ON b.org_id = p.org_id AND b.repo_id = p.repo_id AND b.ref = p.governing_ref
+WHERE p.org_id = $1 AND (p.repo_id > $2 OR p.repo_id = $2 AND p.governing_ref > $3) ORDER BY p.repo_id, p.governing_ref LIMIT $4`
+
+// Policies lists the branches under which decisions were made, after one, by repository and branch;
+// the zero BranchPolicy begins.
+func (n Tenant) Policies(ctx context.Context, after BranchPolicy, limit int) (out []BranchPolicy, err error) {
+	err = n.s.query(ctx, selectPolicies, []any{n.org, after.RepoID, after.Ref, limit}, func(scan func(...any) error) error {
+		var p BranchPolicy
+		err := scan(&p.RepoID, &p.Repository, &p.Ref, &p.RecordID)
+		out = append(out, p)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: list policies of organisation %d: %w", n.org, err)
+	}
+	return out, nil
+}

@@ -52,6 +52,8 @@ func TestPagesInABrowser(t *testing.T) {
 		{"exceptions", "GET /orgs/{org}/exceptions", "/orgs/acme/exceptions", "direct push"},
 		{"no exceptions", "GET /orgs/{org}/exceptions", "/orgs/acme/exceptions?state=overdue", "No exception is like that"},
 		{"exception", "GET /orgs/{org}/exceptions/{id}", "/orgs/acme/exceptions/" + open[0].ID, "Settle it"},
+		{"policies", "GET /orgs/{org}/policy", "/orgs/acme/policy?branch=main&repo=" + strings.Split(change, "/")[4], "validation.required[tests]"},
+		{"a draft of a policy", "GET /orgs/{org}/policy/try", "/orgs/acme/policy/try", "Check and try"},
 		{"admin", "GET /orgs/{org}/admin", "/orgs/acme/admin", "pull request opened"},
 		{"not found", "", "/orgs/other/changes", "Not found"},
 	}
@@ -65,6 +67,17 @@ func TestPagesInABrowser(t *testing.T) {
 		}
 	}
 	everyPageIsLookedAt(t, pages)
+
+	// A draft with a mistake, and without.
+	c.open("/orgs/acme/policy/try")
+	c.do(chromedp.SetValue("textarea", "version: 1\nmode: enforce\nbranch: [main]\n"))
+	c.click("Check and try")
+	c.see("The draft cannot be used")
+	c.do(chromedp.SetValue("textarea", strings.Replace(shopPolicy, "agent: {approvals: 1}", "agent: {approvals: 2}", 1)))
+	c.click("Check and try")
+	c.see("Decisions made again: 1.")
+	c.accessible("a tried policy")
+	c.screenshot("a-tried-policy")
 
 	// Settling an exception, by somebody who is not behind it.
 	c.open("/orgs/acme/exceptions/" + open[0].ID)

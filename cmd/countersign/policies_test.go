@@ -262,7 +262,7 @@ func TestPolicySimulateSaysWhatItCannotJudge(t *testing.T) {
 		"decision r2: ":             {RecordID: "r2", Facts: []byte("{}"), Policy: []byte("version: 9\n")},
 	} {
 		var report simulationReport
-		simulation{source: shopPolicy}.add(&report, d)
+		simulation{Trial: policy.Trial{Source: shopPolicy}}.add(&report, d)
 		var out strings.Builder
 		printSimulation(&out, report)
 		if got := out.String(); report.Unreadable != 1 || !strings.Contains(got, "cannot be judged again: "+want) {

@@ -27,49 +27,28 @@ Traces of agents that FILE adds are found only where they were kept: accounts, t
 example:
   countersign policy simulate --policy ` + policy.Path + ` --from 2026-10-01 --repository acme/shop`
 
-// verdictUnenrolled is the verdict on a change whose branch the policy does not enrol.
-const verdictUnenrolled = policy.Verdict("not enrolled")
-
 // simulation is what policy simulate was asked for.
 type simulation struct {
-	source       string
-	organisation bool   // source takes the place of the organisation's policy
-	repository   string // owner/name; empty: all
-	all          bool
-	from, to     time.Time
+	policy.Trial
+	repository string // owner/name; empty: all
+	all        bool
+	from, to   time.Time
 }
 
 // simulated is what one decision would have been.
 type simulated struct {
-	Repository string           `json:"repository"`
-	Number     int              `json:"number"`
-	HeadSHA    string           `json:"head_sha"`
-	RecordID   string           `json:"record_id"`
-	Was        policy.Verdict   `json:"was"`
-	WouldBe    policy.Verdict   `json:"would_be"`
-	Rules      []simulatedRules `json:"rules"`
-}
-
-// simulatedRules is a rule that would have said something else.
-type simulatedRules struct {
-	Rule    string `json:"rule"`
-	Was     string `json:"was"`
-	WouldBe string `json:"would_be"`
-	Reason  string `json:"reason,omitempty"`
+	Repository string `json:"repository"`
+	Number     int    `json:"number"`
+	HeadSHA    string `json:"head_sha"`
+	RecordID   string `json:"record_id"`
+	policy.Tried
 }
 
 // simulationReport is what --json prints of one organisation.
 type simulationReport struct {
-	Organisation string      `json:"organisation"`
-	Looked       int         `json:"looked_at"`
-	Same         int         `json:"same"`
-	Looser       int         `json:"would_pass"`
-	Stricter     int         `json:"would_not_pass"`
-	Unknown      int         `json:"not_known"`
-	Unenrolled   int         `json:"not_enrolled"`
-	Other        int         `json:"other"`
-	Unreadable   int         `json:"unreadable"`
-	Differences  []simulated `json:"differences"`
+	Organisation string `json:"organisation"`
+	policy.TrialCounts
+	Differences []simulated `json:"differences"`
 	// Unjudged are those that are unreadable.
 	Unjudged []unjudged `json:"unjudged"`
 }
@@ -89,7 +68,7 @@ func runPolicySimulate(ctx context.Context, args []string, env environment) erro
 	to := flags.String("to", "", "only decisions up to the end of this `date`")
 	asJSON := flags.Bool("json", false, "print one JSON object per organisation")
 	s := simulation{}
-	flags.BoolVar(&s.organisation, "organisation", false, "FILE takes the place of the organisation's policy")
+	flags.BoolVar(&s.Organisation, "organisation", false, "FILE takes the place of the organisation's policy")
 	flags.StringVar(&s.repository, "repository", "", "only this repository, `owner/name`")
 	flags.BoolVar(&s.all, "all", false, "every decision, not only the newest per pull request and head")
 	if err := parseFlags(flags, args); err != nil {
@@ -110,7 +89,7 @@ func runPolicySimulate(ctx context.Context, args []string, env environment) erro
 	if _, err := parseUsable(*file, src, env.stderr); err != nil {
 		return err
 	}
-	s.source = string(src)
+	s.Source = string(src)
 	return withDatabase(ctx, store.Options{URL: *database}, func(st *store.Store) error { return s.run(ctx, st, *org, *asJSON, env) })
 }
 
@@ -186,130 +165,15 @@ func (s simulation) organisationReport(ctx context.Context, tenant store.Tenant,
 
 // add judges one decision again, and counts what came of it.
 func (s simulation) add(report *simulationReport, d store.Decided) {
-	report.Looked++
-	was, next, err := s.judge(d)
-	if err != nil {
-		report.Unreadable++
-		report.Unjudged = append(report.Unjudged, unjudged{d.RecordID, err.Error()})
+	tried, err := s.Judge(d.Facts, d.Policy, d.Repository)
+	if !report.Count(tried, err) {
 		return
 	}
-	one := simulated{Repository: d.Repository, Number: d.Number, HeadSHA: d.HeadSHA, RecordID: d.RecordID, Was: was.Verdict, WouldBe: next.Verdict, Rules: differentRules(was, next)}
-	switch {
-	case one.Was == one.WouldBe && len(one.Rules) == 0:
-		report.Same++
+	if err != nil {
+		report.Unjudged = append(report.Unjudged, unjudged{d.RecordID, fmt.Sprintf("decision %s: %v", d.RecordID, err)})
 		return
-	case one.WouldBe == verdictUnenrolled:
-		report.Unenrolled++
-	case one.WouldBe == policy.VerdictUndecided && one.Was != policy.VerdictUndecided:
-		report.Unknown++
-	case one.Was == policy.VerdictPass && one.WouldBe != policy.VerdictPass:
-		report.Stricter++
-	case one.Was != policy.VerdictPass && one.WouldBe == policy.VerdictPass:
-		report.Looser++
-	default:
-		report.Other++
 	}
-	report.Differences = append(report.Differences, one)
-}
-
-// judge makes a decision twice from its facts, both times by this program, so that only the
-// policy is different.
-func (s simulation) judge(d store.Decided) (was, next policy.Decision, err error) {
-	var f policy.Facts
-	if err := json.Unmarshal(d.Facts, &f); err != nil {
-		return was, next, fmt.Errorf("decision %s: decode facts: %w", d.RecordID, err)
-	}
-	layers, err := policy.DecodeLayers(d.Policy, d.Repository)
-	if err != nil {
-		return was, next, fmt.Errorf("decision %s: %w", d.RecordID, err)
-	}
-	before, _, err := policy.ParseLayers(layers, d.Repository)
-	if err != nil {
-		return was, next, fmt.Errorf("decision %s: %w", d.RecordID, err)
-	}
-	after, _, err := policy.ParseLayers(s.replace(layers, d.Repository), d.Repository)
-	if err != nil {
-		return was, next, fmt.Errorf("decision %s: %w", d.RecordID, err)
-	}
-	was = policy.Evaluate(before, policy.Builtin().With(before.Agents), &f)
-	if _, enrolled := after.Lane(f.Change.GoverningRef); !enrolled {
-		return was, policy.Decision{Verdict: verdictUnenrolled}, nil
-	}
-	// The file that is tried is whole, whatever was broken then.
-	f.Broken = nil
-	repatterned := after.Authorisation != nil && (before.Authorisation == nil || before.Authorisation.Pattern != after.Authorisation.Pattern)
-	if repatterned {
-		// Those of then are of another shape; what the body said was not kept.
-		f.Change.Tickets = after.TicketsIn(f.Change.Title, f.Change.HeadRef)
-	}
-	next = policy.Evaluate(after, policy.Builtin().With(after.Agents), &f)
-	if repatterned {
-		ticketsUnknown(&next)
-	}
-	return was, next, nil
-}
-
-// ticketsUnknown: tickets were looked for by the pattern of then, so that there are none by
-// another one says nothing.
-func ticketsUnknown(d *policy.Decision) {
-	for i, r := range d.Rules {
-		if r.Rule == policy.RuleAuthorised && r.Outcome == policy.OutcomeFail && !r.Unknown {
-			d.Rules[i].Unknown, d.Rules[i].Reason = true, "Tickets were not looked for by this pattern."
-			d.Verdict = policy.VerdictUndecided
-		}
-	}
-}
-
-// replace puts the tried file in the place of the layer that it is for.
-func (s simulation) replace(layers []policy.LayerSource, repository string) []policy.LayerSource {
-	tried := policy.LayerSource{Layer: policy.LayerRepository, Repository: repository, Source: s.source}
-	if s.organisation {
-		owner, _, _ := strings.Cut(repository, "/")
-		tried.Layer, tried.Repository = policy.LayerOrganisation, owner+"/"+policy.OrganisationRepository
-	}
-	var out []policy.LayerSource
-	for _, l := range layers {
-		if l.Layer != tried.Layer {
-			out = append(out, l)
-		}
-	}
-	if s.organisation {
-		return append([]policy.LayerSource{tried}, out...)
-	}
-	return append(out, tried)
-}
-
-func differentRules(was, next policy.Decision) []simulatedRules {
-	said := func(r policy.RuleResult) string {
-		if r.Unknown {
-			return "not known"
-		}
-		return string(r.Outcome)
-	}
-	find := func(d policy.Decision, rule string) (string, string) {
-		for _, r := range d.Rules {
-			if r.Rule == rule {
-				return said(r), r.Reason
-			}
-		}
-		return "not asked", ""
-	}
-	out := []simulatedRules{}
-	seen := map[string]bool{}
-	for _, d := range []policy.Decision{was, next} {
-		for _, r := range d.Rules {
-			if seen[r.Rule] || next.Verdict == verdictUnenrolled {
-				continue
-			}
-			seen[r.Rule] = true
-			a, _ := find(was, r.Rule)
-			b, reason := find(next, r.Rule)
-			if a != b {
-				out = append(out, simulatedRules{Rule: r.Rule, Was: a, WouldBe: b, Reason: reason})
-			}
-		}
-	}
-	return out
+	report.Differences = append(report.Differences, simulated{d.Repository, d.Number, d.HeadSHA, d.RecordID, tried})
 }
 
 func printSimulation(w io.Writer, r simulationReport) {
@@ -318,7 +182,7 @@ func printSimulation(w io.Writer, r simulationReport) {
 		n    int
 		what string
 	}{
-		{r.Same, "would be the same"}, {r.Stricter, "would not pass any more"}, {r.Looser, "would pass"}, {r.Unknown, "not known: the facts of then do not tell"},
+		{r.Alike, "would be the same"}, {r.Stricter, "would not pass any more"}, {r.Looser, "would pass"}, {r.Unknown, "not known: the facts of then do not tell"},
 		{r.Unenrolled, "would not be judged: their branch is not enrolled"}, {r.Other, "would differ in another way"}, {r.Unreadable, "cannot be judged again by this program"},
 	} {
 		if line.n > 0 || line.what == "would be the same" {
