@@ -21,6 +21,8 @@ var (
 	ErrOtherKey = errors.New("store: another key continues the log")
 	// ErrNewerDatabase: a newer version of this program has migrated the database.
 	ErrNewerDatabase = errors.New("store: database is of a newer version")
+	// ErrOlderDatabase: the database was made by an older version, and was to be opened as it is.
+	ErrOlderDatabase = errors.New("store: database is of an older version")
 	// ErrUnfit: the PostgreSQL server would lose what was committed, or its clock is not ours.
 	ErrUnfit = errors.New("store: PostgreSQL is not set up as it must be")
 	// ErrNoSigner: the store was opened without a key, so it can sign or verify nothing, nor begin a log.

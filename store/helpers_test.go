@@ -60,7 +60,7 @@ func openSQLite(t testing.TB, o Options) *Store {
 }
 
 // cluster is the PostgreSQL of these tests.
-var cluster = pgtest.Cluster{Prepare: func(database string) error { return migratePostgres(context.Background(), database) }}
+var cluster = pgtest.Cluster{Prepare: func(database string) error { return migratePostgres(context.Background(), database, false) }}
 
 func openOnPostgres(t testing.TB, o Options) *Store {
 	t.Helper()

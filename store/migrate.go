@@ -28,8 +28,9 @@ var (
 )
 
 // migrate brings the database to the version of this program. It returns ErrNewerDatabase,
-// and changes nothing, if the database is ahead.
-func migrate(ctx context.Context, db *sql.DB, m migrations) error {
+// and changes nothing, if the database is ahead; ErrOlderDatabase if it is behind and is to be
+// opened as it is.
+func migrate(ctx context.Context, db *sql.DB, m migrations, asItIs bool) error {
 	dir, err := fs.Sub(migrationFiles, m.folder)
 	if err != nil {
 		return fmt.Errorf("store: read migrations: %w", err)
@@ -44,9 +45,13 @@ func migrate(ctx context.Context, db *sql.DB, m migrations) error {
 		return fmt.Errorf("store: read database version: %w", err)
 	}
 	sources := p.ListSources()
-	if knows := sources[len(sources)-1].Version; have > knows {
+	knows := sources[len(sources)-1].Version
+	if have > knows {
 		return fmt.Errorf("%w: it has version %d, this program knows %d\nhint: run the countersign that migrated it or a later one, or restore a backup made before",
 			ErrNewerDatabase, have, knows)
+	}
+	if asItIs && have < knows {
+		return fmt.Errorf("%w: it has version %d, this program knows %d\nhint: the next start of countersign serve brings it to that version", ErrOlderDatabase, have, knows)
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("store: migrate database: %w", err)

@@ -34,6 +34,9 @@ type Options struct {
 	// Origin begins the name of every log: organisation 7 has the log Origin/7. Empty: the
 	// name of the signer; without one, no log begins. A log keeps the name that it began with.
 	Origin string
+	// AsItIs opens a database of an older version not at all, with ErrOlderDatabase, where it would
+	// be brought to this program's.
+	AsItIs bool
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// NoisyInterval is the least time between the starts of two runs of a job if only noisy

@@ -104,7 +104,7 @@ func connectPostgres(u string, session map[string]string) (*sql.DB, error) {
 }
 
 func openPostgres(ctx context.Context, o Options) (*Store, error) {
-	if err := migratePostgres(ctx, o.URL); err != nil {
+	if err := migratePostgres(ctx, o.URL, o.AsItIs); err != nil {
 		return nil, err
 	}
 	write, err := connectPostgres(o.URL, writeSession)
@@ -139,7 +139,7 @@ func postgresExists(ctx context.Context, u string) error {
 
 // migratePostgres brings the database to this program's version, while no other process writes or
 // does the same. The lock ends with the connection.
-func migratePostgres(ctx context.Context, u string) error {
+func migratePostgres(ctx context.Context, u string, asItIs bool) error {
 	db, err := connectPostgres(u, migrateSession)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func migratePostgres(ctx context.Context, u string) error {
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock(`+writeLock+`)`); err != nil {
 		return fmt.Errorf("store: lock database: %w", err)
 	}
-	return migrate(ctx, db, postgresMigrations)
+	return migrate(ctx, db, postgresMigrations, asItIs)
 }
 
 const selectFitness = `SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),

@@ -42,7 +42,7 @@ func fileExists(u string) error {
 }
 
 func openFile(ctx context.Context, path string, o Options) (*Store, error) {
-	if err := migrateFile(ctx, path); err != nil {
+	if err := migrateFile(ctx, path, o.AsItIs); err != nil {
 		return nil, err
 	}
 	write, err := sql.Open("sqlite", dsn(path, writeParams))
@@ -78,10 +78,10 @@ func create(path string) error {
 	return f.Close()
 }
 
-func migrateFile(ctx context.Context, path string) error {
+func migrateFile(ctx context.Context, path string, asItIs bool) error {
 	db, err := sql.Open("sqlite", dsn(path, writeParams))
 	if err != nil {
 		return fmt.Errorf("store: open %s: %w", path, err)
 	}
-	return errors.Join(migrate(ctx, db, sqliteMigrations), db.Close())
+	return errors.Join(migrate(ctx, db, sqliteMigrations, asItIs), db.Close())
 }

@@ -265,3 +265,37 @@ func TestMigrateFromVersion1(t *testing.T) {
 	claim(t, s, acme, KindEvaluate, evaluateKey(3))
 	verifyLog(t, s)
 }
+
+// Who only looks brings no database to another version.
+func TestOlderDatabaseIsLeftAsItIs(t *testing.T) {
+	o := Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "countersign.db")}
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	older := func() (n int) {
+		db, err := sql.Open("sqlite", strings.TrimPrefix(o.URL, "sqlite:"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.Exec(`DELETE FROM goose_db_version WHERE version_id = (SELECT MAX(version_id) FROM goose_db_version)`); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.QueryRow(`SELECT COUNT(*) FROM goose_db_version`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	o.AsItIs = true
+	was := older()
+	if _, err := OpenExisting(t.Context(), o); !errors.Is(err, ErrOlderDatabase) || !strings.Contains(err.Error(), "hint:") {
+		t.Errorf("got %v, want ErrOlderDatabase with a hint", err)
+	}
+	if got := older(); got != was-1 {
+		t.Errorf("it was migrated: %d versions, want %d", got, was-1)
+	}
+}
