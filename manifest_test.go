@@ -29,6 +29,7 @@ var needs = map[string]string{
 	"GET /repos/{owner}/{repo}/actions/runs":                        "actions",
 	"GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs":          "actions",
 	"GET /repos/{owner}/{repo}/collaborators/{username}/permission": "metadata",
+	"GET /repos/{owner}/{repo}/branches":                            "contents",
 	"GET /repos/{owner}/{repo}/activity":                            "contents",
 	"GET /repos/{owner}/{repo}/commits/{sha}/check-runs":            "checks",
 	"GET /repos/{owner}/{repo}/commits/{sha}/pulls":                 "pull_requests",
@@ -59,6 +60,7 @@ var needs = map[string]string{
 	// As the App itself.
 	"POST /app/installations/{installation_id}/access_tokens": "",
 	"GET /app/hook/deliveries":                                "", "POST /app/hook/deliveries/{delivery_id}/attempts": "",
+	"GET /app/installations": "", "GET /app/hook/config": "",
 
 	// With a person's token.
 	"GET /user": "", "GET /user/memberships/orgs/{org}": "members",

@@ -18,7 +18,20 @@ const maxMembers = 250
 type OrganisationPolicy struct {
 	policy *policy.Policy // nil: there is none
 	source policy.LayerSource
-	broken bool // there is one that cannot be used
+	broken *policy.ParseError // there is one that cannot be used
+}
+
+// Policy is the policy; nil: there is none that can be used.
+func (o OrganisationPolicy) Policy() *policy.Policy { return o.policy }
+
+// Problems are why it cannot be used; none: it can, or there is none.
+func (o OrganisationPolicy) Problems() []policy.Problem { return problemsOf(o.broken) }
+
+func problemsOf(broken *policy.ParseError) []policy.Problem {
+	if broken == nil {
+		return nil
+	}
+	return broken.Problems
 }
 
 // ReadOrganisationPolicy reads the policy of an organisation, as for the decisions about its
@@ -33,7 +46,7 @@ func ReadOrganisationPolicy(ctx context.Context, client *gh.Client, owner string
 	switch layer := answer.Organisation.layer(); {
 	case layer == nil:
 	case layer.broken != nil:
-		o.broken = true
+		o.broken = layer.broken
 	default:
 		o.source = policy.LayerSource{Layer: layer.Layer, Repository: layer.Repository, Source: string(layer.source)}
 		o.policy, o.broken, err = parsePolicy(layer.source)
@@ -52,21 +65,25 @@ type BranchPolicy struct {
 	Enrolled bool
 	// SHA256 is the digest of the policy as decisions keep it; empty: there is none.
 	SHA256 string
-	// Broken is true when there is a policy that cannot be used.
-	Broken bool
+	// Broken is true when there is a policy that cannot be used, and Problems are those of the
+	// repository's own.
+	Broken   bool
+	Problems []policy.Problem
+	// InVain is what the repository's policy asks for and the organisation's does not let it have.
+	InVain []policy.Note
 }
 
 // ReadBranchPolicy reads the policy at a commit or full ref, for a branch, together with the
 // organisation's.
 func ReadBranchPolicy(ctx context.Context, client *gh.Client, repo gh.Repo, above OrganisationPolicy, at, branch string) (b BranchPolicy, err error) {
 	own, source, broken, err := policyAt(ctx, client, repo, at)
-	if err != nil || broken || above.broken {
-		return BranchPolicy{Broken: broken || above.broken}, err
+	if err != nil || broken != nil || above.broken != nil {
+		return BranchPolicy{Broken: broken != nil || above.broken != nil, Problems: problemsOf(broken)}, err
 	}
 	if own == nil && above.policy == nil {
 		return b, nil
 	}
-	b.Policy, _ = policy.Merge(above.policy, own, repo.String())
+	b.Policy, b.InVain = policy.Merge(above.policy, own, repo.String())
 	b.Lane, b.Enrolled = b.Policy.Lane(branch)
 	var layers []policy.LayerSource
 	if above.policy != nil {
@@ -81,27 +98,26 @@ func ReadBranchPolicy(ctx context.Context, client *gh.Client, repo gh.Repo, abov
 }
 
 // policyAt is the policy file of a repository at a commit or full ref, nil when there is none.
-func policyAt(ctx context.Context, client *gh.Client, repo gh.Repo, at string) (p *policy.Policy, source []byte, broken bool, err error) {
+func policyAt(ctx context.Context, client *gh.Client, repo gh.Repo, at string) (p *policy.Policy, source []byte, broken *policy.ParseError, err error) {
 	file, err := client.Content(ctx, repo, policy.Path, at)
 	switch {
 	case errors.Is(err, gh.ErrNotFound):
-		return nil, nil, false, nil
+		return nil, nil, nil, nil
 	case errors.Is(err, gh.ErrTruncated), errors.Is(err, gh.ErrInvalid):
-		return nil, nil, true, nil
+		return nil, nil, notAFile(unreadable(err)), nil
 	case err != nil:
-		return nil, nil, false, err
+		return nil, nil, nil, err
 	}
 	p, broken, err = parsePolicy(file.Bytes)
 	return p, file.Bytes, broken, err
 }
 
-func parsePolicy(source []byte) (p *policy.Policy, broken bool, err error) {
+func parsePolicy(source []byte) (p *policy.Policy, broken *policy.ParseError, err error) {
 	p, err = policy.Parse(source)
-	var problems *policy.ParseError
-	if errors.As(err, &problems) {
-		return nil, true, nil
+	if errors.As(err, &broken) {
+		return nil, broken, nil
 	}
-	return p, false, err
+	return p, nil, err
 }
 
 // ReadUpdate reads what an update of a branch brought. What was decided about it is not part of

@@ -17,7 +17,14 @@ type DeliveryAttempt struct {
 	Event, Action string
 	// InstallationID and RepoID are 0 when GitHub names none.
 	InstallationID, RepoID int64
+	// StatusCode is what GitHub was answered with, 0 when there was no answer; Status is what GitHub
+	// makes of it in its own words.
+	StatusCode int
+	Status     string
 }
+
+// Arrived says whether GitHub was answered that it came.
+func (a DeliveryAttempt) Arrived() bool { return a.StatusCode/100 == 2 }
 
 // maxDeliveryPages bounds one reading of the list: a million attempts.
 const maxDeliveryPages = 10_000
@@ -26,8 +33,8 @@ const maxDeliveryPages = 10_000
 // GitHub keeps them for three days, on GitHub Enterprise Server for seven. It stops with the error
 // that each returns. ErrTruncated above a million attempts.
 //
-// Source: GET /app/hook/deliveries, whose pages are named by cursors. How each was answered is not
-// asked: what is here is known better from the inbox, also after an old copy of it was restored.
+// Source: GET /app/hook/deliveries, whose pages are named by cursors. How each was answered does not
+// say what is here: that is known better from the inbox, also after an old copy of it was restored.
 func (c *Connection) Deliveries(ctx context.Context, since time.Time, each func([]DeliveryAttempt) error) error {
 	list := cursored[wireDelivery, DeliveryAttempt]{route: "GET /app/hook/deliveries", param: "cursor", item: wireDelivery.attempt}
 	app, cursor := c.asApp(), ""
@@ -76,10 +83,13 @@ type wireDelivery struct {
 	Action         string     `json:"action"`
 	InstallationID int64      `json:"installation_id"`
 	RepoID         int64      `json:"repository_id"`
+	StatusCode     int        `json:"status_code"`
+	Status         string     `json:"status"`
 }
 
 func (w wireDelivery) attempt() (DeliveryAttempt, error) {
-	a := DeliveryAttempt{ID: w.ID, GUID: w.GUID, At: utc(w.At), Event: w.Event, Action: w.Action, InstallationID: w.InstallationID, RepoID: w.RepoID}
+	a := DeliveryAttempt{ID: w.ID, GUID: w.GUID, At: utc(w.At), Event: w.Event, Action: w.Action, InstallationID: w.InstallationID, RepoID: w.RepoID,
+		StatusCode: w.StatusCode, Status: w.Status}
 	if w.ID <= 0 || w.GUID == "" || len(w.GUID) > 100 || w.At == nil {
 		return a, errors.New("a delivery without an id or a time")
 	}

@@ -70,7 +70,7 @@ func TestDeliveries(t *testing.T) {
 			if n := len(s.requests()); n != tt.requests {
 				t.Errorf("got %d requests, want %d", n, tt.requests)
 			}
-			want := gh.DeliveryAttempt{ID: int64(tt.n), GUID: fmt.Sprintf("g-%d", tt.n), At: noon, Event: "push", InstallationID: 9}
+			want := gh.DeliveryAttempt{ID: int64(tt.n), GUID: fmt.Sprintf("g-%d", tt.n), At: noon, Event: "push", InstallationID: 9, StatusCode: 202, Status: "OK"}
 			if len(got) > 0 && got[0] != want {
 				t.Errorf("got %+v, want %+v", got[0], want)
 			}

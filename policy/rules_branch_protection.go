@@ -60,16 +60,26 @@ const (
 // asks: whether it holds, and why it does not. Unknown: nothing that could be read is wrong, and
 // something could not be read, as a bypass list whose attestation is void. now is when it is judged.
 func Protected(p *Policy, app App, protection Protection, now time.Time) (holds Answer, why string) {
-	f := &Facts{App: app, Protection: protection, Change: Change{GoverningRef: protection.Ref}, EvaluatedAt: now}
+	r, holds := JudgeProtection(p, app, "", protection, now)
+	if holds == Yes {
+		return Yes, ""
+	}
+	return holds, r.Reason
+}
+
+// JudgeProtection is Protected with all that the rule says: also what to do, and by whose word a
+// bypass list counts. Repository is owner/name, for the command that it shows.
+func JudgeProtection(p *Policy, app App, repository string, protection Protection, now time.Time) (RuleResult, Answer) {
+	f := &Facts{App: app, Repository: Repository{Name: repository}, Protection: protection, Change: Change{GoverningRef: protection.Ref}, EvaluatedAt: now}
 	lane, _ := p.Lane(protection.Ref)
 	j := &judgement{p: p, f: f, lane: lane}
 	switch r := j.branchProtection(); {
 	case r.Outcome == OutcomePass:
-		return Yes, ""
+		return r.RuleResult, Yes
 	case r.Unknown || r.unread:
-		return Unknown, r.Reason
+		return r.RuleResult, Unknown
 	default:
-		return No, r.Reason
+		return r.RuleResult, No
 	}
 }
 

@@ -83,6 +83,9 @@ type Exception struct {
 
 const exceptionVersion = 1
 
+// ImpostorCheck is the kind of the exception of a check under one of our names from somebody else.
+const ImpostorCheck = "impostor-check"
+
 // LeafIndexed is an exception with the leaf of its newest step.
 type LeafIndexed struct {
 	Exception

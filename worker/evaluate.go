@@ -90,7 +90,7 @@ func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Te
 			return commentsOn(ctx, tenant, job, number)
 		},
 		Attested: func(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error) {
-			return attested(ctx, tenant, rulesetID)
+			return Attested(ctx, tenant, rulesetID)
 		},
 		RecordedAt: func(ctx context.Context, head string, reviewed time.Time) (*policy.Facts, string, error) {
 			return recordedAt(ctx, tenant, job, head, reviewed)

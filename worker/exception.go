@@ -15,8 +15,6 @@ import (
 	"github.com/countersign/countersign/store"
 )
 
-const exceptionImpostor = "impostor-check"
-
 // stepByUs is who takes the steps that nobody takes.
 const stepByUs = "countersign"
 
@@ -171,7 +169,7 @@ func impostorsOf(d policy.Decision) (list []store.Exception) {
 			severity = policy.SeverityHigh
 		}
 		list = append(list, store.Exception{
-			Kind: exceptionImpostor, Subject: fmt.Sprintf("%d/%s/%s/%d/%d", d.RepositoryID, d.HeadSHA, i.Name, i.App.ID, i.Creator.ID),
+			Kind: store.ImpostorCheck, Subject: fmt.Sprintf("%d/%s/%s/%d/%d", d.RepositoryID, d.HeadSHA, i.Name, i.App.ID, i.Creator.ID),
 			RepoID: d.RepositoryID, Repository: d.Repository, Number: d.Number, Ref: d.GoverningRef, SHA: d.HeadSHA, Severity: severity, CausedBy: i.Creator.ID,
 			Reason: fmt.Sprintf("A check called %s was posted on this commit by %s, and not by Countersign.", i.Name, i.Poster()),
 		})

@@ -206,8 +206,8 @@ func recordedAt(ctx context.Context, tenant store.Tenant, job store.Job, head st
 	return &f, row.RecordID, nil
 }
 
-// attested is what an owner attested of a ruleset's bypass list; nil when nobody did.
-func attested(ctx context.Context, tenant store.Tenant, rulesetID int64) (*policy.AttestedBypass, error) {
+// Attested is what an owner attested of a ruleset's bypass list; nil when nobody did.
+func Attested(ctx context.Context, tenant store.Tenant, rulesetID int64) (*policy.AttestedBypass, error) {
 	a, err := tenant.Attested(ctx, rulesetID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil

@@ -31,7 +31,7 @@ func (j *branchJob) protect(ctx context.Context) error {
 	}
 	now := j.Now() // before it is read: what is newer must not be set back
 	protection, err := facts.ReadProtection(ctx, j.client, j.at, j.job.Ref, func(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error) {
-		return attested(ctx, j.tenant, rulesetID)
+		return Attested(ctx, j.tenant, rulesetID)
 	})
 	if unseen(err) {
 		protection, err = policy.Protection{Ref: j.job.Ref, Why: err.Error()}, nil

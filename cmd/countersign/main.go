@@ -45,6 +45,7 @@ func commands() []command {
 		{"policy", "check, show and try out policy files", runPolicy},
 		{"serve", "run the App", runServe},
 		{"health", "ask a server on this machine whether it is alive, for containers", runHealth},
+		{"doctor", "say what is wrong with an installation, and what to change", runDoctor},
 		{"protect", "attest who may bypass a branch's rulesets, which GitHub does not show the App", runProtect},
 		{"exceptions", "list, show and close what did not hold", runExceptions},
 		{"backfill", "have read what reached branches before they were enrolled", runBackfill},

@@ -329,6 +329,30 @@ func (a *App) Hook(url, secret string, events ...string) {
 	}
 }
 
+// MisconfigureHook sets the App's webhook to send forms, and to look at no certificate, as far as
+// its settings show.
+func (a *App) MisconfigureHook(form, insecure bool) {
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
+	a.a.hookForm, a.a.hookInsecure = form, insecure
+}
+
+// Ask changes one permission that the App asks for ("" takes it away), and whether it subscribes to
+// an event. Installations keep what they were granted.
+func (a *App) Ask(permission, level, event string, subscribe bool) {
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
+	a.a.permissions = maps.Clone(a.a.permissions)
+	a.a.permissions[permission] = level
+	if level == "" {
+		delete(a.a.permissions, permission)
+	}
+	a.a.events = slices.DeleteFunc(slices.Clone(a.a.events), func(e string) bool { return e == event })
+	if subscribe {
+		a.a.events = append(a.a.events, event)
+	}
+}
+
 // Installation is an App on an organisation.
 type Installation struct {
 	s *Sim

@@ -156,6 +156,19 @@ func listInstallationRepos(c *call) (*answer, error) {
 	return &answer{body: obj{"total_count": len(list), "repository_selection": selection, "repositories": render(page(c, list), c.s.renderRepo)}}, nil
 }
 
+// getHookConfig shows that there is a secret, and not which.
+func getHookConfig(c *call) (*answer, error) {
+	a := c.viewer.app
+	o := obj{"content_type": a.hookContentType(), "insecure_ssl": "0", "url": a.hookURL}
+	if a.hookInsecure {
+		o["insecure_ssl"] = "1"
+	}
+	if a.hookSecret != "" {
+		o["secret"] = "********"
+	}
+	return &answer{body: o}, nil
+}
+
 // deliveriesKept is how far back the list reaches: three days.
 const deliveriesKept = 72 * 60 * 60
 

@@ -187,6 +187,22 @@ func activityPage(c *call, list []*refUpdate) []*refUpdate {
 	return list[:size]
 }
 
+// listBranches lists them by name.
+func listBranches(c *call) (*answer, error) {
+	var names []string
+	for ref := range c.repo.refs {
+		if name, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return &answer{body: render(page(c, names), func(name string) obj {
+		sha := c.repo.branch(name)
+		return obj{"name": name, "commit": obj{"sha": sha, "url": c.s.repoAPI(c.repo) + "/commits/" + sha},
+			"protected": c.s.protectionFor(c.repo, name) != nil || len(c.s.branchRules(c.repo, name)) > 0}
+	})}, nil
+}
+
 func getBranch(c *call) (*answer, error) {
 	name := c.params["branch"]
 	x := c.repo.git.commits[c.repo.branch(name)]

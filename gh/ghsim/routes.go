@@ -20,6 +20,7 @@ func (s *Sim) table() []*route {
 		get("/app/installations", "jwt", listAppInstallations),
 		get("/app/installations/{installation_id}", "jwt", getAppInstallation),
 		write("POST", "/app/installations/{installation_id}/access_tokens", "jwt", createToken),
+		get("/app/hook/config", "jwt", getHookConfig),
 		get("/app/hook/deliveries", "jwt", listDeliveries),
 		get("/app/hook/deliveries/{delivery_id}", "jwt", getDelivery),
 		write("POST", "/app/hook/deliveries/{delivery_id}/attempts", "jwt", redeliver),
@@ -83,6 +84,7 @@ func (s *Sim) table() []*route {
 		get(repo+"/rulesets", "metadata", listRulesets),
 		get(repo+"/rulesets/{ruleset_id}", "metadata", getRuleset),
 		get(repo+"/branches/{branch...}/protection", "administration", getProtection),
+		get(repo+"/branches", "contents", listBranches),
 		get(repo+"/branches/{branch...}", "contents", getBranch),
 		get(repo+"/collaborators/{username}/permission", "metadata", getPermission),
 	}

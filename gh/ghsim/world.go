@@ -55,10 +55,21 @@ type app struct {
 	events      []string // subscribed; installation events come anyway
 	hookURL     string   // "" when the App has no active webhook
 	hookSecret  string
-	key         *rsa.PrivateKey // nil until the App is given one; JWTs are verified with its public half
-	createdAt   time.Time
-	signIn      *signingIn  // nil: the App signs nobody in
-	deliveries  []*delivery // every attempt, oldest first; kept in the world, sent by senders
+	// hookForm is a webhook that is set to send forms, hookInsecure one that looks at no certificate.
+	// That is all that is simulated of them: what is sent is JSON.
+	hookForm, hookInsecure bool
+
+	key        *rsa.PrivateKey // nil until the App is given one; JWTs are verified with its public half
+	createdAt  time.Time
+	signIn     *signingIn  // nil: the App signs nobody in
+	deliveries []*delivery // every attempt, oldest first; kept in the world, sent by senders
+}
+
+func (a *app) hookContentType() string {
+	if a.hookForm {
+		return "form"
+	}
+	return "json"
 }
 
 // installation is an App on an account.

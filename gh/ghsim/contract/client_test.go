@@ -25,6 +25,11 @@ func TestEveryRequestOfOurClient(t *testing.T) {
 	if self, err := connection.Self(ctx); err != nil || self.ID != st.gate.ID() {
 		t.Errorf("Self: got %+v, %v", self, err)
 	}
+	_, err := connection.Registration(ctx)
+	_, err2 := connection.HookConfig(ctx)
+	if err := errors.Join(err, err2, count(connection.Installations(ctx))); err != nil {
+		t.Errorf("as the App: %v", err)
+	}
 	sweepLost(t, st, connection)
 	signIn, token := st.signIn(t, connection)
 	var err error
@@ -176,6 +181,7 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			content, err := c.Content(ctx, repo, ".github/countersign.yml", "refs/heads/main")
 			return errors.Join(err, some(len(content.Bytes)))
 		},
+		"Branches":    func(ctx context.Context, c *gh.Client) error { return count(c.Branches(ctx, repo)) },
 		"BranchRules": func(ctx context.Context, c *gh.Client) error { return count(c.BranchRules(ctx, repo, "main")) },
 		"Ruleset": func(ctx context.Context, c *gh.Client) error {
 			if _, err := c.Ruleset(ctx, repo, st.ruleset.ID()); err != nil {

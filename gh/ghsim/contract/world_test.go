@@ -252,6 +252,7 @@ func TestEveryRoute(t *testing.T) {
 	byOwner, byMember := caller{t, sim.URL(), st.alice.Token()}, caller{t, sim.URL(), st.bob.Token()}
 
 	app.get("/app")
+	app.get("/app/hook/config")
 	app.get("/app/installations")
 	app.get(fmt.Sprintf("/app/installations/%d", st.installation.ID()))
 	app.do("POST", fmt.Sprintf("/app/installations/%d/access_tokens", st.installation.ID()), nil, 201)
@@ -319,7 +320,7 @@ func (st *story) reads(c caller) {
 		fmt.Sprintf("%s/check-runs/%d", repo, st.run.ID()),
 		repo + "/actions/runs?head_sha=" + head, fmt.Sprintf("%s/actions/runs/%d", repo, st.workflow.ID()), fmt.Sprintf("%s/actions/runs/%d/jobs?filter=all", repo, st.workflow.ID()),
 		repo + "/rules/branches/main?per_page=100", repo + "/rulesets?includes_parents=true", fmt.Sprintf("%s/rulesets/%d?includes_parents=true", repo, st.ruleset.ID()),
-		repo + "/branches/main", repo + "/branches/coder%2Fsell", repo + "/branches/main/protection",
+		repo + "/branches?per_page=100", repo + "/branches/main", repo + "/branches/coder%2Fsell", repo + "/branches/main/protection",
 		repo + "/collaborators/bob/permission",
 		"/repos/acme/laboratory/pulls?state=all", "/repos/acme/laboratory/pulls/1", "/repos/acme/laboratory/pulls/5", "/repos/acme/laboratory/pulls/7", "/repos/acme/queue/pulls/1",
 		"/repos/acme/queue/rules/branches/main", "/repos/acme/laboratory/commits/main", "/repos/acme/laboratory/activity",
