@@ -69,6 +69,11 @@ var needs = map[string]string{
 	// With the client id and secret.
 	"DELETE /applications/{client_id}/token": "",
 
+	// With an administrator's own token, not as the App.
+	"GET /orgs/{org}/rulesets": "", "GET /repos/{owner}/{repo}/rulesets": "", "GET /orgs/{org}/rulesets/{ruleset_id}": "",
+	"POST /orgs/{org}/rulesets": "", "PUT /orgs/{org}/rulesets/{ruleset_id}": "",
+	"POST /repos/{owner}/{repo}/rulesets": "", "PUT /repos/{owner}/{repo}/rulesets/{ruleset_id}": "",
+
 	"pull_request": "pull_requests", "pull_request_review": "pull_requests", "pull_request_review_thread": "pull_requests",
 	"issue_comment": "issues", "issues": "issues", "merge_group": "merge_queues",
 	"check_run": "checks", "check_suite": "checks", "status": "statuses", "workflow_run": "actions", "deployment_status": "deployments",

@@ -48,6 +48,10 @@ func (p *Policy) lanes() []Lane {
 	return append([]Lane{{Branches: p.Branches, Mode: p.Mode}}, p.Lanes...)
 }
 
+// AllLanes are all lanes, the main one first with an empty name; of several layers, those of the
+// outermost first, and one name may come twice.
+func (p *Policy) AllLanes() []Lane { return slices.Clone(p.lanes()) }
+
 // Enforces reports whether a lane of the policy does more than report.
 func (p *Policy) Enforces() bool {
 	return slices.ContainsFunc(p.lanes(), func(l Lane) bool { return l.Mode != ModeAudit })

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -17,6 +18,13 @@ import (
 // ownToken is the token of the person who runs a command; how is the command, for the hint.
 func ownToken(env environment, how string) (string, error) {
 	token := env.getenv("GITHUB_TOKEN")
+	if file := env.getenv("GITHUB_TOKEN_FILE"); token == "" && file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("GITHUB_TOKEN_FILE: %w", err)
+		}
+		token = strings.TrimSpace(string(text))
+	}
 	if token == "" {
 		return "", errors.New("GITHUB_TOKEN is not set\nhint: GITHUB_TOKEN=$(gh auth token) countersign " + how)
 	}

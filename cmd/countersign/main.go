@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/countersign/countersign/evidence/verify"
@@ -46,7 +47,7 @@ func commands() []command {
 		{"serve", "run the App", runServe},
 		{"health", "ask a server on this machine whether it is alive, for containers", runHealth},
 		{"doctor", "say what is wrong with an installation, and what to change", runDoctor},
-		{"protect", "attest who may bypass a branch's rulesets, which GitHub does not show the App", runProtect},
+		{"protect", "require our check on a branch, and attest who may bypass its rulesets", runProtect},
 		{"exceptions", "list, show and close what did not hold", runExceptions},
 		{"backfill", "have read what reached branches before they were enrolled", runBackfill},
 		{"reconcile", "compare with GitHub what is open, and have looked at what is missing", runReconcile},
@@ -98,8 +99,7 @@ func runBelow(ctx context.Context, name, help string, below map[string]func(cont
 		fmt.Fprintln(env.stderr, help)
 		return errUsage
 	}
-	switch args[0] {
-	case "-h", "-help", "--help", "help":
+	if isHelp(args[0]) {
 		fmt.Fprintln(env.stdout, help)
 		return flag.ErrHelp
 	}
@@ -109,6 +109,8 @@ func runBelow(ctx context.Context, name, help string, below map[string]func(cont
 	fmt.Fprintf(env.stderr, "countersign %s: there is no command %q\n\n%s\n", name, args[0], help)
 	return errUsage
 }
+
+func isHelp(arg string) bool { return slices.Contains([]string{"-h", "-help", "--help", "help"}, arg) }
 
 func printUsage(w io.Writer) {
 	fmt.Fprint(w, "Countersign holds agent-authored changes until an independent human has countersigned them.\n\nusage: countersign COMMAND [flags]\n\n")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/countersign/countersign/handlers"
@@ -11,11 +12,25 @@ import (
 	"github.com/countersign/countersign/store"
 )
 
-const protectHelp = `countersign protect is about what protects branches.
+const protectHelp = `countersign protect makes the ruleset that requires our check, pinned to the App, with pull
+requests and reviews, and without force pushes and deletion, on the branches that the policy
+enforces.
 
-  countersign protect attest    record who may bypass the rulesets of a branch, as an owner
+usage: countersign protect --repo OWNER/NAME [--apply [--server URL]]
+       countersign protect --org ORG [--apply]
+       countersign protect attest    record who may bypass the rulesets of a branch, as an owner
 
-example: countersign protect attest --server https://countersign.example.com --repo acme/shop`
+It prints the ruleset as JSON to review, and what differs from what is there. With --apply it
+writes it. A ruleset that is there is added to and never made laxer: its other rules and
+branches stay, and who may bypass it. With --server the owner then attests who that is.
+
+The token is your own and comes from GITHUB_TOKEN, or from the file that GITHUB_TOKEN_FILE names.
+A classic one needs the scopes repo and, for an organisation or to attest, admin:org; a
+fine-grained one Administration: write, and Members: read to attest.
+
+example:
+  GITHUB_TOKEN=$(gh auth token) countersign protect --repo acme/shop --app-id 12345 > ruleset.json
+  GITHUB_TOKEN=$(gh auth token) countersign protect --repo acme/shop --app-id 12345 --apply --server https://countersign.example.com`
 
 const protectAttestHelp = `countersign protect attest records who may bypass the rulesets of a branch.
 
@@ -33,6 +48,9 @@ example:
   GITHUB_TOKEN=$(gh auth token) countersign protect attest --server https://countersign.example.com --repo acme/shop --branch main`
 
 func runProtect(ctx context.Context, args []string, env environment) error {
+	if len(args) > 0 && strings.HasPrefix(args[0], "-") && !isHelp(args[0]) {
+		return runProtectWrite(ctx, args, env)
+	}
 	return runBelow(ctx, "protect", protectHelp, map[string]func(context.Context, []string, environment) error{"attest": runProtectAttest}, args, env)
 }
 
@@ -68,14 +86,18 @@ func runProtectAttest(ctx context.Context, args []string, env environment) error
 	if *asJSON {
 		return json.NewEncoder(env.stdout).Encode(answer)
 	}
-	fmt.Fprintf(env.stdout, "Recorded as %s. It stands until %s, or until one of these rulesets is changed:\n", answer.Owner, policy.WhenUTC(answer.Until))
+	printAttested(env.stdout, answer)
+	return nil
+}
+
+func printAttested(w io.Writer, answer handlers.AttestAnswer) {
+	fmt.Fprintf(w, "Recorded as %s. It stands until %s, or until one of these rulesets is changed:\n", answer.Owner, policy.WhenUTC(answer.Until))
 	for _, a := range answer.Attested {
-		fmt.Fprintf(env.stdout, "  %s (%s, id %d): %s\n", a.Ruleset, a.Source, a.RulesetID, mayBypass(a))
+		fmt.Fprintf(w, "  %s (%s, id %d): %s\n", a.Ruleset, a.Source, a.RulesetID, mayBypass(a))
 	}
 	for _, name := range answer.NotShown {
-		fmt.Fprintf(env.stdout, "Not recorded: GitHub does not show you who may bypass the ruleset %s.\n", name)
+		fmt.Fprintf(w, "Not recorded: GitHub does not show you who may bypass the ruleset %s.\n", name)
 	}
-	return nil
 }
 
 // mayBypass says who may bypass a ruleset.

@@ -420,3 +420,28 @@ func (r *Ruleset) edit(by Actor, f func(*ruleset)) {
 	r.rs.updatedAt = r.s.now()
 	r.s.emitRuleset(r.rs, "edited", by.actsAs())
 }
+
+// Rulesets are those of the repository itself.
+func (r *Repo) Rulesets() []*Ruleset {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	var out []*Ruleset
+	for _, rs := range r.r.rulesets {
+		out = append(out, &Ruleset{r.s, rs})
+	}
+	return out
+}
+
+// State is the ruleset as it is now. Of an organisation's, Repos are left out.
+func (r *Ruleset) State() RulesetSpec {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	out := RulesetSpec{Name: r.rs.name, Enforcement: r.rs.enforcement, Include: slices.Clone(r.rs.include), Exclude: slices.Clone(r.rs.exclude)}
+	for _, b := range r.rs.bypass {
+		out.Bypass = append(out.Bypass, Bypass{b.id, b.kind, b.mode})
+	}
+	for _, x := range r.rs.rules {
+		out.Rules = append(out.Rules, Rule{x.kind, x.parameters})
+	}
+	return out
+}

@@ -39,6 +39,9 @@ func (s *Sim) table() []*route {
 		get("/orgs/{org}/installations", "organization_administration", listOrgInstallations),
 		get("/orgs/{org}/teams/{team_slug}/members", "members", listTeamMembers),
 		get("/orgs/{org}/rulesets", "organization_administration", listOrgRulesets),
+		write("POST", "/orgs/{org}/rulesets", "organization_administration", createRuleset),
+		write("GET", "/orgs/{org}/rulesets/{ruleset_id}", "organization_administration", getOrgRuleset),
+		write("PUT", "/orgs/{org}/rulesets/{ruleset_id}", "organization_administration", updateRuleset),
 		// pull requests
 		get(repo, "metadata", getRepo),
 		get(repo+"/pulls", "pull_requests", listPulls),
@@ -82,7 +85,9 @@ func (s *Sim) table() []*route {
 		// protection
 		get(repo+"/rules/branches/{branch...}", "metadata", listBranchRules),
 		get(repo+"/rulesets", "metadata", listRulesets),
+		write("POST", repo+"/rulesets", "administration", createRuleset),
 		get(repo+"/rulesets/{ruleset_id}", "metadata", getRuleset),
+		write("PUT", repo+"/rulesets/{ruleset_id}", "administration", updateRuleset),
 		get(repo+"/branches/{branch...}/protection", "administration", getProtection),
 		get(repo+"/branches", "contents", listBranches),
 		get(repo+"/branches/{branch...}", "contents", getBranch),

@@ -194,6 +194,23 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			set, err := person.Ruleset(ctx, repo, st.ruleset.ID())
 			return errors.Join(err, some(len(set.BypassActors)))
 		},
+		"RulesetNamed": func(ctx context.Context, c *gh.Client) error {
+			_, err := c.RulesetNamed(ctx, gh.RulesetLevel{Repo: repo}, "gate")
+			_, inOrg := c.RulesetNamed(ctx, gh.RulesetLevel{Organisation: "acme"}, "everywhere")
+			return errors.Join(err, inOrg)
+		},
+		"WriteRuleset": func(ctx context.Context, c *gh.Client) error {
+			set, err := c.RulesetNamed(ctx, gh.RulesetLevel{Repo: repo}, "gate")
+			if err != nil {
+				return err
+			}
+			if set, err = c.WriteRuleset(ctx, gh.RulesetLevel{Repo: repo}, set); err != nil {
+				return err
+			}
+			set.ID, set.Name = 0, "another"
+			_, err = c.WriteRuleset(ctx, gh.RulesetLevel{Repo: repo}, set)
+			return err
+		},
 		"Permission": func(ctx context.Context, c *gh.Client) error {
 			p, err := c.Permission(ctx, repo, "bob")
 			return errors.Join(err, some(len(p.Role)))

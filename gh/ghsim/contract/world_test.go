@@ -273,6 +273,7 @@ func TestEveryRoute(t *testing.T) {
 		st.reads(c)
 	}
 	st.writes(byInstallation, byMember)
+	st.rulesets(byOwner, byMember)
 	st.deliveries(t, app)
 	exchanges, hooks := recorder.Compared()
 	t.Logf("%d exchanges and %d webhooks were compared with GitHub's description", exchanges, hooks)
@@ -375,6 +376,24 @@ func (st *story) writes(app, member caller) {
 	free.Push("x", st.bob, ghsim.Commit{Message: "x", Files: map[string]string{"x": "1"}})
 	member.do("POST", "/repos/acme/free/pulls", map[string]any{"title": "x", "head": "x", "base": "main"}, 201)
 	member.do("PUT", "/repos/acme/free/pulls/1/merge", map[string]any{"merge_method": "squash"}, 200)
+}
+
+// rulesets are written by those who may, at both levels.
+func (st *story) rulesets(owner, member caller) {
+	body := map[string]any{"name": "written", "target": "branch", "enforcement": "active", "bypass_actors": []map[string]any{{"actor_id": nil, "actor_type": "OrganizationAdmin", "bypass_mode": "pull_request"}},
+		"conditions": map[string]any{"ref_name": map[string]any{"include": []string{"refs/heads/main"}, "exclude": []string{}}},
+		"rules": []map[string]any{{"type": "deletion"}, {"type": "required_status_checks", "parameters": map[string]any{
+			"strict_required_status_checks_policy": false, "required_status_checks": []map[string]any{{"context": "countersign", "integration_id": st.gate.ID()}}}}}}
+	const repo = "/repos/acme/shop/rulesets"
+	member.do("POST", repo, body, 403)
+	made := owner.do("POST", repo, body, 201)
+	owner.do("POST", repo, body, 422)
+	owner.do("PUT", fmt.Sprintf("%s/%.0f", repo, made["id"]), map[string]any{"enforcement": "evaluate"}, 200)
+	owner.do("PUT", repo+"/1", body, 404)
+	body["conditions"].(map[string]any)["repository_name"] = map[string]any{"include": []string{"~ALL"}, "exclude": []string{}}
+	made = owner.do("POST", "/orgs/acme/rulesets", body, 201)
+	owner.get(fmt.Sprintf("/orgs/acme/rulesets/%.0f", made["id"]))
+	owner.do("PUT", fmt.Sprintf("/orgs/acme/rulesets/%.0f", made["id"]), body, 200)
 }
 
 // deliveries lists what was delivered and has one delivered again.
