@@ -62,6 +62,7 @@ var rooms = map[string]room{
 	"worker":                   {may: []string{"policy", "facts", "gh", "store", "notify", "witness", "tracing"}},
 	"handlers":                 {may: []string{"gh", "store", "ledger", "tracing"}},
 	"web":                      {may: []string{"policy", "store", "evidence"}},
+	"setup":                    {may: []string{"gh"}},
 	"doctor":                   {may: []string{"config", "policy", "ledger", "facts", "gh", "store"}},
 	"cmd/countersign":          {may: everything},
 }

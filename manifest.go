@@ -4,6 +4,7 @@ package countersign
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
 
 	"go.yaml.in/yaml/v4"
@@ -30,4 +31,19 @@ func ReadManifest() (Manifest, error) {
 		return Manifest{}, fmt.Errorf("app.yml: %w", err)
 	}
 	return m, nil
+}
+
+// Registration is app.yml as GitHub takes it to register an App: JSON, with the App's name, where
+// GitHub sends deliveries, and where it sends people back to who sign in, and who registers it.
+//
+// Source: https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
+func Registration(name, hookURL, signInURL, redirectURL string) ([]byte, error) {
+	var whole map[string]any
+	if err := yaml.Unmarshal(appManifest, &whole); err != nil {
+		return nil, fmt.Errorf("app.yml: %w", err)
+	}
+	whole["name"], whole["redirect_url"] = name, redirectURL
+	whole["callback_urls"] = []string{signInURL}
+	whole["hook_attributes"] = map[string]any{"url": hookURL, "active": true}
+	return json.Marshal(whole)
 }

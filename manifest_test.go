@@ -61,6 +61,7 @@ var needs = map[string]string{
 	"POST /app/installations/{installation_id}/access_tokens": "",
 	"GET /app/hook/deliveries":                                "", "POST /app/hook/deliveries/{delivery_id}/attempts": "",
 	"GET /app/installations": "", "GET /app/hook/config": "",
+	"POST /app-manifests/{code}/conversions": "",
 
 	// With a person's token.
 	"GET /user": "", "GET /user/memberships/orgs/{org}": "members",

@@ -39,6 +39,8 @@ type Config struct {
 	// OldSigningKeyFile holds the key that signed before SigningKeyFile, while the logs are handed
 	// over to the new one: at the next start. Default: none.
 	OldSigningKeyFile string `yaml:"old_signing_key_file"`
+	// AppFolder is where setup keeps the App that it registered: see AppFile. Default "countersign-app".
+	AppFolder string `yaml:"app_folder"`
 	// TLSCertificateFile and TLSKeyFile hold the certificate, with those between it and its root,
 	// and its key, in PEM. With them the server speaks HTTPS and nothing else. Default: none.
 	TLSCertificateFile string `yaml:"tls_certificate_file"`
@@ -107,6 +109,7 @@ var settings = []setting{
 	{"COUNTERSIGN_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
 	{"COUNTERSIGN_SIGNING_KEY_FILE", text(func(c *Config) *string { return &c.SigningKeyFile })},
 	{"COUNTERSIGN_OLD_SIGNING_KEY_FILE", text(func(c *Config) *string { return &c.OldSigningKeyFile })},
+	{"COUNTERSIGN_APP_FOLDER", text(func(c *Config) *string { return &c.AppFolder })},
 	{"COUNTERSIGN_TLS_CERTIFICATE_FILE", text(func(c *Config) *string { return &c.TLSCertificateFile })},
 	{"COUNTERSIGN_TLS_KEY_FILE", text(func(c *Config) *string { return &c.TLSKeyFile })},
 	{"COUNTERSIGN_LOG_LEVEL", text(func(c *Config) *string { return &c.LogLevel })},
@@ -151,8 +154,17 @@ func number(field func(*Config) *int) func(*Config, string) error {
 // The error joins every problem found; each names the setting, what it has and what
 // it may be. No secret's value is ever part of an error.
 func Load(path string, getenv func(string) string, files func(string) ([]byte, error)) (*Config, error) {
-	c := &Config{}
-	var problems []error
+	c, problems := read(path, getenv, files)
+	problems = append(problems, c.readPrivateKey(files), c.readWebhookSecrets(files), c.readClientSecret(files), c.readNotifications(files), c.readRetention(), c.Validate())
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// read reads the file, the environment and the App's folder, and fills the defaults in.
+func read(path string, getenv func(string) string, files func(string) ([]byte, error)) (c *Config, problems []error) {
+	c = &Config{}
 	if path != "" {
 		if err := c.readFile(path, files); err != nil {
 			problems = append(problems, err)
@@ -169,11 +181,10 @@ func Load(path string, getenv func(string) string, files func(string) ([]byte, e
 		}
 	}
 	c.defaults()
-	problems = append(problems, c.readPrivateKey(files), c.readWebhookSecrets(files), c.readClientSecret(files), c.readNotifications(files), c.readRetention(), c.Validate())
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
+	if err := c.readAppFolder(files); err != nil {
+		problems = append(problems, err)
 	}
-	return c, nil
+	return c, problems
 }
 
 func (c *Config) readFile(path string, files func(string) ([]byte, error)) error {
@@ -228,6 +239,7 @@ func (c *Config) defaults() {
 		{&c.Listen, ":8080"},
 		{&c.DatabaseURL, "sqlite:countersign.db"},
 		{&c.SigningKeyFile, "countersign.key"},
+		{&c.AppFolder, "countersign-app"},
 		{&c.LogLevel, "info"},
 		{&c.GitHub.WebURL, "https://github.com"},
 		{&c.GitHub.V3APIURL, "https://api.github.com/"},

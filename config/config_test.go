@@ -177,3 +177,45 @@ func TestWebhookSecretsFile(t *testing.T) {
 		}
 	}
 }
+
+// The App comes from its folder when nothing else is said of it, and is never mixed of both.
+func TestAppFolder(t *testing.T) {
+	files := func(name string) ([]byte, error) {
+		switch name {
+		case "f/app.yml":
+			return []byte("integration_id: 7\nslug: x\nprivate_key_file: key.pem\nwebhook_secrets_file: hook\nclient_id: c\nclient_secret_file: s\n"), nil
+		case "f/key.pem", "f/hook", "f/s", "other.pem":
+			return []byte("of " + name), nil
+		case "bad/app.yml":
+			return []byte("integration_id: secret-text\n"), nil
+		}
+		return nil, fs.ErrNotExist
+	}
+	base := []string{"COUNTERSIGN_PUBLIC_URL", "https://c.example", "COUNTERSIGN_APP_FOLDER", "f"}
+	c, err := Load("", env(base...), files)
+	if err != nil || c.GitHub.App.IntegrationID != 7 || c.GitHub.App.PrivateKey != "of f/key.pem" || c.GitHub.App.WebhookSecrets[0] != "of f/hook" ||
+		c.GitHub.OAuth.ClientID != "c" || c.GitHub.OAuth.ClientSecret != "of f/s" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if _, err := Load("", env(append(base, "GITHUB_APP_PRIVATE_KEY_FILE", "other.pem")...), files); err == nil || !strings.Contains(err.Error(), "GITHUB_APP_INTEGRATION_ID: is not set") {
+		t.Errorf("half of the App in the settings: got %v", err)
+	}
+	if _, err := Load("", env("COUNTERSIGN_PUBLIC_URL", "https://c.example", "COUNTERSIGN_APP_FOLDER", "bad"), files); err == nil || strings.Contains(err.Error(), "secret-text") {
+		t.Errorf("a broken file: got %v", err)
+	}
+	for name, c := range map[string]struct {
+		env  []string
+		want bool
+	}{
+		"no App":          {[]string{"COUNTERSIGN_PUBLIC_URL", "https://c.example"}, true},
+		"an App":          {base, false},
+		"half of an App":  {[]string{"COUNTERSIGN_PUBLIC_URL", "https://c.example", "GITHUB_APP_WEBHOOK_SECRET", "x"}, false},
+		"an id unread":    {[]string{"COUNTERSIGN_PUBLIC_URL", "https://c.example", "GITHUB_APP_INTEGRATION_ID", "x"}, false},
+		"no address":      {nil, false},
+		"a broken folder": {[]string{"COUNTERSIGN_PUBLIC_URL", "https://c.example", "COUNTERSIGN_APP_FOLDER", "bad"}, false},
+	} {
+		if _, ok := FirstStart("", env(c.env...), files); ok != c.want {
+			t.Errorf("%s: first start %t, want %t", name, ok, c.want)
+		}
+	}
+}

@@ -11,7 +11,10 @@ import (
 )
 
 // Validate checks every setting and reports all problems at once.
-func (c *Config) Validate() error {
+func (c *Config) Validate() error { return errors.Join(c.validateServer(), c.validateApp()) }
+
+// validateServer checks everything but the App.
+func (c *Config) validateServer() error {
 	var problems []error
 	bad := func(setting, rule string, args ...any) {
 		problems = append(problems, fmt.Errorf("config: "+setting+": "+rule, args...))
@@ -50,21 +53,31 @@ func (c *Config) Validate() error {
 		checkURL("GITHUB_WEB_URL", c.GitHub.WebURL),
 		checkURL("GITHUB_V3_API_URL", c.GitHub.V3APIURL),
 		checkURL("GITHUB_V4_API_URL", c.GitHub.V4APIURL))
+	if (c.TLSCertificateFile == "") != (c.TLSKeyFile == "") {
+		bad("COUNTERSIGN_TLS_CERTIFICATE_FILE", "and COUNTERSIGN_TLS_KEY_FILE are set together or not at all")
+	}
+	problems = append(problems, c.checkWitnesses(), c.checkAccess())
+	return errors.Join(problems...)
+}
+
+// validateApp checks the App.
+func (c *Config) validateApp() error {
+	var problems []error
+	bad := func(setting, rule string, args ...any) {
+		problems = append(problems, fmt.Errorf("config: "+setting+": "+rule, args...))
+	}
 	if id := c.GitHub.App.IntegrationID; id < 0 {
 		bad("GITHUB_APP_INTEGRATION_ID", "is %d, must be above 0", id)
 	} else if id == 0 && !slices.Contains(c.unread, "GITHUB_APP_INTEGRATION_ID") {
-		bad("GITHUB_APP_INTEGRATION_ID", "is not set\n  hint: the App ID on the App's settings page on GitHub")
+		bad("GITHUB_APP_INTEGRATION_ID", "is not set\n  hint: the App ID on the App's settings page on GitHub; countersign setup registers an App")
 	}
 	if c.GitHub.App.PrivateKey == "" && c.GitHub.App.PrivateKeyFile == "" {
 		bad("GITHUB_APP_PRIVATE_KEY", "is not set\n  hint: set it, or GITHUB_APP_PRIVATE_KEY_FILE to the file that GitHub let you download")
 	}
-	if (c.TLSCertificateFile == "") != (c.TLSKeyFile == "") {
-		bad("COUNTERSIGN_TLS_CERTIFICATE_FILE", "and COUNTERSIGN_TLS_KEY_FILE are set together or not at all")
-	}
 	if c.GitHub.App.WebhookSecretsFile == "" {
 		problems = append(problems, checkSecrets(c.GitHub.App.WebhookSecrets))
 	}
-	problems = append(problems, c.checkWitnesses(), c.checkOAuth(), c.checkAccess())
+	problems = append(problems, c.checkOAuth())
 	return errors.Join(problems...)
 }
 

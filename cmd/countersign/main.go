@@ -44,6 +44,7 @@ func commands() []command {
 			return runClassify(ctx, args, env.stdin, env.stdout, env.stderr)
 		}},
 		{"policy", "check, show and try out policy files", runPolicy},
+		{"setup", "register the GitHub App, and keep its credentials", runSetup},
 		{"serve", "run the App", runServe},
 		{"health", "ask a server on this machine whether it is alive, for containers", runHealth},
 		{"doctor", "say what is wrong with an installation, and what to change", runDoctor},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ const serveHelp = `countersign serve runs the App: it takes webhooks, decides, r
 
 Settings come from the environment, or from a YAML file that the environment overrides;
 README.md lists them.
+Started for the first time without an App, it serves /setup alone, where you register one, and
+then goes on (docs/setup.md).
 It stops on SIGTERM or Ctrl-C after the running jobs; what it was not done with is taken
 up at the next start.
 
@@ -45,7 +48,12 @@ func runServe(ctx context.Context, args []string, env environment) error {
 	load := func() (*config.Config, error) { return config.Load(*file, env.getenv, os.ReadFile) }
 	cfg, err := load()
 	if err != nil {
-		return err
+		if set, failure := firstStart(ctx, *file, env); failure != nil || !set {
+			return cmp.Or(failure, err)
+		}
+		if cfg, err = load(); err != nil {
+			return err
+		}
 	}
 	level, err := zerolog.ParseLevel(cfg.LogLevel)
 	if err != nil {

@@ -20,6 +20,7 @@ func (s *Sim) table() []*route {
 		get("/app/installations", "jwt", listAppInstallations),
 		get("/app/installations/{installation_id}", "jwt", getAppInstallation),
 		write("POST", "/app/installations/{installation_id}/access_tokens", "jwt", createToken),
+		{method: "POST", pattern: "/app-manifests/{code}/conversions", level: "read", handle: convertManifest}, // by anybody who has the code
 		get("/app/hook/config", "jwt", getHookConfig),
 		get("/app/hook/deliveries", "jwt", listDeliveries),
 		get("/app/hook/deliveries/{delivery_id}", "jwt", getDelivery),

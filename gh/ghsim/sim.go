@@ -60,7 +60,9 @@ type Sim struct {
 	writes   map[int64][]time.Time // by installation, when each of the last minute's writes came
 	senders  map[int64]*sender     // by App id: the queue of its deliveries; sender has its own lock
 	browser  *account              // who is signed in in browsers; nil: nobody
-	graphql  graphqlState          // the GraphQL executor's own state (graphql.go)
+	// registrations are Apps that were registered from a manifest, by the code that is not exchanged yet.
+	registrations map[string]*app
+	graphql       graphqlState // the GraphQL executor's own state (graphql.go)
 
 	observers []*observer // who is told of what passes (contract.go)
 }
@@ -82,7 +84,7 @@ func New(o Options) *Sim {
 		accounts: map[int64]*account{}, logins: map[string]*account{}, orgs: map[int64]*org{},
 		apps: map[int64]*app{}, installs: map[int64]*installation{}, tokens: map[string]*token{},
 		repos: map[int64]*repo{}, repoName: map[string]*repo{}, budgets: map[string]*budget{}, writes: map[int64][]time.Time{},
-		senders: map[int64]*sender{},
+		senders: map[int64]*sender{}, registrations: map[string]*app{},
 	}
 	s.Faults = newFaults()
 	s.routes = newRouter(s.table())

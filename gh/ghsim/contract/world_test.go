@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -274,6 +275,7 @@ func TestEveryRoute(t *testing.T) {
 	}
 	st.writes(byInstallation, byMember)
 	st.rulesets(byOwner, byMember)
+	registers(t, sim, hook.URL)
 	st.deliveries(t, app)
 	exchanges, hooks := recorder.Compared()
 	t.Logf("%d exchanges and %d webhooks were compared with GitHub's description", exchanges, hooks)
@@ -394,6 +396,25 @@ func (st *story) rulesets(owner, member caller) {
 	made = owner.do("POST", "/orgs/acme/rulesets", body, 201)
 	owner.get(fmt.Sprintf("/orgs/acme/rulesets/%.0f", made["id"]))
 	owner.do("PUT", fmt.Sprintf("/orgs/acme/rulesets/%.0f", made["id"]), body, 200)
+}
+
+// registers makes an App of a manifest, whose webhook is pinged.
+func registers(t *testing.T, sim *ghsim.Sim, hookURL string) {
+	t.Helper()
+	manifest := `{"name":"made","url":"https://x.example","redirect_url":"https://x.example/back","hook_attributes":{"url":"` + hookURL + `"},"default_permissions":{"checks":"write"},"default_events":["push"]}`
+	browser := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := browser.PostForm(sim.URL()+"/settings/apps/manifest", url.Values{"org": {"acme"}, "manifest": {manifest}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	back, err := res.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	anybody := caller{t, sim.URL(), ""}
+	anybody.do("POST", "/app-manifests/"+back.Query().Get("code")+"/conversions", nil, 201)
+	anybody.do("POST", "/app-manifests/"+back.Query().Get("code")+"/conversions", nil, 404)
 }
 
 // deliveries lists what was delivered and has one delivered again.
