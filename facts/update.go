@@ -55,7 +55,7 @@ func ReadOrganisationPolicy(ctx context.Context, client *gh.Client, owner string
 }
 
 // There says whether the organisation has a policy, also one that cannot be used.
-func (o OrganisationPolicy) There() bool { return o.policy != nil || o.broken }
+func (o OrganisationPolicy) There() bool { return o.policy != nil || o.broken != nil }
 
 // BranchPolicy is the policy by which a branch is judged.
 type BranchPolicy struct {
