@@ -197,7 +197,7 @@ func (e *examination) installation(ctx context.Context, i gh.Installed) {
 	}
 	e.granted(checkGrantedPermission, i.Account.Login, i.Permissions, i.HTMLURL, "An owner of the organisation agrees to what the App asks for.")
 	e.subscribed(checkGrantedEvent, i.Account.Login, i.Events, i.HTMLURL)
-	client, err := e.github.Installation(i.ID)
+	client, err := e.github.Installation(i.ID, gh.ToLookOver())
 	if err != nil {
 		e.find(Finding{Severity: High, Check: checkInstallation, Subject: i.Account.Login, What: "It cannot be used: " + err.Error(), Remedy: "Install the App anew.", Link: i.HTMLURL})
 		return

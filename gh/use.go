@@ -28,6 +28,8 @@ const (
 	readsPeople   = "members:read"
 	findsAnywhere = "metadata:read"
 	listsAnywhere = "metadata:read organization_administration:read"
+	// What is looked over is one repository after the other, each too seldom for a token of its own.
+	looksAnywhere = "administration:read checks:read contents:read metadata:read organization_administration:read pull_requests:read statuses:read"
 )
 
 // What the tokens of one repository are good for. Repositories are told by their id, so that one that
@@ -74,6 +76,12 @@ func ToFind() Use { return Use{rest: everywhere(findsAnywhere)} }
 
 // ToList reads which repositories there are.
 func ToList() Use { return Use{rest: everywhere(listsAnywhere)} }
+
+// ToLookOver reads of all repositories what is open, how it is protected and what our check runs say
+// there: to compare that with what we have, and to examine an installation.
+func ToLookOver() Use {
+	return Use{rest: everywhere(looksAnywhere), query: everywhere(readsAnywhere), people: everywhere(readsPeople)}
+}
 
 // ToReadFiles reads files of a repository.
 func ToReadFiles(repository int64) Use { return Use{rest: in(repository, readsFiles)} }

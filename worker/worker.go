@@ -304,7 +304,7 @@ func (w *Worker) client(job store.Job, use gh.Use) (*gh.Client, error) {
 
 func canWait(job store.Job) bool {
 	switch job.Kind {
-	case store.KindRegister, store.KindScope, store.KindBackfill, store.KindException:
+	case store.KindRegister, store.KindScope, store.KindBackfill, store.KindReconcile, store.KindException:
 		return true
 	case store.KindBranch:
 		return job.DeliveryID == ""
@@ -324,6 +324,8 @@ func useOf(job store.Job) gh.Use {
 		return gh.ToList()
 	case store.KindRegister:
 		return gh.ToFind()
+	case store.KindReconcile:
+		return gh.ToLookOver()
 	case store.KindBackfill:
 		return gh.ToWatch()
 	case store.KindBranch:

@@ -114,15 +114,6 @@ func (b *visitor) toCallback(pages, token, organisation, github string) string {
 	return resp.Header.Get("Location")
 }
 
-// freeAddress is one that nobody listens at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	mustDo(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // A server that has no App serves its setup alone, to who has the token, once. Then it goes on, and
 // GitHub's ping arrives after all.
 func TestFirstStart(t *testing.T) {
@@ -133,7 +124,9 @@ func TestFirstStart(t *testing.T) {
 	defer sim.Close()
 	carol := sim.User("carol")
 	org := sim.Org("acme").Owner(carol)
-	folder, address := t.TempDir(), freeAddress(t)
+	folder := t.TempDir()
+	address, err := freeAddress()
+	mustDo(t, err)
 	base := "http://" + address
 	settings := map[string]string{
 		"COUNTERSIGN_LISTEN": address, "COUNTERSIGN_PUBLIC_URL": base, "COUNTERSIGN_DATABASE_URL": "sqlite:" + filepath.Join(folder, "countersign.db"),

@@ -32,7 +32,6 @@ func TestEveryRequestOfOurClient(t *testing.T) {
 	}
 	sweepLost(t, st, connection)
 	signIn, token := st.signIn(t, connection)
-	var err error
 	st.me, err = connection.Person(token.Access)
 	if err != nil {
 		t.Fatal(err)
