@@ -90,11 +90,7 @@ func changesIn(l ledger.Leaf, m mergeBody, q Query) []change {
 		u.group, u.tests = f.Group.LeafIndex, f.Group.Measures
 	}
 	u.line, u.listed = lineOf(f.FirstParents)
-	// A push leads to no pull request, whatever GitHub says was merged because of it.
-	merged := f.Changes.Items
-	if f.Type != policy.UpdateMerge && f.Type != policy.UpdateQueueMerge {
-		merged = nil
-	}
+	merged := f.Merged()
 	u.commits = countCommits(f.FirstParents, merged, u)
 	if len(merged) == 0 {
 		return []change{{leaf: l.Seq, update: u, decision: -1, kinds: kindsOf(m.Findings), found: m.Findings, commits: u.commitsOf(len(u.line))}}

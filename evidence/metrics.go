@@ -75,12 +75,10 @@ func (f *findings) agentShare(id string) figure {
 
 // mainAgent is the agent with the strongest evidence, or what the change is without one.
 func (c *change) mainAgent() string {
-	switch c.class {
-	case policy.ClassAgent, policy.ClassAssisted, policy.ClassSuggestion:
-		if len(c.agents) > 0 {
-			return c.agents[0]
-		}
-	case policy.ClassUndetected:
+	if name := policy.MainAgent(c.class, c.agents); name != "" {
+		return name
+	}
+	if c.class == policy.ClassUndetected {
 		return noIndicator
 	}
 	return c.stratum()
@@ -162,16 +160,12 @@ func latencyOf(m *policy.Measures) string {
 
 // kept says whether the first review kept to the time that the policy set.
 func kept(m *policy.Measures, merged time.Time) string {
-	at := m.FirstReviewAt
-	if at.IsZero() {
-		at = merged
-	}
-	switch {
-	case m.ReviewDueAt.IsZero():
+	switch m.ReviewKept(merged) {
+	case policy.KeptNoTime:
 		return "no time set"
-	case m.FirstReviewAt.IsZero() && at.Before(m.ReviewDueAt):
+	case policy.KeptEarly:
 		return "merged before it was due"
-	case at.Before(m.ReviewDueAt):
+	case policy.KeptInTime:
 		return "in time"
 	}
 	return "late"

@@ -157,6 +157,10 @@ func (n Tenant) RecordUpdate(ctx context.Context, job Job, b Branch, u Update, o
 	if !json.Valid(u.Body) || u.ActivityID <= 0 || b.ActivityID != u.ActivityID {
 		return fmt.Errorf("%w: update %d of branch %s", ErrInvalid, u.ActivityID, job.Key)
 	}
+	_, items, err := countedUpdate(u.Body)
+	if err != nil {
+		return err
+	}
 	return n.s.write(ctx, "record update of branch "+job.Key, func(t *txn) error {
 		if err := n.saveBranch(t, job, b); err != nil {
 			return err
@@ -179,9 +183,11 @@ func (n Tenant) RecordUpdate(ctx context.Context, job Job, b Branch, u Update, o
 		if u.Seq > 0 {
 			source = "delivery"
 		}
-		_, err = t.exec(insertUpdate, n.org, b.RepoID, u.ActivityID, b.Ref, u.Before, u.After, u.Type, u.ActorID, u.Actor, micros(u.At),
-			source, u.Seq, u.DeliveryID, micros(u.ReceivedAt), u.Findings, leaf)
-		return err
+		if _, err = t.exec(insertUpdate, n.org, b.RepoID, u.ActivityID, b.Ref, u.Before, u.After, u.Type, u.ActorID, u.Actor, micros(u.At),
+			source, u.Seq, u.DeliveryID, micros(u.ReceivedAt), u.Findings, leaf); err != nil {
+			return err
+		}
+		return merge(t, mergedUpdate{n.org, b.RepoID, u.ActivityID, b.Repository, b.Ref, micros(u.At), leaf, items})
 	})
 }
 

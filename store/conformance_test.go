@@ -76,6 +76,9 @@ func conformance(t *testing.T, open opener) {
 		{"what was decided before there were lists", testListedAfterwards},
 		{"what a session sees", testViews},
 		{"grants to auditors", testGrants},
+		{"figures of what was merged", testFigures},
+		{"what was merged before there were figures", testCountedAfterwards},
+		{"coverage and exceptions", testCoverage},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}

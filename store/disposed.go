@@ -97,7 +97,9 @@ func (n Tenant) disposeRecord(t *txn, r *keptRecord) (blobs int64, err error) {
 	case LeafException:
 		return 0, n.disposeException(t, r)
 	case LeafMerge:
-		_, err = t.exec(disposeUpdate, n.org, r.about.Update.RepositoryID, r.about.Update.ID)
+		if _, err = t.exec(disposeUpdate, n.org, r.about.Update.RepositoryID, r.about.Update.ID); err == nil {
+			_, err = t.exec(deleteMerged, n.org, r.index)
+		}
 	case LeafAttestation:
 		_, err = t.exec(deleteAttestation, n.org, r.about.RulesetID, r.index)
 	case LeafProtection:

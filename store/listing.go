@@ -89,10 +89,6 @@ func (v View) Changes(ctx context.Context, f ChangeFilter) (out []ListedChange, 
 
 // listed is the statement for a filter.
 func (v View) listed(f ChangeFilter) (query string, args []any) {
-	session := v.session
-	if v.everything() {
-		session = ""
-	}
 	after, before := int64(math.MaxInt64), int64(math.MaxInt64)
 	if f.After > 0 {
 		after = f.After
@@ -105,7 +101,7 @@ func (v View) listed(f ChangeFilter) (query string, args []any) {
 	}
 	var marks [MaxMarks]string
 	copy(marks[:], f.Marks)
-	args = []any{v.tenant.org, session, after, from, before, f.Limit, f.RepoID, f.Number, marks[1], marks[2], marks[3]}
+	args = []any{v.tenant.org, v.limit(), after, from, before, f.Limit, f.RepoID, f.Number, marks[1], marks[2], marks[3]}
 	switch {
 	case marks[0] != "":
 		return selectListedMarked, append(args, marks[0])

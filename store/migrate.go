@@ -11,7 +11,8 @@ import (
 )
 
 // Migrations are numbered, forward only and never edited once released. Each database has a folder
-// of its own, and a change has a file of the same number in both; 21 is listAll, in Go.
+// of its own, and a change has a file of the same number in both; 21 is listAll and 23 is countAll,
+// in Go.
 //
 //go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
 var migrationFiles embed.FS
@@ -36,7 +37,7 @@ func migrate(ctx context.Context, db *sql.DB, m migrations, asItIs bool) error {
 		return fmt.Errorf("store: read migrations: %w", err)
 	}
 	p, err := goose.NewProvider(m.dialect, db, dir, goose.WithDisableGlobalRegistry(true),
-		goose.WithGoMigrations(goose.NewGoMigration(21, &goose.GoFunc{RunTx: listAll}, nil)))
+		goose.WithGoMigrations(goose.NewGoMigration(21, &goose.GoFunc{RunTx: listAll}, nil), goose.NewGoMigration(23, &goose.GoFunc{RunTx: countAll}, nil)))
 	if err != nil {
 		return fmt.Errorf("store: read migrations: %w", err)
 	}

@@ -62,6 +62,9 @@ var deleteState = []string{
 var deleteRest = []string{
 	`DELETE FROM branch_updates WHERE org_id = $1`,
 	`DELETE FROM backfilled_updates WHERE org_id = $1`,
+	`DELETE FROM merged_changes WHERE org_id = $1`,
+	`DELETE FROM merged_days WHERE org_id = $1`,
+	`DELETE FROM agents_seen WHERE org_id = $1`,
 }
 
 // PurgeUninstalled disposes of everything that is held about an organisation that uninstalled the

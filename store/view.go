@@ -48,6 +48,14 @@ func (v View) everything() bool {
 	return v.Role == RoleAdmin || v.Role == RoleCompliance || v.Role == RoleAuditor
 }
 
+// limit is the session whose repositories a list is limited to; empty: it is of all.
+func (v View) limit() string {
+	if v.everything() {
+		return ""
+	}
+	return v.session
+}
+
 // Whole returns the organisation for those who may see all of it; ErrNotFound for others.
 func (v View) Whole() (Tenant, error) {
 	if !v.everything() {
