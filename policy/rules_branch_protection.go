@@ -356,6 +356,9 @@ func (j *judgement) listLeak(b *Bypass, source string) (leak, string) {
 // attestationLasts is how long an owner's word about a bypass list stands.
 const attestationLasts = 30 * 24 * time.Hour
 
+// Until is how long the attestation stands, unless the ruleset is changed.
+func (a *AttestedBypass) Until() time.Time { return a.At.Add(attestationLasts) }
+
 // attestedList is a bypass list as an owner attested it, where the policy takes that and it
 // still stands; else nil, and why it does not.
 func (j *judgement) attestedList(b *Bypass) (list *Bypass, why string) {
@@ -364,7 +367,7 @@ func (j *judgement) attestedList(b *Bypass) (list *Bypass, why string) {
 		return nil, ""
 	}
 	who := fmt.Sprintf("what %s attested of it on %s ", orSomebody(a.By.Login), a.At.Format("2006-01-02"))
-	switch until := a.At.Add(attestationLasts); {
+	switch until := a.Until(); {
 	case a.By.ID == 0 || a.At.IsZero() || a.At.After(j.f.EvaluatedAt):
 		return nil, "what was attested of it names nobody, or no time"
 	case !a.VoidAt.IsZero():

@@ -127,7 +127,7 @@ JOIN merged_changes c ON c.org_id = k.org_id AND c.leaf_index = k.leaf_index AND
 LEFT JOIN listed_changes l ON l.org_id = c.org_id AND l.repo_id = c.repo_id AND l.number = c.number
 LEFT JOIN branch_updates u ON u.org_id = c.org_id AND u.repo_id = c.repo_id AND u.activity_id = c.activity_id
 WHERE k.org_id = $1 AND k.mark = $2 AND k.at >= $3 AND k.at < $4 AND k.at <= $5 AND (k.at < $5 OR k.leaf_index < $6 OR k.leaf_index = $6 AND k.number < $7)
-  AND ($8 = 0 OR c.repo_id = $8)
+  AND (c.repo_id = $8 OR $8 = 0)
   AND ($9 = '' OR EXISTS (SELECT 1 FROM session_repositories s WHERE s.session = $9 AND s.org_id = c.org_id AND s.repo_id = c.repo_id))
 ORDER BY k.at DESC, k.leaf_index DESC, k.number DESC LIMIT $10`
 
@@ -165,11 +165,11 @@ func (v View) Merged(ctx context.Context, f MergedFilter) (out []Merged, err err
 type Unsettled struct {
 	Open       int // nothing was done about them yet
 	Remediated int // their cause is gone, and nobody has said that they are settled
-	Overdue    int // of those that are open
+	Overdue    int // of both, those that should be settled by now
 }
 
 const countUnsettledSeen = `SELECT COUNT(CASE WHEN state = 'open' THEN 1 END), COUNT(CASE WHEN state = 'remediated' THEN 1 END),
-  COUNT(CASE WHEN state = 'open' AND due_at > 0 AND due_at <= $3 THEN 1 END)
+  COUNT(CASE WHEN due_at > 0 AND due_at < $3 THEN 1 END)
 FROM exceptions e WHERE e.org_id = $1 AND e.state <> 'closed'
   AND ($2 = '' OR EXISTS (SELECT 1 FROM session_repositories s WHERE s.session = $2 AND s.org_id = e.org_id AND s.repo_id = e.repo_id))`
 

@@ -28,7 +28,7 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.refuse(w, r, frame{Path: "/", Person: session.Login}, err)
 	case len(seen) == 1 && r.URL.Path == "/":
-		http.Redirect(w, r, "/orgs/"+seen[0].Login+"/changes", http.StatusSeeOther)
+		http.Redirect(w, r, "/orgs/"+seen[0].Login+"/overview", http.StatusSeeOther)
 	default:
 		s.render(w, http.StatusOK, "home.html", frame{Title: "Organisations", Path: "/", Person: session.Login, Auditor: session.GrantID != ""}, homePage{Ready: s.GitHub != nil, Orgs: seen})
 	}

@@ -25,9 +25,11 @@ type Settings struct {
 	CallbackPath string
 	// GitHubURL is GitHub's web address, without a trailing slash.
 	GitHubURL string
-	Version   string
-	Now       func() time.Time
-	Log       zerolog.Logger
+	// AppID is GitHub's id of the App: what a required check is pinned to.
+	AppID   int64
+	Version string
+	Now     func() time.Time
+	Log     zerolog.Logger
 }
 
 // GitHub is how people sign in, and what they may see.
@@ -98,6 +100,11 @@ func (s *Site) Routes() []Route {
 		{"POST /audit/{secret}", http.HandlerFunc(s.auditorIn)},
 		{"GET /static/", static()},
 
+		{"GET /orgs/{org}/overview", s.page("overview.html", s.overview)},
+		{"GET /orgs/{org}/merged", s.page("merged.html", s.merged)},
+		{"GET /orgs/{org}/protection", s.page("protection.html", s.protection)},
+		{"GET /orgs/{org}/protection/{repo}/{ref...}", s.page("branch.html", s.branch)},
+		{"GET /orgs/{org}/agents", s.page("agents.html", s.agents)},
 		{"GET /orgs/{org}/admin", s.page("admin.html", s.admin)},
 		{"POST /orgs/{org}/admin/jobs/{job}/revive", s.act(s.revive)},
 		{"POST /orgs/{org}/admin/deliveries/{delivery}/replay", s.act(s.replay)},

@@ -129,6 +129,9 @@ func (s *Site) page(name string, make func(v *visit) (shown, error)) http.Handle
 
 func (s *Site) frameOf(v *visit) frame {
 	section, _, _ := strings.Cut(strings.TrimPrefix(v.URL.Path, "/orgs/"+v.PathValue("org")+"/"), "/")
+	if section == "merged" { // the rows of its figures
+		section = "overview"
+	}
 	return frame{Path: v.URL.RequestURI(), Person: v.session.Login, Auditor: v.session.GrantID != "", Org: v.view.Login, Role: v.view.Role, Section: section}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -24,6 +25,7 @@ type seen struct {
 func TestPagesInABrowser(t *testing.T) {
 	t.Parallel()
 	w := startAcme(t, fast)
+	mustDo(t, w.greenPull(t, "merged").Merge(w.bob, "squash"))
 	pr := w.copilotPull(`</title><script>alert("title")</script><img src=x onerror=alert(1)>`)
 	check := w.wantCheck(t, pr, "in_progress")
 	change := strings.TrimPrefix(check.DetailsURL, publicURL)
@@ -54,6 +56,11 @@ func TestPagesInABrowser(t *testing.T) {
 		{"exception", "GET /orgs/{org}/exceptions/{id}", "/orgs/acme/exceptions/" + open[0].ID, "Settle it"},
 		{"policies", "GET /orgs/{org}/policy", "/orgs/acme/policy?branch=main&repo=" + strings.Split(change, "/")[4], "validation.required[tests]"},
 		{"a draft of a policy", "GET /orgs/{org}/policy/try", "/orgs/acme/policy/try", "Check and try"},
+		{"overview", "GET /orgs/{org}/overview", "/orgs/acme/overview", "1 without a pull request"},
+		{"merged", "GET /orgs/{org}/merged", "/orgs/acme/merged", "no pull request"},
+		{"protection", "GET /orgs/{org}/protection", "/orgs/acme/protection", "can be changed in other ways"},
+		{"branch", "GET /orgs/{org}/protection/{repo}/{ref...}", fmt.Sprintf("/orgs/acme/protection/%d/main", w.shop.ID()), "What to do:"},
+		{"agents", "GET /orgs/{org}/agents", "/orgs/acme/agents", "Whom they come from"},
 		{"admin", "GET /orgs/{org}/admin", "/orgs/acme/admin", "pull request opened"},
 		{"not found", "", "/orgs/other/changes", "Not found"},
 	}

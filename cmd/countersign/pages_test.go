@@ -144,7 +144,7 @@ func TestPagesAreApart(t *testing.T) {
 	nobody := w.newBrowser(t)
 	site, err := web.New(web.Settings{CallbackPath: "/callback"})
 	orFatal(t, err)
-	fill := strings.NewReplacer("{org}", "acme", "{repo}", "", "{number}", "1")
+	fill := strings.NewReplacer("{org}", "acme", "{repo}", "", "{number}", "1", "{ref...}", "main")
 	walked := 0
 	for _, route := range site.Routes() {
 		method, pattern, _ := strings.Cut(route.Pattern, " ")

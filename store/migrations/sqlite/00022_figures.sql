@@ -52,4 +52,4 @@ CREATE TABLE agents_seen (
   PRIMARY KEY (org_id, agent)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX exceptions_unsettled ON exceptions (org_id, repo_id, state, due_at) WHERE state <> 'closed';
+CREATE INDEX exceptions_by_due ON exceptions (org_id, repo_id, state, due_at) WHERE state <> 'closed';
