@@ -79,6 +79,8 @@ func conformance(t *testing.T, open opener) {
 		{"figures of what was merged", testFigures},
 		{"what was merged before there were figures", testCountedAfterwards},
 		{"coverage and exceptions", testCoverage},
+		{"bundles of evidence", testBundles},
+		{"how a log stands", testLogState},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}

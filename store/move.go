@@ -59,6 +59,7 @@ var movedTables = []struct{ name, key string }{
 	{"session_orgs", "session, org_id"},
 	{"session_repositories", "session, org_id, repo_id"},
 	{"github_writes", "installation_id, at"},
+	{"bundles", "org_id, id"},
 }
 
 // Moved is what was moved and compared.

@@ -55,6 +55,7 @@ var deleteState = []string{
 	`DELETE FROM reconciles WHERE org_id = $1`,
 	`DELETE FROM review_permissions WHERE org_id = $1`,
 	`DELETE FROM emergency_members WHERE org_id = $1`,
+	`DELETE FROM bundles WHERE org_id = $1`,
 }
 
 // What stays in rows when a record goes. Rows that say what a kept record says go with it, so that
