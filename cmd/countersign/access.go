@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,13 +15,13 @@ import (
 	"github.com/countersign/countersign/store"
 )
 
-const accessHelp = `countersign access is about who took evidence: docs/retention.md.
+const accessHelp = `countersign access is about who took or read evidence: docs/retention.md.
 
-  countersign access list    every export, with who, when and what
+  countersign access list    every export, download, reading of an auditor and grant, with who, when and what
 
 example: countersign access list --org acme`
 
-const accessListHelp = `countersign access list prints who exported evidence of an organisation, when and of what. It
+const accessListHelp = `countersign access list prints who exported or read evidence of an organisation, or let an auditor in, when and of what. It
 reads the log in the database, and changes nothing.
 
 example:
@@ -55,6 +53,10 @@ func runAccessList(ctx context.Context, args []string, env environment) error {
 
 func printAccesses(w io.Writer, list []store.Accessed, disposed int) error {
 	for _, a := range list {
+		if a.What != store.AccessExport {
+			fmt.Fprintf(w, "%s  leaf %d  %s by %s: %s\n", policy.WhenUTC(a.At), a.LeafIndex, visible(a.What), visible(a.By.String()), visible(string(a.Query)))
+			continue
+		}
 		var q evidence.Query
 		if err := json.Unmarshal(a.Query, &q); err != nil {
 			return fmt.Errorf("access of leaf %d: %w", a.LeafIndex, err)
@@ -101,13 +103,8 @@ func operator() (store.Who, error) {
 
 // recordExport puts an export on record before its bundle has its manifest: a bundle that exists
 // is on record. If we stop between, the record stays.
-func recordExport(ctx context.Context, n store.Tenant, m evidence.Manifest, encoded []byte) error {
-	by, err := operator()
-	if err != nil {
-		return err
-	}
-	digest := sha256.Sum256(encoded)
-	a := store.Access{What: store.AccessExport, By: by, LogSize: m.LogSize, ManifestSHA256: hex.EncodeToString(digest[:])}
+func recordExport(ctx context.Context, n store.Tenant, m evidence.Manifest, digest string, by store.Who) (err error) {
+	a := store.Access{What: store.AccessExport, By: by, LogSize: m.LogSize, ManifestSHA256: digest}
 	if a.Query, err = json.Marshal(m.Query); err != nil {
 		return err
 	}

@@ -183,17 +183,13 @@ func (y *year) merge(b *testing.B, at store.Tenant, j store.Job, f policy.Facts,
 func (y *year) export(b *testing.B, sample *evidence.SampleQuery) (file string, took time.Duration, peak uint64) {
 	b.Helper()
 	at := y.st.Tenant(yearOrg)
-	origin, err := exportOrder{}.originOf(b.Context(), at, y.key)
-	must(b, err)
 	out, err := os.Create(filepath.Join(b.TempDir(), "year.zip"))
 	must(b, err)
 	defer out.Close()
 	began := time.Now()
 	peak = peakOf(func() {
-		_, err = evidence.Export(b.Context(), exportedLog{at}, evidence.Options{
-			Organisation: "acme", Origin: origin, Generator: "bench", Key: y.key.Public(), Signer: y.key,
-			Query: evidence.Query{From: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Sample: sample},
-		}, out)
+		_, _, err = bundler{key: y.key}.export(b.Context(), exportedLog{at}, bundleOrder{login: "acme", by: store.Who{User: "bench"},
+			query: evidence.Query{From: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Sample: sample}}, out)
 	})
 	must(b, err)
 	return out.Name(), time.Since(began), peak

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/evidence"
-	"github.com/countersign/countersign/ledger"
 	"github.com/countersign/countersign/store"
 )
 
@@ -56,41 +55,16 @@ func runExport(ctx context.Context, args []string, env environment) error {
 			return err
 		}
 		tenant := st.Tenant(org.ID)
-		origin, err := o.originOf(ctx, tenant, key)
-		if err != nil {
-			return fmt.Errorf("the log of %s: %w", org.Login, err)
-		}
 		return o.write(env, func(w io.Writer) (evidence.Manifest, error) {
-			return evidence.Export(ctx, exportedLog{tenant}, evidence.Options{
-				Organisation: org.Login, GitHub: strings.TrimSuffix(cmp.Or(env.getenv("GITHUB_WEB_URL"), "https://github.com"), "/"), Origin: origin, Generator: "countersign " + version, Size: o.size, Key: key.Public(), Signer: key,
-				Query: o.query, Progress: exportProgress(env.stderr, org.Login),
-				Record: func(m evidence.Manifest, encoded []byte) error {
-					if err := recordExport(ctx, tenant, m, encoded); err != nil {
-						return fmt.Errorf("put the export on record: %w", err)
-					}
-					return nil
-				},
-			}, w)
+			by, err := operator()
+			if err != nil {
+				return evidence.Manifest{}, err
+			}
+			b := bundler{key, strings.TrimSuffix(cmp.Or(env.getenv("GITHUB_WEB_URL"), "https://github.com"), "/")}
+			m, _, err := b.export(ctx, exportedLog{tenant}, bundleOrder{org.Login, by, o.size, o.query, exportProgress(env.stderr, org.Login)}, w)
+			return m, err
 		})
 	})
-}
-
-// originOf is what the log is called at the size that is exported, when it is signed with the key.
-func (o exportOrder) originOf(ctx context.Context, tenant store.Tenant, key *ledger.Key) (string, error) {
-	keys, err := tenant.LogKeys(ctx)
-	if err != nil {
-		return "", err
-	}
-	held := keys[0]
-	for _, k := range keys {
-		if o.size == 0 || k.From <= o.size {
-			held = k
-		}
-	}
-	if held.Public != key.Public() {
-		return "", fmt.Errorf("it was signed with another key then: %s\n  hint: --key names the key that signed it", held.Public)
-	}
-	return held.Origin, nil
 }
 
 func parseExport(args []string, env environment) (o exportOrder, err error) {
@@ -178,45 +152,4 @@ func (o exportOrder) write(env environment, fill func(io.Writer) (evidence.Manif
 	}
 	fmt.Fprintf(env.stdout, "\nAnybody checks it with: countersign verify %s\n", o.out)
 	return nil
-}
-
-// exportedLog is the log of one organisation as an export reads it.
-type exportedLog struct{ store.Tenant }
-
-func (l exportedLog) Checkpoint(ctx context.Context, size int64) ([]byte, int64, error) {
-	if size == 0 {
-		return l.Tenant.Checkpoint(ctx)
-	}
-	signed, err := l.CheckpointAt(ctx, size)
-	return signed, size, err
-}
-
-func (l exportedLog) DecisionAlone(ctx context.Context, leaf int64) (evidence.RecordedDecision, error) {
-	decision, err := l.DecidedAt(ctx, leaf)
-	if err != nil {
-		return evidence.RecordedDecision{}, err
-	}
-	_, salt, body, err := l.RecordAt(ctx, leaf)
-	return evidence.RecordedDecision{Salt: salt, Body: body, Decision: decision}, err
-}
-
-func (l exportedLog) Decision(ctx context.Context, leaf int64) (evidence.RecordedDecision, error) {
-	d, err := l.DecisionAt(ctx, leaf)
-	if err != nil {
-		return evidence.RecordedDecision{}, err
-	}
-	_, salt, body, err := l.RecordAt(ctx, leaf)
-	return evidence.RecordedDecision{Salt: salt, Body: body, Decision: d.Decision, Facts: d.Facts, Policy: d.Policy, Catalogue: d.Catalogue}, err
-}
-
-func (l exportedLog) Cosigned(ctx context.Context, size int64) ([]evidence.CosignedCheckpoint, error) {
-	list, err := l.Tenant.Cosigned(ctx, size)
-	if err != nil {
-		return nil, err
-	}
-	var out []evidence.CosignedCheckpoint
-	for _, c := range list {
-		out = append(out, evidence.CosignedCheckpoint{Witness: c.Witness, Checkpoint: string(c.Note), Proof: c.Proof})
-	}
-	return out, nil
 }

@@ -118,7 +118,7 @@ func TestProgressOfAnExport(t *testing.T) {
 	key, err := signingKeyOf(w)
 	mustDo(t, err)
 	at := w.server.store.Tenant(w.org.ID())
-	origin, err := exportOrder{}.originOf(t.Context(), at, key)
+	origin, err := bundler{key: key}.originOf(t.Context(), at, 0)
 	mustDo(t, err)
 	var steps []string
 	var last, written, recorded int64
