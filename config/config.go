@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -45,6 +47,10 @@ type Config struct {
 	// and its key, in PEM. With them the server speaks HTTPS and nothing else. Default: none.
 	TLSCertificateFile string `yaml:"tls_certificate_file"`
 	TLSKeyFile         string `yaml:"tls_key_file"`
+	// BundleFolder is where bundles of evidence are made that people ask for on the pages, for a day; it
+	// is made when it is missing. Default: "bundles" beside a SQLite database, and with PostgreSQL
+	// "countersign-bundles" in the system's folder for temporary files.
+	BundleFolder string `yaml:"bundle_folder"`
 	// LogLevel is "debug", "info", "warn" or "error". Default "info".
 	LogLevel string `yaml:"log_level"`
 	// Workers is how many subjects are evaluated at a time. Default 32.
@@ -112,6 +118,7 @@ var settings = []setting{
 	{"COUNTERSIGN_APP_FOLDER", text(func(c *Config) *string { return &c.AppFolder })},
 	{"COUNTERSIGN_TLS_CERTIFICATE_FILE", text(func(c *Config) *string { return &c.TLSCertificateFile })},
 	{"COUNTERSIGN_TLS_KEY_FILE", text(func(c *Config) *string { return &c.TLSKeyFile })},
+	{"COUNTERSIGN_BUNDLE_FOLDER", text(func(c *Config) *string { return &c.BundleFolder })},
 	{"COUNTERSIGN_LOG_LEVEL", text(func(c *Config) *string { return &c.LogLevel })},
 	{"COUNTERSIGN_WORKERS", number(func(c *Config) *int { return &c.Workers })},
 	{"COUNTERSIGN_WRITES_PER_MINUTE", number(func(c *Config) *int { return &c.WritesPerMinute })},
@@ -248,6 +255,11 @@ func (c *Config) defaults() {
 		if *d.field == "" {
 			*d.field = d.value
 		}
+	}
+	if file, sqlite := strings.CutPrefix(c.DatabaseURL, "sqlite:"); c.BundleFolder == "" && sqlite {
+		c.BundleFolder = filepath.Join(filepath.Dir(file), "bundles")
+	} else if c.BundleFolder == "" {
+		c.BundleFolder = filepath.Join(os.TempDir(), "countersign-bundles")
 	}
 	if c.Workers == 0 {
 		c.Workers = 32

@@ -18,6 +18,10 @@ type Settings struct {
 	Store *store.Store
 	// GitHub is how people sign in; nil: nobody can, and the pages say what to set.
 	GitHub *GitHub
+	// Bundles makes bundles of evidence.
+	Bundles *Bundles
+	// Witnesses are the public keys of those who are asked to cosign checkpoints.
+	Witnesses []string
 	// PublicURL is where people reach the server, without a trailing slash. Over https cookies are
 	// sent over TLS only.
 	PublicURL string
@@ -118,6 +122,16 @@ func (s *Site) Routes() []Route {
 		{"GET /orgs/{org}/changes/{repo}/{number}", s.page("change.html", s.change)},
 		{"GET /orgs/{org}/changes/{repo}/{number}/facts", s.file(s.changeFacts)},
 		{"GET /orgs/{org}/changes/{repo}/{number}/proof", s.file(s.changeProof)},
+
+		{"GET /orgs/{org}/evidence", s.page("evidence.html", s.evidence)},
+		{"POST /orgs/{org}/evidence/bundles", s.act(s.askBundle)},
+		{"GET /orgs/{org}/evidence/bundles/{bundle}", s.page("bundle.html", s.bundle)},
+		{"POST /orgs/{org}/evidence/bundles/{bundle}", s.act(s.makeBundle)},
+		{"GET /orgs/{org}/evidence/bundles/{bundle}/file", s.stream(s.bundleFile)},
+		{"GET /orgs/{org}/evidence/grants", s.page("grants.html", s.grants)},
+		{"POST /orgs/{org}/evidence/grants", s.page("granted.html", s.grantAudit)},
+		{"POST /orgs/{org}/evidence/grants/{grant}/revoke", s.act(s.revokeGrant)},
+		{"GET /orgs/{org}/ledger", s.page("ledger.html", s.ledger)},
 	}
 }
 

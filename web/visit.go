@@ -17,6 +17,9 @@ type visit struct {
 	*http.Request
 	session store.Session
 	view    store.View
+	// slight is set by a page that shows how far something is and no evidence: it asks for itself
+	// every second, and that is not recorded.
+	slight bool
 }
 
 // who is the visitor, as the log of accesses names them.
@@ -72,7 +75,7 @@ func (s *Site) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	if err == nil {
 		var view store.View
 		if view, err = s.viewOf(r, session, seen); err == nil {
-			return &visit{r, session, view}, true
+			return &visit{Request: r, session: session, view: view}, true
 		}
 	}
 	s.refuse(w, r, f, err)
@@ -137,14 +140,14 @@ func (s *Site) frameOf(v *visit) frame {
 
 // noteReading has the log say what an auditor read. It is there before the page is sent.
 func (s *Site) noteReading(v *visit) error {
-	if v.view.Role != store.RoleAuditor {
+	if v.view.Role != store.RoleAuditor || v.slight {
 		return nil
 	}
-	return s.noteAccess(v)
+	return s.noteAccess(v, "")
 }
 
-// noteAccess has the log say that something was read.
-func (s *Site) noteAccess(v *visit) error {
+// noteAccess has the log say that something was read; of a bundle, which one.
+func (s *Site) noteAccess(v *visit, manifestSHA256 string) error {
 	tenant, err := v.view.Of(v.Context(), v.id("repo"))
 	if err != nil {
 		return err
@@ -153,7 +156,7 @@ func (s *Site) noteAccess(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return tenant.RecordAccess(v.Context(), store.Access{What: store.AccessRead, By: v.who(), Query: query})
+	return tenant.RecordAccess(v.Context(), store.Access{What: store.AccessRead, By: v.who(), Query: query, ManifestSHA256: manifestSHA256})
 }
 
 // attachment is a file that somebody takes.
@@ -171,7 +174,7 @@ func (s *Site) file(make func(v *visit) (attachment, error)) http.Handler {
 		}
 		out, err := make(v)
 		if err == nil {
-			err = s.noteAccess(v)
+			err = s.noteAccess(v, "")
 		}
 		if err != nil {
 			s.refuse(w, r, s.frameOf(v), err)

@@ -46,6 +46,15 @@ func TestPagesInABrowser(t *testing.T) {
 	c.click("carol")
 	c.see("Who is behind it")
 
+	// A bundle is looked at and made while its page asks how far that is.
+	c.open("/orgs/acme/evidence")
+	c.click("See what it would say")
+	c.see("Is everything there?")
+	c.click("Make the bundle")
+	c.see("SHA-256 of its manifest.json")
+	var bundle string
+	c.do(chromedp.Location(&bundle))
+
 	pages := []seen{
 		{"organisations", "GET /{$}", "/", "Changes"},
 		{"changes", "GET /orgs/{org}/changes", "/orgs/acme/changes", "alert"},
@@ -61,6 +70,11 @@ func TestPagesInABrowser(t *testing.T) {
 		{"protection", "GET /orgs/{org}/protection", "/orgs/acme/protection", "can be changed in other ways"},
 		{"branch", "GET /orgs/{org}/protection/{repo}/{ref...}", fmt.Sprintf("/orgs/acme/protection/%d/main", w.shop.ID()), "What to do:"},
 		{"agents", "GET /orgs/{org}/agents", "/orgs/acme/agents", "Whom they come from"},
+		{"evidence", "GET /orgs/{org}/evidence", "/orgs/acme/evidence", "See what it would say"},
+		{"bundle", "GET /orgs/{org}/evidence/bundles/{bundle}", strings.TrimPrefix(bundle, publicURL), "Control matrix"},
+		{"no bundle", "GET /orgs/{org}/evidence/bundles/{bundle}", "/orgs/acme/evidence/bundles/none", "not known any more"},
+		{"auditors", "GET /orgs/{org}/evidence/grants", "/orgs/acme/evidence/grants", "Nobody was let in yet"},
+		{"ledger", "GET /orgs/{org}/ledger", "/orgs/acme/ledger", "Who read or took what"},
 		{"admin", "GET /orgs/{org}/admin", "/orgs/acme/admin", "pull request opened"},
 		{"not found", "", "/orgs/other/changes", "Not found"},
 	}
@@ -85,6 +99,13 @@ func TestPagesInABrowser(t *testing.T) {
 	c.see("Decisions made again: 1.")
 	c.accessible("a tried policy")
 	c.screenshot("a-tried-policy")
+	// The link of an auditor, which is shown once.
+	c.open("/orgs/acme/evidence/grants")
+	c.do(chromedp.SendKeys(`input[name="name"]`, "Jo <Doe>"))
+	c.click("Make the link")
+	c.see("Copy it now")
+	c.accessible("the link of an auditor")
+	c.screenshot("auditor-link")
 
 	// Settling an exception, by somebody who is not behind it.
 	c.open("/orgs/acme/exceptions/" + open[0].ID)
@@ -108,7 +129,8 @@ func everyPageIsLookedAt(t *testing.T, pages []seen) {
 	t.Helper()
 	opened := map[string]bool{
 		// Files, which are no pages.
-		"GET /orgs/{org}/changes/{repo}/{number}/facts": true, "GET /orgs/{org}/changes/{repo}/{number}/proof": true,
+		"GET /orgs/{org}/evidence/bundles/{bundle}/file": true,
+		"GET /orgs/{org}/changes/{repo}/{number}/facts":  true, "GET /orgs/{org}/changes/{repo}/{number}/proof": true,
 	}
 	for _, p := range pages {
 		opened[p.pattern] = true

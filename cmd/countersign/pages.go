@@ -26,8 +26,11 @@ type people struct {
 }
 
 // openPages makes the pages. Without an OAuth client nobody can sign in, and the pages say so.
-func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, signIn *gh.SignIn, now func() time.Time, log zerolog.Logger) (*web.Site, error) {
-	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), AppID: cfg.GitHub.App.IntegrationID, Version: version, Now: now, Log: log}
+func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, signIn *gh.SignIn, made *bundles, now func() time.Time, log zerolog.Logger) (*web.Site, error) {
+	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), AppID: cfg.GitHub.App.IntegrationID, Version: version, Now: now, Log: log, Bundles: made.pages()}
+	for _, w := range cfg.Witnesses {
+		s.Witnesses = append(s.Witnesses, w.Key)
+	}
 	if signIn != nil {
 		p := &people{signIn, connection, cfg, now}
 		s.GitHub = &web.GitHub{SignInURL: signIn.URL, SignIn: p.in, Look: p.look, CanWrite: p.canWrite, SignOut: p.out}

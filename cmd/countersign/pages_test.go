@@ -144,7 +144,7 @@ func TestPagesAreApart(t *testing.T) {
 	nobody := w.newBrowser(t)
 	site, err := web.New(web.Settings{CallbackPath: "/callback"})
 	orFatal(t, err)
-	fill := strings.NewReplacer("{org}", "acme", "{repo}", "", "{number}", "1", "{ref...}", "main")
+	fill := strings.NewReplacer("{org}", "acme", "{repo}", "", "{number}", "1", "{ref...}", "main", "{bundle}", "1", "{grant}", "1")
 	walked := 0
 	for _, route := range site.Routes() {
 		method, pattern, _ := strings.Cut(route.Pattern, " ")

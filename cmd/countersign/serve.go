@@ -75,6 +75,7 @@ type server struct {
 	store    *store.Store
 	worker   *worker.Worker
 	rotation *rotation
+	bundles  *bundles
 	http     *http.Server
 	listener net.Listener
 	metrics  *metricsServer // nil: they are not served
@@ -155,13 +156,14 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	}
 	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person,
 		Received: counts.received, GitHubSilent: counts.silent, Tracer: spans.tracer()}
-	pages, err := openPages(cfg, st, connection, signIn, p.now, log)
+	made := newBundles(bundler{key, strings.TrimSuffix(cfg.GitHub.WebURL, "/")}, st, cfg.BundleFolder, p.now, log)
+	pages, err := openPages(cfg, st, connection, signIn, made, p.now, log)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), st.Close())
 	}
 	return &server{
 		github: connection, signIn: signIn,
-		store: st, rotation: rotation,
+		store: st, rotation: rotation, bundles: made,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
 			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask,
@@ -223,6 +225,7 @@ func (s *server) run(ctx context.Context) error {
 	go func() { worked <- s.worker.Run(work) }()
 	go func() { served <- s.serve() }()
 	go s.rotation.run(work)
+	go s.bundles.run(work)
 	s.metrics.serve(s.log)
 	s.log.Info().Stringer("listen", s.listener.Addr()).Str("version", version).Msg("serving")
 	go s.sayWhoWeAre(work)
@@ -239,6 +242,7 @@ func (s *server) run(ctx context.Context) error {
 	defer cancel()
 	stopped := errors.Join(s.http.Shutdown(grace), s.metrics.close())
 	stopWork()
+	s.bundles.stop()
 	<-worked
 	if err := s.traces.close(context.WithoutCancel(ctx)); err != nil {
 		s.log.Warn().Err(err).Msg("the collector does not take traces")
