@@ -8,16 +8,14 @@ COPY . .
 ARG TARGETOS TARGETARCH
 ARG VERSION=dev
 # The same target as a release, so these are the same bytes.
-RUN make binaries OS=$TARGETOS ARCH=$TARGETARCH VERSION=$VERSION OUT=/image/bin
-RUN install -d -m 0700 /image/data && install -d -m 1777 /image/tmp
+RUN make binaries OS=$TARGETOS ARCH=$TARGETARCH VERSION=$VERSION OUT=/programs
+# For the database where it is SQLite, the signing key where the server makes it, and what is on its way.
+RUN install -d -m 0700 /folders/data && install -d -m 1777 /folders/tmp
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /image/bin/ /usr/local/bin/
-# Exports and trial restores need a folder for what is on its way.
-COPY --from=build --chown=65532:65532 /image/tmp/ /tmp/
-# The database where it is SQLite, and the signing key where the server makes it.
-COPY --from=build --chown=65532:65532 /image/data/ /data/
+COPY --from=build /programs/ /usr/local/bin/
+COPY --from=build --chown=65532:65532 /folders/ /
 VOLUME /data
 WORKDIR /data
 USER 65532:65532
