@@ -31,7 +31,7 @@ const (
 const (
 	listedExceptionColumns = `SELECT e.leaf_index, e.body FROM exceptions e WHERE e.org_id = $1 AND e.leaf_index < $3
   AND ($2 = '' OR EXISTS (SELECT 1 FROM session_repositories s WHERE s.session = $2 AND s.org_id = e.org_id AND s.repo_id = e.repo_id))
-  AND ($4 = '' OR e.kind = $4) AND ($5 = 0 OR e.repo_id = $5) AND ($6 = '' OR e.state = $6) AND ($7 = 0 OR e.due_at > 0 AND e.due_at < $7)
+  AND ($4 = '' OR e.kind = $4) AND (e.repo_id = $5 OR $5 = 0) AND ($6 = '' OR e.state = $6) AND (e.due_at > 0 AND e.due_at < $7 OR $7 = 0)
 `
 	newestSteps          = `ORDER BY e.leaf_index DESC LIMIT $8`
 	selectExceptionsBy   = listedExceptionColumns + newestSteps

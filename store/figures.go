@@ -32,7 +32,7 @@ func (v View) MergedDays(ctx context.Context, from, before time.Time) ([]MergedD
 	if !v.everything() {
 		query, args = selectSeenDays, append(args, v.session)
 	}
-	days := map[int64]map[string]int64{}
+	days, counts := map[int64]map[string]int64{}, map[string]int64{}
 	err := v.tenant.s.query(ctx, query, args, func(scan func(...any) error) error {
 		var day int64
 		var encoded []byte
@@ -42,7 +42,7 @@ func (v View) MergedDays(ctx context.Context, from, before time.Time) ([]MergedD
 		if days[day] == nil {
 			days[day] = map[string]int64{}
 		}
-		var counts map[string]int64
+		clear(counts) // it is filled for each of many rows
 		if err := json.Unmarshal(encoded, &counts); err != nil {
 			return fmt.Errorf("sums of day %d: %w", day, err)
 		}

@@ -50,17 +50,17 @@ const (
 	// $7 repository, $8 number, $9 to $11 marks but the first, $12 that
 	listedWhere = ` AND c.leaf_index < $3 AND c.decided_at >= $4 AND c.decided_at < $5
   AND ($2 = '' OR EXISTS (SELECT 1 FROM session_repositories s WHERE s.session = $2 AND s.org_id = c.org_id AND s.repo_id = c.repo_id))
-  AND ($8 = 0 OR c.number = $8)
+  AND (c.number = $8 OR $8 = 0)
   AND ($9 = '' OR EXISTS (SELECT 1 FROM listed_marks m WHERE m.org_id = c.org_id AND m.mark = $9 AND m.leaf_index = c.leaf_index))
   AND ($10 = '' OR EXISTS (SELECT 1 FROM listed_marks m WHERE m.org_id = c.org_id AND m.mark = $10 AND m.leaf_index = c.leaf_index))
   AND ($11 = '' OR EXISTS (SELECT 1 FROM listed_marks m WHERE m.org_id = c.org_id AND m.mark = $11 AND m.leaf_index = c.leaf_index))
 `
-	selectListed = listedColumns + `FROM listed_changes c WHERE c.org_id = $1 AND ($7 = 0 OR c.repo_id = $7)` + listedWhere +
+	selectListed = listedColumns + `FROM listed_changes c WHERE c.org_id = $1 AND (c.repo_id = $7 OR $7 = 0)` + listedWhere +
 		`ORDER BY c.leaf_index DESC LIMIT $6`
 	selectListedOf = listedColumns + `FROM listed_changes c WHERE c.org_id = $1 AND c.repo_id = $7` + listedWhere +
 		`ORDER BY c.leaf_index DESC LIMIT $6`
 	selectListedMarked = listedColumns + `FROM listed_marks k CROSS JOIN listed_changes c
-WHERE k.org_id = $1 AND k.mark = $12 AND k.leaf_index < $3 AND c.org_id = k.org_id AND c.leaf_index = k.leaf_index AND ($7 = 0 OR c.repo_id = $7)` + listedWhere +
+WHERE k.org_id = $1 AND k.mark = $12 AND k.leaf_index < $3 AND c.org_id = k.org_id AND c.leaf_index = k.leaf_index AND (c.repo_id = $7 OR $7 = 0)` + listedWhere +
 		`ORDER BY k.leaf_index DESC LIMIT $6`
 )
 

@@ -27,7 +27,7 @@ FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND
 			`SELECT table_name || ' ' || column_name || ' ' || data_type || CASE WHEN is_nullable = 'NO' THEN ' NOT NULL' ELSE '' END
 FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%'`},
 		"indexes": {
-			`SELECT tbl_name || ' ' || name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL`,
+			`SELECT tbl_name || ' ' || name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND sql NOT LIKE 'CREATE UNIQUE%'`,
 			`SELECT t.relname || ' ' || i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace WHERE n.nspname = 'public' AND NOT x.indisprimary AND NOT x.indisunique`},
 		"foreign keys": {

@@ -28,17 +28,17 @@ SELECT i, 1000000 + i AS leaf, 5000000 + i % $4 AS repo, $5 - (i * 7919 % $6) * 
 	`INSERT INTO listed_marks SELECT $1, 'verdict:' || verdict, leaf, repo, i FROM n`,
 	`INSERT INTO listed_marks SELECT $1, 'agent:' || agent, leaf, repo, i FROM n WHERE class = 'agent'`,
 	`INSERT INTO merged_changes SELECT $1, leaf, i, day, repo, i, 'acme/r' || repo, 'main', class, CASE class WHEN 'agent' THEN agent ELSE '' END, reviews, 3, 0, 60000000 * (i % 500), 'no-time' FROM n`,
-	`INSERT INTO merged_marks SELECT $1, 'any', day, leaf, i FROM n`,
-	`INSERT INTO merged_marks SELECT $1, 'reviewed:' || reviews, day, leaf, i FROM n`,
-	`INSERT INTO merged_days SELECT $1, repo, day / 86400000000, json_object('any', COUNT(*), 'pull', COUNT(*), 'agent', SUM(class = 'agent'), 'by:devin', SUM(class = 'agent' AND agent = 'devin'),
+	`INSERT INTO merged_marks SELECT $1, 'any', day, leaf, i FROM n ORDER BY day, leaf`,
+	`INSERT INTO merged_marks SELECT $1, 'reviewed:' || reviews, day, leaf, i FROM n ORDER BY reviews, day, leaf`,
+	`INSERT INTO merged_days SELECT $1, repo, day / 86400000000, CAST(json_object('any', COUNT(*), 'pull', COUNT(*), 'agent', SUM(class = 'agent'), 'by:devin', SUM(class = 'agent' AND agent = 'devin'),
   'by:copilot-cloud-agent', SUM(class = 'agent' AND agent <> 'devin'), 'class:undetected', SUM(class <> 'agent'), 'reviewed:yes', SUM(reviews = 'yes'), 'reviewed:no', SUM(reviews = 'no'),
   'agent-reviewed:yes', SUM(class = 'agent' AND reviews = 'yes'), 'agent-reviewed:no', SUM(class = 'agent' AND reviews = 'no'), 'attempts', 3 * COUNT(*), 'failed', 0,
-  'latency:60', SUM(i % 5 = 0), 'latency:300', SUM(i % 5 = 1), 'latency:3600', SUM(i % 5 = 2), 'latency:14400', SUM(i % 5 = 3), 'latency:none', SUM(i % 5 = 4), 'kept:no-time', COUNT(*))
+  'latency:60', SUM(i % 5 = 0), 'latency:300', SUM(i % 5 = 1), 'latency:3600', SUM(i % 5 = 2), 'latency:14400', SUM(i % 5 = 3), 'latency:none', SUM(i % 5 = 4), 'kept:no-time', COUNT(*)) AS BLOB)
 FROM n GROUP BY repo, day`,
-	`INSERT INTO merged_days SELECT org_id, 0, day, json_object('any', SUM(json_extract(counts, '$.any')), 'pull', SUM(json_extract(counts, '$.pull')), 'agent', SUM(json_extract(counts, '$.agent')),
+	`INSERT INTO merged_days SELECT org_id, 0, day, CAST(json_object('any', SUM(json_extract(counts, '$.any')), 'pull', SUM(json_extract(counts, '$.pull')), 'agent', SUM(json_extract(counts, '$.agent')),
   'by:devin', SUM(json_extract(counts, '$."by:devin"')), 'by:copilot-cloud-agent', SUM(json_extract(counts, '$."by:copilot-cloud-agent"')), 'class:undetected', SUM(json_extract(counts, '$."class:undetected"')),
-  'reviewed:yes', SUM(json_extract(counts, '$."reviewed:yes"')), 'reviewed:no', SUM(json_extract(counts, '$."reviewed:no"')), 'latency:300', SUM(json_extract(counts, '$."latency:300"')), 'kept:no-time', SUM(json_extract(counts, '$.pull')))
-FROM merged_days WHERE repo_id > 0 AND org_id = $1 GROUP BY org_id, day ON CONFLICT DO UPDATE SET counts = excluded.counts`,
+  'reviewed:yes', SUM(json_extract(counts, '$."reviewed:yes"')), 'reviewed:no', SUM(json_extract(counts, '$."reviewed:no"')), 'latency:300', SUM(json_extract(counts, '$."latency:300"')), 'kept:no-time', SUM(json_extract(counts, '$.pull'))) AS BLOB)
+FROM (SELECT org_id, day, CAST(counts AS TEXT) AS counts FROM merged_days WHERE repo_id > 0 AND org_id = $1) WHERE true GROUP BY org_id, day ON CONFLICT DO UPDATE SET counts = excluded.counts`,
 	`INSERT INTO branches SELECT $1, repo, 'main', 'acme/r' || repo, 'enforce', 1, '', 0, $5, 0 FROM (SELECT DISTINCT repo FROM n)`,
 	`INSERT INTO session_repositories SELECT s.session, s.org_id, r.repo FROM session_orgs s, (SELECT DISTINCT repo FROM n) r WHERE s.org_id = $1 AND s.role = 'viewer'`,
 }
@@ -91,7 +91,7 @@ func BenchmarkPages(b *testing.B) {
 // manyChanges writes the rows of changes that nobody made.
 func (w *acme) manyChanges(b *testing.B, record string) {
 	b.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(w.folder, "countersign.db")+"?_pragma=busy_timeout(60000)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(w.folder, "countersign.db")+"?_pragma=busy_timeout(60000)&_pragma=cache_size(-300000)&_pragma=synchronous(OFF)&_pragma=temp_store(MEMORY)")
 	must(b, err)
 	defer db.Close()
 	db.SetMaxOpenConns(1)

@@ -184,6 +184,15 @@ func TestPagesFollowGitHub(t *testing.T) {
 	b.wantPage("/orgs/acme/changes", http.StatusOK, []string{"a change"}) // looked at a moment ago
 	w.later(6 * time.Minute)
 	b.wantPage("/orgs/acme/changes", http.StatusNotFound, nil, "a change") // GitHub shows nothing of acme any more
+	// While GitHub does not say what somebody sees, nothing is shown.
+	w.shop.Collaborator(erin, "read")
+	for _, route := range []string{"GET /user/installations", "GET /user/installations/{installation_id}/repositories"} {
+		w.sim.Faults.Add(ghsim.Fault{Route: route, Status: http.StatusBadGateway})
+		w.later(6 * time.Minute)
+		b.wantPage("/orgs/acme/changes", http.StatusServiceUnavailable, []string{"nothing is shown"}, "a change")
+		w.sim.Faults.Clear()
+	}
+	b.wantPage("/orgs/acme/changes", http.StatusOK, []string{"a change"})
 	// Signing out gives the token back.
 	if status, page := b.post("/signout", url.Values{"everywhere": {"1"}}); status != http.StatusOK || !strings.Contains(page, "Sign in with GitHub") {
 		t.Errorf("signing out gave %d: %s", status, page)
