@@ -25,7 +25,7 @@ func report(b *testing.B, took []time.Duration) {
 func BenchmarkReceive(b *testing.B) {
 	for _, c := range []struct{ callers, batch int }{{1, maxBatch}, {64, maxBatch}, {1, 1}, {64, 1}} {
 		b.Run(fmt.Sprintf("callers=%d/batch=%d", c.callers, c.batch), func(b *testing.B) {
-			s := openSQLite(b, Options{})
+			s := openSQLite(b, Options{WritesPerMinute: 1 << 30})
 			s.writer.max = c.batch
 			took := make([]time.Duration, b.N)
 			var next atomic.Int64
@@ -61,7 +61,7 @@ func BenchmarkReceive(b *testing.B) {
 // BenchmarkReceiveAt200 measures the acknowledgement at 200 deliveries a second while a
 // worker claims, records and publishes what they ask for.
 func BenchmarkReceiveAt200(b *testing.B) {
-	s := openSQLite(b, Options{})
+	s := openSQLite(b, Options{WritesPerMinute: 1 << 30})
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -146,7 +146,7 @@ func serve(b *testing.B, s *Store, j Job) error {
 // BenchmarkEvaluation measures all that the store does for one event, with 16 jobs at a time:
 // Receive, Claim, Record, Claim, Publication, BeginPublish, Published.
 func BenchmarkEvaluation(b *testing.B) {
-	s := openSQLite(b, Options{})
+	s := openSQLite(b, Options{WritesPerMinute: 1 << 30})
 	b.ResetTimer()
 	for i := 0; i < b.N; i += 16 {
 		done := make(chan error)
@@ -166,7 +166,7 @@ func BenchmarkEvaluation(b *testing.B) {
 
 // BenchmarkClaimFinish measures jobs without any work in them, one worker.
 func BenchmarkClaimFinish(b *testing.B) {
-	s := openSQLite(b, Options{})
+	s := openSQLite(b, Options{WritesPerMinute: 1 << 30})
 	for i := 0; b.Loop(); i++ {
 		ok(b, s.Mark(b.Context(), []Mark{{OrgID: acme, RepoID: repo, Number: i%100 + 1}}))
 		jobs, err := s.Claim(b.Context(), "bench", 1, time.Minute)
@@ -179,7 +179,7 @@ func BenchmarkClaimFinish(b *testing.B) {
 func BenchmarkAppendLeaf(b *testing.B) {
 	for _, batch := range []int{1, 256} {
 		b.Run("batch="+strconv.Itoa(batch), func(b *testing.B) {
-			s := openSQLite(b, Options{})
+			s := openSQLite(b, Options{WritesPerMinute: 1 << 30})
 			ok(b, s.Mark(b.Context(), []Mark{{OrgID: acme, RepoID: repo, Number: 1}}))
 			b.ResetTimer()
 			for i := 0; i < b.N; i += batch {
@@ -202,7 +202,7 @@ func BenchmarkAppendLeaf(b *testing.B) {
 
 // BenchmarkCheckLedger measures the check of one decision.
 func BenchmarkCheckLedger(b *testing.B) {
-	s := openSQLite(b, Options{})
+	s := openSQLite(b, Options{WritesPerMinute: 1 << 30})
 	const decisions = 2000
 	for i := range decisions {
 		receive(b, s, arrival(strconv.Itoa(i), acme, i+1, strconv.Itoa(i)))

@@ -49,10 +49,10 @@ func (e *WriteLimitError) Error() string {
 const (
 	writeWindow = time.Minute
 
-	selectNthWrite = `SELECT at FROM github_writes WHERE installation_id = $1 ORDER BY at DESC LIMIT 1 OFFSET $2`
-	deleteWrites   = `DELETE FROM github_writes WHERE installation_id = $1 AND at <= $2`
-	insertWrite    = `INSERT INTO github_writes (installation_id, at)
-SELECT CAST($1 AS BIGINT), CASE WHEN MAX(at) >= CAST($2 AS BIGINT) THEN MAX(at) + 1 ELSE CAST($2 AS BIGINT) END FROM github_writes WHERE installation_id = $1`
+	selectNewestWrite  = `SELECT n FROM github_writes WHERE installation_id = $1 ORDER BY n DESC LIMIT 1`
+	selectWrite        = `SELECT at FROM github_writes WHERE installation_id = $1 AND n = $2`
+	insertWrite        = `INSERT INTO github_writes (installation_id, n, at) VALUES ($1, $2, $3)`
+	deleteWrites       = `DELETE FROM github_writes WHERE installation_id = $1 AND n <= $2`
 	countWaitingBefore = `SELECT COUNT(*) FROM jobs WHERE org_id = $1 AND wanted_gen > done_gen AND dead = 0 AND run_at > $4
   AND installation_id = $2 AND write_class BETWEEN 1 AND $3 AND (enqueued_at < $5 OR enqueued_at = $5 AND id < $6)`
 )
@@ -60,30 +60,36 @@ SELECT CAST($1 AS BIGINT), CASE WHEN MAX(at) >= CAST($2 AS BIGINT) THEN MAX(at) 
 // takeWrite counts one more write of the job's installation. There is one writer over all processes,
 // so that all of them count together. *WriteLimitError if there is no room for it.
 func (s *Store) takeWrite(t *txn, job Job, class WriteClass) error {
-	now := s.now()
-	share := class.share(s.writesPerMinute)
-	var nth int64
-	err := t.row(selectNthWrite, []any{job.InstallationID, share - 1}, &nth)
-	room := fromMicros(nth).Add(writeWindow)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-	case err != nil:
-		return err
-	case room.After(now):
-		// Those who wait come one after the other and not all at once, each to find room: in the order
-		// in which they were asked for, however often one of them finds none.
-		var before int64
-		err := t.row(countWaitingBefore, []any{job.OrgID, job.InstallationID, int(class), micros(now), micros(job.EnqueuedAt), job.ID}, &before)
-		if err != nil {
-			return err
-		}
-		return &WriteLimitError{Until: room.Add(time.Duration(before) * writeWindow / time.Duration(share)), Class: class}
-	}
-	if _, err := t.exec(deleteWrites, job.InstallationID, micros(now.Add(-writeWindow))); err != nil {
+	var newest int64
+	if err := t.row(selectNewestWrite, []any{job.InstallationID}, &newest); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, err = t.exec(insertWrite, job.InstallationID, micros(now))
+	now, share := s.now(), class.share(s.writesPerMinute)
+	var oldest int64 // of as many as there may be; none: there were fewer
+	if err := t.row(selectWrite, []any{job.InstallationID, newest + 1 - int64(share)}, &oldest); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if room := fromMicros(oldest).Add(writeWindow); room.After(now) {
+		return s.noRoom(t, job, class, now, room)
+	}
+	if _, err := t.exec(insertWrite, job.InstallationID, newest+1, micros(now)); err != nil {
+		return err
+	}
+	// Older ones decide nothing any more.
+	_, err := t.exec(deleteWrites, job.InstallationID, newest+1-int64(s.writesPerMinute))
 	return err
+}
+
+// noRoom says when there should be room. Those who wait come one after the other and not all at once,
+// each to find room: in the order in which they were asked for, however often one of them finds none.
+func (s *Store) noRoom(t *txn, job Job, class WriteClass, now, room time.Time) error {
+	var before int64
+	err := t.row(countWaitingBefore, []any{job.OrgID, job.InstallationID, int(class), micros(now), micros(job.EnqueuedAt), job.ID}, &before)
+	if err != nil {
+		return err
+	}
+	apart := writeWindow / time.Duration(class.share(s.writesPerMinute))
+	return &WriteLimitError{Until: room.Add(time.Duration(before) * apart), Class: class}
 }
 
 // TakeWrite makes durable that a job is about to write to GitHub. *WriteLimitError if its installation

@@ -58,7 +58,7 @@ var movedTables = []struct{ name, key string }{
 	{"sessions", "id"},
 	{"session_orgs", "session, org_id"},
 	{"session_repositories", "session, org_id, repo_id"},
-	{"github_writes", "installation_id, at"},
+	{"github_writes", "installation_id, n"},
 	{"bundles", "org_id, id"},
 }
 

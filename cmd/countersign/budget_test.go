@@ -82,13 +82,13 @@ func TestWritesToGitHubAreBounded(t *testing.T) {
 	w.later(2 * time.Minute)
 	began := w.now()
 	var pulls []pull
-	for i := range 20 {
+	for i := range 12 {
 		pulls = append(pulls, w.untested(fmt.Sprint("change ", i)))
 	}
 	w.waitUntil(t, func() bool {
 		lines, err := w.server.store.WriteLines(t.Context())
 		mustDo(t, err)
-		return lines[0].Waiting > 10
+		return lines[0].Waiting > 5
 	})
 	mustDo(t, pr.Enqueue(w.dave))
 	group := pr.GroupSHA()
@@ -99,8 +99,8 @@ func TestWritesToGitHubAreBounded(t *testing.T) {
 		t.Errorf("the merge group was told of after %s, among the last", took)
 	}
 	w.skipUntil(t, func() bool { return !slices.ContainsFunc(pulls, open) })
-	if took := w.now().Sub(began); took < 3*time.Minute {
-		t.Errorf("more than 20 writes took %s, at most 6 in a minute", took)
+	if took := w.now().Sub(began); took < 2*time.Minute {
+		t.Errorf("more than 12 writes took %s, at most 6 in a minute", took)
 	}
 	for _, q := range w.sim.Requests() {
 		if q.Status == 403 {
