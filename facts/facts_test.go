@@ -59,11 +59,11 @@ func newWorldAt(t *testing.T, clock func() time.Time) *world {
 	w.repo = w.org.Repo("shop", ghsim.RepoSpec{By: w.alice, Files: map[string]string{policy.Path: policyFile, "old.go": "package shop\n"}})
 	w.repo.Collaborator(w.alice, "admin").Collaborator(w.bob, "write").Collaborator(w.agent, "write")
 	w.installation = w.app.Install(w.org)
-	w.client = w.connect(t)
+	w.client = w.connect(t, gh.ToRead(w.repo.ID()))
 	return w
 }
 
-func (w *world) connect(t *testing.T) *gh.Client {
+func (w *world) connect(t *testing.T, use gh.Use) *gh.Client {
 	t.Helper()
 	key, err := w.app.PrivateKey()
 	if err != nil {
@@ -73,7 +73,7 @@ func (w *world) connect(t *testing.T) *gh.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := c.Installation(w.installation.ID(), gh.ToRead(w.repo.ID()))
+	client, err := c.Installation(w.installation.ID(), use)
 	if err != nil {
 		t.Fatal(err)
 	}

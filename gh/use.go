@@ -29,7 +29,7 @@ const (
 	findsAnywhere = "metadata:read"
 	listsAnywhere = "metadata:read organization_administration:read"
 	// What is looked over is one repository after the other, each too seldom for a token of its own.
-	looksAnywhere = "administration:read checks:read contents:read metadata:read organization_administration:read pull_requests:read statuses:read"
+	looksAnywhere = "administration:read checks:read contents:read issues:read metadata:read pull_requests:read statuses:read"
 )
 
 // What the tokens of one repository are good for. Repositories are told by their id, so that one that
@@ -80,7 +80,7 @@ func ToList() Use { return Use{rest: everywhere(listsAnywhere)} }
 // ToLookOver reads of all repositories what is open, how it is protected and what our check runs say
 // there: to compare that with what we have, and to examine an installation.
 func ToLookOver() Use {
-	return Use{rest: everywhere(looksAnywhere), query: everywhere(readsAnywhere), people: everywhere(readsPeople)}
+	return Use{rest: everywhere(looksAnywhere), query: everywhere(looksAnywhere), people: everywhere(readsPeople)}
 }
 
 // ToReadFiles reads files of a repository.

@@ -124,6 +124,11 @@ func sweepLost(t *testing.T, st *story, connection *gh.Connection) {
 	}
 }
 
+// owner is the client of an owner's own token.
+func (st *story) owner() (*gh.Client, error) {
+	return gh.PersonAt(gh.Settings{V3URL: st.sim.URL() + "/api/v3/", V4URL: st.sim.URL() + "/api/graphql"}, st.alice.Token())
+}
+
 // useOf is what the server calls a method of the client for.
 func (st *story) useOf(method string) gh.Use {
 	switch method {
@@ -186,19 +191,27 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			if _, err := c.Ruleset(ctx, repo, st.ruleset.ID()); err != nil {
 				return err
 			}
-			person, err := gh.PersonAt(gh.Settings{V3URL: st.sim.URL() + "/api/v3/", V4URL: st.sim.URL() + "/api/graphql"}, st.alice.Token())
+			person, err := st.owner()
 			if err != nil {
 				return err
 			}
 			set, err := person.Ruleset(ctx, repo, st.ruleset.ID())
 			return errors.Join(err, some(len(set.BypassActors)))
 		},
-		"RulesetNamed": func(ctx context.Context, c *gh.Client) error {
-			_, err := c.RulesetNamed(ctx, gh.RulesetLevel{Repo: repo}, "gate")
+		"RulesetNamed": func(ctx context.Context, _ *gh.Client) error {
+			c, err := st.owner()
+			if err != nil {
+				return err
+			}
+			_, err = c.RulesetNamed(ctx, gh.RulesetLevel{Repo: repo}, "gate")
 			_, inOrg := c.RulesetNamed(ctx, gh.RulesetLevel{Organisation: "acme"}, "everywhere")
 			return errors.Join(err, inOrg)
 		},
-		"WriteRuleset": func(ctx context.Context, c *gh.Client) error {
+		"WriteRuleset": func(ctx context.Context, _ *gh.Client) error {
+			c, err := st.owner()
+			if err != nil {
+				return err
+			}
 			set, err := c.RulesetNamed(ctx, gh.RulesetLevel{Repo: repo}, "gate")
 			if err != nil {
 				return err
@@ -216,7 +229,7 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 		},
 		"TeamMembers": func(ctx context.Context, c *gh.Client) error { return count(c.TeamMembers(ctx, "acme", "reviewers")) },
 		"OwnerView": func(ctx context.Context, _ *gh.Client) error {
-			person, err := gh.PersonAt(gh.Settings{V3URL: st.sim.URL() + "/api/v3/", V4URL: st.sim.URL() + "/api/graphql"}, st.alice.Token())
+			person, err := st.owner()
 			if err != nil {
 				return err
 			}
@@ -224,7 +237,7 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			return errors.Join(err, some(len(view.Rulesets)))
 		},
 		"PersonView": func(ctx context.Context, _ *gh.Client) error {
-			person, err := gh.PersonAt(gh.Settings{V3URL: st.sim.URL() + "/api/v3/", V4URL: st.sim.URL() + "/api/graphql"}, st.alice.Token())
+			person, err := st.owner()
 			if err != nil {
 				return err
 			}
