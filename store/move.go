@@ -49,7 +49,7 @@ var movedTables = []struct{ name, key string }{
 	{"lost_deliveries", "delivery_id"},
 	{"sweeps", "name"},
 	{"listed_changes", "org_id, repo_id, number"},
-	{"listed_marks", "org_id, mark, leaf_index"},
+	{"listed_marks", "org_id, mark, leaf_index, repo_id, number"},
 	{"merged_changes", "org_id, leaf_index, number"},
 	{"merged_marks", "org_id, mark, at, leaf_index, number"},
 	{"merged_days", "org_id, repo_id, day"},

@@ -117,7 +117,7 @@ func (t Tracer) Received(ctx context.Context, r Received) Span {
 	}
 	// Never part of a trace that the sender names: a header is not signed.
 	ctx, span := t.start(ctx, "delivery", trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(r.Began))
-	span.Word(Delivery, r.DeliveryID+" acme")
+	span.Word(Delivery, r.DeliveryID)
 	_, stored := t.start(ctx, "store", trace.WithTimestamp(r.Storing))
 	stored.End(r.Err)
 	return span
