@@ -34,7 +34,7 @@ func TestWhatIsOpen(t *testing.T) {
 	w.repo.PostCheckRun(w.app, pr.HeadSHA(), "countersign (audit)", "")
 	w.repo.PostStatus(w.bob, pr.HeadSHA(), "ci", "success")
 	w.sim.ResetRequests()
-	o, err := facts.ReadOpen(t.Context(), w.connect(t, gh.ToLookOver()), shop, w.app.ID())
+	o, err := facts.ReadOpen(t.Context(), w.connect(t, gh.ToCompare()), shop, w.app.ID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestWhatIsOpen(t *testing.T) {
 	if n := w.sim.RequestCounts()["POST /graphql"]; n.Requests != 2 || n.Billable != 2 {
 		t.Errorf("%d queries that cost %d points, want 2 of one point", n.Requests, n.Billable)
 	}
-	if _, err := facts.ReadOpen(t.Context(), w.connect(t, gh.ToLookOver()), gh.Repo{Owner: "acme", Name: "gone"}, w.app.ID()); !errors.Is(err, gh.ErrNotFound) {
+	if _, err := facts.ReadOpen(t.Context(), w.connect(t, gh.ToCompare()), gh.Repo{Owner: "acme", Name: "gone"}, w.app.ID()); !errors.Is(err, gh.ErrNotFound) {
 		t.Errorf("a repository that is not there: %v", err)
 	}
 }
@@ -69,7 +69,7 @@ func TestWhenAPullRequestChanged(t *testing.T) {
 	w := newWorldAt(t, func() time.Time { return clock })
 	pr := w.open()
 	changed := func() time.Time {
-		o, err := facts.ReadOpen(t.Context(), w.connect(t, gh.ToLookOver()), shop, w.app.ID())
+		o, err := facts.ReadOpen(t.Context(), w.connect(t, gh.ToCompare()), shop, w.app.ID())
 		if err != nil || len(o.Pulls) != 1 {
 			t.Fatalf("got %+v, %v", o, err)
 		}

@@ -24,10 +24,11 @@ const (
 	// A query reads the organisation's policy beside the pull request, the issues that it closes and
 	// where it comes from. GitHub leaves out without a word what a token may not see, and a policy
 	// that is not seen is a floor that does not hold: so queries see what the installation sees.
-	readsAnywhere = "administration:read contents:read issues:read metadata:read pull_requests:read"
-	readsPeople   = "members:read"
-	findsAnywhere = "metadata:read"
-	listsAnywhere = "metadata:read organization_administration:read"
+	readsAnywhere    = "administration:read contents:read issues:read metadata:read pull_requests:read"
+	readsPeople      = "members:read"
+	findsAnywhere    = "metadata:read"
+	listsAnywhere    = "metadata:read organization_administration:read"
+	comparesAnywhere = "checks:read contents:read metadata:read pull_requests:read statuses:read"
 	// What is looked over is one repository after the other, each too seldom for a token of its own.
 	looksAnywhere = "administration:read checks:read contents:read issues:read metadata:read pull_requests:read statuses:read"
 )
@@ -77,8 +78,12 @@ func ToFind() Use { return Use{rest: everywhere(findsAnywhere)} }
 // ToList reads which repositories there are.
 func ToList() Use { return Use{rest: everywhere(listsAnywhere)} }
 
-// ToLookOver reads of all repositories what is open, how it is protected and what our check runs say
-// there: to compare that with what we have, and to examine an installation.
+// ToCompare reads of all repositories what is open and what our check runs say there.
+func ToCompare() Use {
+	return Use{rest: everywhere(comparesAnywhere), query: everywhere(comparesAnywhere)}
+}
+
+// ToLookOver reads of all repositories what there is, and how it is protected: to examine an installation.
 func ToLookOver() Use {
 	return Use{rest: everywhere(looksAnywhere), query: everywhere(looksAnywhere), people: everywhere(readsPeople)}
 }

@@ -101,7 +101,7 @@ func (w *Worker) Reconcile(ctx context.Context, org int64, only string, by store
 	if err != nil {
 		return err
 	}
-	client, err := w.Installation(installation, gh.ToLookOver())
+	client, err := w.Installation(installation, gh.ToCompare())
 	if err != nil {
 		return err
 	}

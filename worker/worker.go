@@ -325,7 +325,7 @@ func useOf(job store.Job) gh.Use {
 	case store.KindRegister:
 		return gh.ToFind()
 	case store.KindReconcile:
-		return gh.ToLookOver()
+		return gh.ToCompare()
 	case store.KindBackfill:
 		return gh.ToWatch()
 	case store.KindBranch:

@@ -46,6 +46,7 @@ func (w *acme) exportToday(t *testing.T, more ...string) (file, out string) {
 // Whoever takes evidence is on record, and the same export again has the same bytes with the size
 // of the log that the first one was of.
 func TestExportsAreOnRecord(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, _ := w.merged(t, "exported", "squash")
 	w.wantFound(t, repo)
@@ -87,6 +88,7 @@ func TestExportsAreOnRecord(t *testing.T) {
 
 // A bundle that cannot be put on record does not get its name.
 func TestNoBundleWithoutItsRecord(t *testing.T) {
+	t.Parallel()
 	folder, failed := t.TempDir(), errors.New("not recorded")
 	o := exportOrder{out: filepath.Join(folder, "bundle.zip")}
 	err := o.write(environment{stdout: io.Discard}, func(w io.Writer) (evidence.Manifest, error) {

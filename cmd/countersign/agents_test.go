@@ -7,6 +7,7 @@ import (
 
 // What agents did is listed, what people did is not.
 func TestAgentsActivity(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.greenPull(t, "active")
 	for _, c := range []struct {

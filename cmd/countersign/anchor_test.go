@@ -33,6 +33,7 @@ func anchored(t *testing.T, clone, file, content string) {
 
 // Checkpoints are kept as commits, and a bundle is compared with each that ever was.
 func TestAnchoredCheckpoints(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	clone := anchorRepo(t)
 	anchor := func() (string, error) { return w.command(t, "ledger", "anchor", "--org", "acme", "--clone", clone) }
@@ -99,6 +100,7 @@ func TestAnchoredCheckpoints(t *testing.T) {
 
 // An old copy of the database keeps nothing beside what is kept already.
 func TestAnOldCopyIsNotAnchored(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	clone := anchorRepo(t)
 	w.greenPull(t, "in the copy")

@@ -198,6 +198,7 @@ func arrivals() []arrival {
 // Whatever reaches an enrolled branch past a decision opens the exceptions that it must, and no
 // others, however often it is looked at again.
 func TestAttacksThatArrivedAreFound(t *testing.T) {
+	t.Parallel()
 	w := startInStep(t)
 	list := arrivals()
 	for _, a := range list {

@@ -38,6 +38,7 @@ func (w *acme) attestAs(t *testing.T, token, repo string, more ...string) (stdou
 }
 
 func TestAttestation(t *testing.T) {
+	t.Parallel()
 	var ahead atomic.Int64
 	sim := ghsim.New(ghsim.Options{Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	contract.Check(t, sim)
@@ -112,6 +113,7 @@ func TestAttestation(t *testing.T) {
 // A ruleset of the organisation is attested once for all its repositories, and the pull requests
 // of each are looked at again.
 func TestAttestationOfTheOrganisationsRuleset(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	one, other := w.repository("one", shopPolicy), w.repository("other", shopPolicy)
 	w.org.Ruleset(w.carol, ghsim.RulesetSpec{Name: "all", Repos: []string{"one", "other"}, Rules: []ghsim.Rule{
@@ -143,6 +145,7 @@ func (w *acme) nowhere(t *testing.T, secret string) {
 
 // Only an owner's own token counts, and only for what it can read.
 func TestWhoCannotAttest(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, _ := w.rulesetRepo("not attested")
 	pr := w.approved(w.davesPull(repo, code))
@@ -172,6 +175,7 @@ func TestWhoCannotAttest(t *testing.T) {
 }
 
 func TestAttestationEndpointIsStrict(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	address := "http://" + w.server.listener.Addr().String() + handlers.AttestPath
 	for _, c := range []struct {
@@ -214,6 +218,7 @@ func TestAttestationEndpointIsStrict(t *testing.T) {
 // Who sends requests slowly, or many of them, keeps no owner from attesting for long, and does
 // not have GitHub asked without end.
 func TestAttestationsAreBounded(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.rulesetRepo("bounded")
 	w.later(time.Minute)

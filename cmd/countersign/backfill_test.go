@@ -151,6 +151,7 @@ func (b earlierBranch) wholeHistory(t *testing.T) {
 // What reached a branch in the year before it was enrolled is in the population with its commits
 // and their way, marked, counted in no rate, never passed, and agrees with git.
 func TestHistoryBeforeInstallation(t *testing.T) {
+	t.Parallel()
 	w := startLookedBack(t)
 	w.on(200)
 	repo := w.old("old", "main")
@@ -258,6 +259,7 @@ func (w *acme) historyRecords(t *testing.T) [2]int64 {
 
 // What is to be judged and is not yet is no history.
 func TestHistoryLeavesAloneWhatIsToBeJudged(t *testing.T) {
+	t.Parallel()
 	w := startLookedBack(t)
 	w.on(200)
 	repo := w.old("pending", "main")
@@ -286,6 +288,7 @@ func TestHistoryLeavesAloneWhatIsToBeJudged(t *testing.T) {
 // What GitHub has forgotten, or does not show, is a time of which nothing is known, with the
 // reason; asked for again it is read, and the same again changes nothing.
 func TestHistoryThatIsNotThere(t *testing.T) {
+	t.Parallel()
 	w := startLookedBack(t)
 	w.on(200)
 	repo := w.old("forgotten", "main")
@@ -339,6 +342,7 @@ func TestHistoryThatIsNotThere(t *testing.T) {
 // GitHub forgets more while a long history is read, so that it does not know the page any more that
 // is read next: that is not the end of the list, and nothing is on record twice.
 func TestHistoryThatShrinks(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(w *lookedBack, repo *ghsim.Repo){
 		"forgotten": func(_ *lookedBack, repo *ghsim.Repo) { repo.Forget(time.Now().AddDate(0, 0, -150)) },
 		"an empty page": func(w *lookedBack, _ *ghsim.Repo) {
@@ -400,6 +404,7 @@ func TestHistoryThatShrinks(t *testing.T) {
 
 // A branch that had another name before is one branch: what reached it then is read under that.
 func TestHistoryUnderAnotherName(t *testing.T) {
+	t.Parallel()
 	w := startLookedBack(t)
 	w.on(200)
 	repo := w.old("renamed", "master")
@@ -429,6 +434,7 @@ func TestHistoryUnderAnotherName(t *testing.T) {
 // A repository that came from another organisation brings its history. While it is with another
 // one again nothing of it is seen, which shows, and what happened there is found when it is back.
 func TestHistoryOfATransferredRepository(t *testing.T) {
+	t.Parallel()
 	w := startLookedBack(t)
 	elsewhere := w.sim.Org("elsewhere").Owner(w.carol)
 	w.on(200)
@@ -469,6 +475,7 @@ func TestHistoryOfATransferredRepository(t *testing.T) {
 
 // What was forced away before installation is in no clone, and the rest agrees with git.
 func TestHistoryThatWasForced(t *testing.T) {
+	t.Parallel()
 	w := startLookedBack(t)
 	w.on(200)
 	repo := w.old("forced", "main")
@@ -498,6 +505,7 @@ func TestHistoryThatWasForced(t *testing.T) {
 // A long history is read a little at a time, so that decisions are not kept waiting, and the
 // server that is killed in the middle goes on: every update is on record once.
 func TestKilledWhileAHistoryIsRead(t *testing.T) {
+	t.Parallel()
 	const updates = 60
 	p := startProcess(t)
 	repo := p.old("long", "main")

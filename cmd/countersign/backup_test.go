@@ -12,6 +12,7 @@ import (
 
 // A backup is made while the server decides, is tried, which the log says, and is restored.
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.wantCheck(t, w.untested("before the backup"), "in_progress")
 	folder := t.TempDir()
@@ -69,6 +70,7 @@ func TestBackupAndRestore(t *testing.T) {
 
 // A backup whose log does not hold is not restored.
 func TestABrokenBackupIsNotRestored(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.wantCheck(t, w.untested("broken backup"), "in_progress")
 	folder := t.TempDir()

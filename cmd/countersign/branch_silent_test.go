@@ -11,6 +11,7 @@ import (
 // An outage, or a permission that is missing where one update is judged, is a blind interval
 // after a while, and what was missed is found when it is over.
 func TestTheJobOfABranchNeverDies(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]ghsim.Fault{
 		"outage": {Route: "GET */activity", Status: 500},
 		"pulls":  {Route: "GET */commits/{sha}/pulls", Status: 403},

@@ -95,6 +95,7 @@ func (b bundle) named(t *testing.T, pattern string) (out []string) {
 
 // What is in the bundle of the demo's story, beside what verify checks.
 func TestStoryBundle(t *testing.T) {
+	t.Parallel()
 	b := storyBundle(t)
 	t.Run("change pages", b.testChangePages)
 	t.Run("proof on a page", b.testProof)

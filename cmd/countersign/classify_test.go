@@ -43,6 +43,7 @@ func results(t *testing.T, stdout string) []resultLine {
 
 // The cases that policy is tested with come out the same through the command.
 func TestClassifyCases(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../../testdata/classify/*.jsonl")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no case files: %v", err)
@@ -89,6 +90,7 @@ func TestClassifyCases(t *testing.T) {
 }
 
 func TestClassifyLine(t *testing.T) {
+	t.Parallel()
 	stdout, _, err := classify(t, `{"id":"pr-7","author":{"login":"devin-ai-integration[bot]","id":158243242,"type":"Bot"},"extra":[1]}`)
 	want := `{"id":"pr-7","class":"agent","agents":["devin"],"signals":[{"kind":"author","strength":"asserted","agent":"devin","where":"pull request","value":"devin-ai-integration[bot] (158243242)"}]}` + "\n"
 	if err != nil || stdout != want {
@@ -107,6 +109,7 @@ func TestClassifyLine(t *testing.T) {
 
 // A bad line is named by its number, and the lines after it are still classified.
 func TestClassifyGoesOnAfterBadLines(t *testing.T) {
+	t.Parallel()
 	long := `{"id":4,"body":"` + strings.Repeat("x", MaxClassifyLine) + `"}`
 	input := "{\"id\":1}\n{bad\n\n" + long + "\n[]\n{\"id\":6,\"commits\":[{\"sha\":5}]}\n{\"id\":7} {\"id\":8}\n{\"id\":9}"
 	stdout, stderr, err := classify(t, input)
@@ -128,6 +131,7 @@ func TestClassifyGoesOnAfterBadLines(t *testing.T) {
 }
 
 func TestClassifyLineLimit(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		extra int
 		ok    bool
@@ -140,6 +144,7 @@ func TestClassifyLineLimit(t *testing.T) {
 }
 
 func TestClassifyUsage(t *testing.T) {
+	t.Parallel()
 	if _, stderr, err := classify(t, "", "-h"); err == nil || !strings.Contains(stderr, "countersign classify --git .") {
 		t.Errorf("help shows no example: %v\n%s", err, stderr)
 	}
@@ -149,6 +154,7 @@ func TestClassifyUsage(t *testing.T) {
 }
 
 func TestClassifyStopsWhenCancelled(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := runClassify(ctx, nil, strings.NewReader("{}\n"), &bytes.Buffer{}, &bytes.Buffer{}); !errors.Is(err, context.Canceled) {
@@ -217,6 +223,7 @@ func (r *repo) history() []string {
 }
 
 func TestClassifyClone(t *testing.T) {
+	t.Parallel()
 	r := newRepo(t)
 	shas := r.history()
 	stdout, stderr, err := classify(t, "", "--git", r.dir)
@@ -271,6 +278,7 @@ func tableHas(table string, cells []string) bool {
 }
 
 func TestClassifyCloneRangeAndSummary(t *testing.T) {
+	t.Parallel()
 	r := newRepo(t)
 	r.history()
 	stdout, _, err := classify(t, "", "--git", r.dir, "--range", "HEAD~2..HEAD~1", "--summary")
@@ -314,6 +322,7 @@ func TestClassifyCloneErrors(t *testing.T) {
 
 // A clone that breaks in the middle gives an error, never a shorter history.
 func TestClassifyBrokenClone(t *testing.T) {
+	t.Parallel()
 	r := newRepo(t)
 	r.history()
 	first := r.git("rev-list", "--max-parents=0", "HEAD")
@@ -326,6 +335,7 @@ func TestClassifyBrokenClone(t *testing.T) {
 }
 
 func TestClassifyShallowClone(t *testing.T) {
+	t.Parallel()
 	r := newRepo(t)
 	r.history()
 	shallow := &repo{t, filepath.Join(t.TempDir(), "shallow")}

@@ -80,7 +80,8 @@ func checkCommand(t *testing.T, doc string, words []string) {
 		t.Errorf("%s: countersign %s: %v", doc, words[0], err)
 		return
 	}
-	if grouped := !strings.Contains(help.String(), "\nflags:\n"); grouped && len(words) > 1 && !strings.HasPrefix(words[1], "-") {
+	grouped := !strings.Contains(help.String(), "\nflags:\n") || len(words) > 1 && strings.Contains(help.String(), "       countersign "+words[0]+" "+words[1]+" ")
+	if grouped && len(words) > 1 && !strings.HasPrefix(words[1], "-") {
 		if err := ask(words[0], words[1]); !errors.Is(err, flag.ErrHelp) {
 			t.Errorf("%s: countersign %s %s: %v", doc, words[0], words[1], err)
 		}

@@ -19,6 +19,7 @@ func (w *acme) corroborated(file string, more ...string) (string, error) {
 }
 
 func TestCorroborate(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.someChanges(t)
 	file, _ := w.exported(t, "--sample", "5", "--seed", auditorsSeed)
@@ -33,6 +34,7 @@ func TestCorroborate(t *testing.T) {
 
 // What GitHub says otherwise today is named.
 func TestCorroborateDiffers(t *testing.T) {
+	t.Parallel()
 	for what, tt := range map[string]struct {
 		alter func(w *acme, review *ghsim.Review, before string)
 		want  string

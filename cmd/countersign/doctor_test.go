@@ -25,7 +25,7 @@ import (
 
 // healthy is a world in which nothing is to be found.
 func healthy(t *testing.T) *acme {
-	w := startAcme(t, fast)
+	w := startInStep(t)
 	pinned := ghsim.Protection{Approvals: 1, Checks: []ghsim.Required{{Name: "countersign", App: w.app}}, EnforceAdmins: true}
 	w.sandbox.Protect("main", w.carol, pinned)
 	w.legacy.Protect("main", w.carol, pinned)
@@ -201,6 +201,7 @@ func TestDoctorOfAnUnwellMachine(t *testing.T) {
 		planted{"deliveries", "countersign", doctor.Low, "nothing in three days"},
 	)
 	settings.Now = func() time.Time { return w.now().Add(time.Minute) }
+	w.later(time.Minute) // GitHub's times of rulesets have whole seconds
 	rs.Bypass(w.carol, ghsim.Bypass{Type: "OrganizationAdmin", Mode: "always"})
 	w.mustSettle(t)
 	voided := doctor.Examine(t.Context(), settings)

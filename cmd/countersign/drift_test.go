@@ -19,6 +19,7 @@ func (w *acme) exceptions(t *testing.T, repo *ghsim.Repo, kind string) []store.L
 
 // A branch that stops being protected is one exception, with since and until.
 func TestProtectionDrift(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("drift", "")
 	pr := w.approved(w.davesPull(repo, code))
@@ -69,6 +70,7 @@ func (w *acme) protectionLeaves(t *testing.T) int64 {
 
 // It is also seen when no pull request asks.
 func TestProtectionDriftWithoutAPullRequest(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("quiet drift", "")
 	repo.Push("topic", w.dave) // a repository in which nothing else happens
@@ -92,6 +94,7 @@ func TestProtectionDriftWithoutAPullRequest(t *testing.T) {
 
 // A drift of a branch that is not enrolled any more is over, and can be closed.
 func TestProtectionDriftOfABranchThatIsNotFollowed(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("drift and out", "")
 	repo.Push("topic", w.dave)
@@ -116,6 +119,7 @@ func TestProtectionDriftOfABranchThatIsNotFollowed(t *testing.T) {
 
 // A branch that never was protected has not drifted.
 func TestAnUnprotectedBranchHasNotDrifted(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.repository("never", shopPolicy)
 	w.wantCheck(t, w.approved(w.davesPull(repo, code)), "failure")
@@ -126,6 +130,7 @@ func TestAnUnprotectedBranchHasNotDrifted(t *testing.T) {
 
 // Somebody posts a check under our name: it counts for nothing, is told, and is one exception.
 func TestImpostorCheck(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("impostor", "")
 	helper := w.sim.App(ghsim.AppSpec{Slug: "helper"})

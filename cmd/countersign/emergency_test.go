@@ -34,6 +34,7 @@ func (w *acme) emergencies(t *testing.T, repo *ghsim.Repo) []store.LeafIndexed {
 }
 
 func TestEmergency(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	erin := w.onCall(t)
 	t.Run("released, merged, reviewed in retrospect", func(t *testing.T) {
@@ -104,6 +105,7 @@ func TestEmergency(t *testing.T) {
 
 // What releases nothing, and says why.
 func TestNoEmergency(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	erin := w.onCall(t)
 	for n, c := range []struct {

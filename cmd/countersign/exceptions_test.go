@@ -39,6 +39,7 @@ func (w *acme) pushedDirectly(t *testing.T, name, policy string) (*ghsim.Repo, s
 }
 
 func TestExceptionsAreListed(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, e := w.pushedDirectly(t, "listed", "")
 	out, err := w.exceptionsAs(t, "", "list", "--repository", repo.FullName(), "--kind", "direct-push")
@@ -72,6 +73,7 @@ func TestExceptionsAreListed(t *testing.T) {
 // An exception is closed by a person with write access who is not the one that it is about, and
 // who says what was done.
 func TestWhoClosesAnException(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, e := w.pushedDirectly(t, "closed by hand", "")
 	outsider := w.sim.User("mallory")
@@ -119,6 +121,7 @@ func TestWhoClosesAnException(t *testing.T) {
 
 // Who wrote what somebody else merged past its review does not close what is found about it.
 func TestWhoIsBehindAChangeClosesNothingAboutIt(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("behind it", "")
 	pr := w.davesPull(repo, code)
@@ -140,6 +143,7 @@ func TestWhoIsBehindAChangeClosesNothingAboutIt(t *testing.T) {
 
 // How a push is followed up is not for the push to say.
 func TestAPushDoesNotSayHowItIsFollowedUp(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("own follow up", "")
 	w.mustSettle(t)

@@ -21,6 +21,7 @@ import (
 // An export that is killed at any moment leaves nothing under its name, and what it leaves beside it
 // is no bundle; the same again writes over that, and gives the bytes that it would have given.
 func TestKilledExport(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.someChanges(t)
 	undisturbed, said := w.exported(t)
@@ -73,6 +74,7 @@ func TestKilledExport(t *testing.T) {
 
 // Two exports of one name do not write the same file.
 func TestTwoExportsOfOneName(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "acme.zip")
 	one, err := openPartial(file)
 	mustDo(t, err)
@@ -113,6 +115,7 @@ func (c *counted) Write(b []byte) (int, error) {
 // What people are told of an export is what is done: each step goes to its end, the last one ends
 // when all documents are written, and the export is on record before the bundle is one.
 func TestProgressOfAnExport(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.someChanges(t)
 	key, err := signingKeyOf(w)

@@ -121,6 +121,7 @@ func (w *acme) someChanges(t *testing.T) {
 
 // From the pull requests to a file that is verified with the public key alone.
 func TestExportAndVerify(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.someChanges(t)
 	file, said := w.exported(t)
@@ -148,6 +149,7 @@ func TestExportAndVerify(t *testing.T) {
 
 // The same query over the same log gives the same bytes, also when the log has gone on.
 func TestExportAgain(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	mustDo(t, w.greenPull(t, "once").Merge(w.bob, "squash"))
 	w.mustSettle(t)
@@ -169,6 +171,7 @@ func TestExportAgain(t *testing.T) {
 
 // Whoever draws until a sample pleases is found out: every draw is on record, and in the bundle.
 func TestEveryDrawIsOnRecord(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.someChanges(t)
 	w.exported(t, "--sample", "2", "--seed", strings.Repeat("ab", 16))
@@ -190,6 +193,7 @@ func TestEveryDrawIsOnRecord(t *testing.T) {
 
 // Without an auditor's seed the sample waits until the log goes on after the period.
 func TestSeedOfTheLog(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	mustDo(t, w.greenPull(t, "in the period").Merge(w.bob, "squash"))
 	w.mustSettle(t)
@@ -206,6 +210,7 @@ func TestSeedOfTheLog(t *testing.T) {
 }
 
 func TestExportRefuses(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.greenPull(t, "some")
 	for _, tt := range []struct {
@@ -233,6 +238,7 @@ func TestExportRefuses(t *testing.T) {
 
 // A period in which nothing happened is a bundle too.
 func TestExportOfNothing(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.greenPull(t, "not merged")
 	file, said := w.exported(t)
@@ -243,6 +249,7 @@ func TestExportOfNothing(t *testing.T) {
 
 // The bundle that other packages' tests take apart.
 func TestBundleOfTestdata(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join("..", "..", "testdata", "bundle")
 	if !*update {
 		if _, err := os.Stat(filepath.Join(folder, "acme.zip")); err != nil {

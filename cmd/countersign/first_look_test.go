@@ -13,6 +13,7 @@ import (
 // A branch that is enrolled begins with what came after that, however much came before, and
 // whatever of it nobody told us.
 func TestWhereABranchBegins(t *testing.T) {
+	t.Parallel()
 	enrol := ghsim.Commit{Message: "enrol", Files: map[string]string{".github/countersign.yml": shopPolicy}}
 	direct := ghsim.Commit{Message: "quick", Files: map[string]string{"quick.txt": "x\n"}}
 	for _, c := range []struct {
@@ -79,6 +80,7 @@ func TestWhereABranchBegins(t *testing.T) {
 // A branch that is the only enrolled one is made again: where it was, or at what nobody decided on.
 // Of the first time nobody can say where it was made from.
 func TestTheOnlyBranchIsMadeAgain(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	for name, want := range map[string][]string{"at the same commit": {"direct-push low"}, "at another commit": {"direct-push high", "direct-push low"}} {
 		t.Run(name, func(t *testing.T) {
@@ -100,6 +102,7 @@ func TestTheOnlyBranchIsMadeAgain(t *testing.T) {
 // More updates came than can be read, and in the end the branch is where it was: that is a blind
 // interval, from which update to which, and what comes afterwards is compared.
 func TestMoreUpdatesThanCanBeRead(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, _ := w.merged(t, "many", "squash")
 	repo.Unprotect("main", w.carol)
@@ -126,6 +129,7 @@ func TestMoreUpdatesThanCanBeRead(t *testing.T) {
 // While a branch cannot be seen that is one exception, remedied when it was caught up with; the
 // next time is another one.
 func TestABranchThatCannotBeSeen(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, _ := w.merged(t, "blind", "squash")
 	w.wantFound(t, repo)
@@ -157,6 +161,7 @@ func TestABranchThatCannotBeSeen(t *testing.T) {
 // That the App was suspended is on record from that moment on, and what happened meanwhile is
 // caught up with.
 func TestASuspendedInstallationIsBlind(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, _ := w.merged(t, "suspended", "squash")
 	w.wantFound(t, repo)

@@ -43,6 +43,7 @@ func numbered(n int) string {
 
 // An approval covers what changed nothing of what was approved, and nothing else.
 func TestApprovalsCarryForward(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	for _, c := range []struct {
 		name string
@@ -97,6 +98,7 @@ func TestApprovalsCarryForward(t *testing.T) {
 
 // What was found once about two commits stays true, so looking again costs the one query.
 func TestACarriedApprovalCostsNothingWarm(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, pr := w.approvedPull(t, "carry warm")
 	w.moved(t, repo, map[string]string{"other.go": "package other\n"})
@@ -124,6 +126,7 @@ func mustDo(t *testing.T, err error) {
 // Whoever pushed what was reverted, and whoever updated the branch, wrote nothing of it; but
 // who wrote what was approved stays its author when history is rewritten around them.
 func TestAnAuthorStaysOneAfterARebase(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("rewritten author", "")
 	pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "Fix", Head: "dave/fix", Author: w.dave,
@@ -140,6 +143,7 @@ func TestAnAuthorStaysOneAfterARebase(t *testing.T) {
 // Who calls an agent on a pull request asked for what it pushes then, and who called it on the
 // issue that the pull request closes may have asked for all of it.
 func TestWhoeverCallsAnAgentCannotApprove(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	t.Run("comment on the pull request", func(t *testing.T) {
 		repo := w.guardedRepo("called", "")
@@ -183,6 +187,7 @@ func TestWhoeverCallsAnAgentCannotApprove(t *testing.T) {
 
 // A change that must have been asked for needs an issue that a person opened before it.
 func TestAuthorisedBeforehand(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("asked for", shopPolicy+"authorisation: {required: true, pattern: \"SHOP-[0-9]+\"}\n")
 	early := repo.OpenIssue(w.alice, "Wanted", "")

@@ -30,6 +30,7 @@ func (w *acme) rows(t *testing.T, table string) (n int) {
 // An old copy of the database is restored. The witness knows more, so that nothing is signed and no
 // check run is green, until the log goes on under another name that says what is lost.
 func TestAnOldCopyIsRestored(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	s := startWitness(t, "one.example/w")
 	w.witnessed(t, s)

@@ -35,6 +35,7 @@ func inGit(t *testing.T, folder string, args ...string) string {
 // The population agrees with git: what the server recorded of merges of every kind is the
 // first-parent history of a real clone, and a clone with another history is refused.
 func TestEvidenceAgainstGit(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.someChanges(t)
 	queued := w.queuedRepo("queued")

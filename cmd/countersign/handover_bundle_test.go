@@ -48,6 +48,7 @@ func kept(t *testing.T, content string) string {
 // In the middle of the period the log was handed over to another key. The bundle is verified by
 // either of both, and with what the old one signed.
 func TestBundleAcrossAHandover(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	mustDo(t, w.greenPull(t, "by the old key").Merge(w.bob, "squash"))
 	w.mustSettle(t)
@@ -97,6 +98,7 @@ func TestBundleAcrossAHandover(t *testing.T) {
 
 // The bundle says which witnesses cosigned how much of the log, and fails where that is too little.
 func TestBundleWithWitnesses(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	one, two := startWitness(t, "one.example/w"), startWitness(t, "two.example/w")
 	first, _ := one.vkey()

@@ -20,6 +20,7 @@ func health(t *testing.T, env map[string]string, args ...string) error {
 
 // The server is found by its own settings, with TLS too, and what does not run is not alive.
 func TestHealthAsksTheServer(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	folder := t.TempDir()
 	for _, secure := range []bool{false, true} {
@@ -51,6 +52,7 @@ func TestHealthAsksTheServer(t *testing.T) {
 }
 
 func TestHealthIsTheServersOwn(t *testing.T) {
+	t.Parallel()
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
 	if err := health(t, nil, "--url", other.URL); err == nil || !strings.Contains(err.Error(), "answers 404") {
@@ -64,6 +66,7 @@ func TestHealthIsTheServersOwn(t *testing.T) {
 }
 
 func TestHealthFindsTheServer(t *testing.T) {
+	t.Parallel()
 	for listen, want := range map[string]string{
 		"": "http://127.0.0.1:8080", ":9000": "http://127.0.0.1:9000", "0.0.0.0:80": "http://127.0.0.1:80",
 		"[::]:80": "http://[::1]:80", "10.1.2.3:80": "http://10.1.2.3:80", "inner.example:80": "http://inner.example:80",

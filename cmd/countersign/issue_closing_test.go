@@ -13,6 +13,7 @@ import (
 // What closes an issue and does not close its exception: it is opened again with a comment that
 // says why.
 func TestClosingAnIssueIsNotEnough(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, says string
 		do         func(w *acme, later func(time.Duration), repo *ghsim.Repo, issue *ghsim.Issue)
@@ -97,6 +98,7 @@ func TestClosingAnIssueIsNotEnough(t *testing.T) {
 
 // An issue that was deleted is given up, and the exception lives on in the log.
 func TestADeletedIssue(t *testing.T) {
+	t.Parallel()
 	w, later := startWithIssues(t)
 	repo, e := w.pushedDirectly(t, "deleted issue", issuesPolicy)
 	repo.Issues()[0].Delete(w.carol)

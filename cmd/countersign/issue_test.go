@@ -28,6 +28,7 @@ func startWithIssues(t *testing.T) (w *acme, later func(time.Duration)) {
 
 // An exception is an issue of its repository, and is closed with it.
 func TestExceptionsAsIssues(t *testing.T) {
+	t.Parallel()
 	w, later := startWithIssues(t)
 	repo, e := w.pushedDirectly(t, "as issues", issuesPolicy)
 	issues := repo.Issues()
@@ -104,6 +105,7 @@ func (w *acme) nothingLeft(t *testing.T, repo *ghsim.Repo, issue *ghsim.Issue) {
 
 // What is closed elsewhere ends its issue, and a delivery that is lost changes nothing.
 func TestAnIssueFollowsItsException(t *testing.T) {
+	t.Parallel()
 	w, later := startWithIssues(t)
 	repo, e := w.pushedDirectly(t, "follows", issuesPolicy)
 	issue := repo.Issues()[0]
@@ -132,6 +134,7 @@ func TestAnIssueFollowsItsException(t *testing.T) {
 
 // What may not be written is recorded once, and the exception lives on.
 func TestExceptionsWithoutThePermission(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, e := w.pushedDirectly(t, "no permission", issuesPolicy)
 	w.later(25 * time.Hour)
@@ -149,6 +152,7 @@ func TestExceptionsWithoutThePermission(t *testing.T) {
 
 // An answer that is lost opens no second issue and says nothing twice.
 func TestLostAnswersToIssues(t *testing.T) {
+	t.Parallel()
 	for _, route := range []string{"POST */issues", "POST */comments", "POST */labels", "POST */assignees", "PATCH */issues/{number}"} {
 		t.Run(route, func(t *testing.T) {
 			w, later := startWithIssues(t)
@@ -171,6 +175,7 @@ func TestLostAnswersToIssues(t *testing.T) {
 
 // A review that does not come is told on its pull request.
 func TestLateReviewsAreEscalated(t *testing.T) {
+	t.Parallel()
 	w, later := startWithIssues(t)
 	repo := w.guardedRepo("escalated", shopPolicy+"sla: {agent_review: 4h}\nexceptions: {owner: alice, escalate: true}\n")
 	pr := w.copilotPullIn(repo, "late")
@@ -193,6 +198,7 @@ func TestLateReviewsAreEscalated(t *testing.T) {
 
 // Where a conversation is locked, everything else goes on without a word.
 func TestALockedIssue(t *testing.T) {
+	t.Parallel()
 	w, later := startWithIssues(t)
 	repo, e := w.pushedDirectly(t, "locked", issuesPolicy)
 	issue := repo.Issues()[0]
@@ -221,6 +227,7 @@ func TestALockedIssue(t *testing.T) {
 
 // An App that is installed anew goes on with the exceptions from before.
 func TestExceptionsAfterAnotherInstallation(t *testing.T) {
+	t.Parallel()
 	w, later := startWithIssues(t)
 	repo, e := w.pushedDirectly(t, "installed anew", issuesPolicy)
 	w.app.Install(w.org).Remove()
@@ -241,6 +248,7 @@ func TestExceptionsAfterAnotherInstallation(t *testing.T) {
 
 // The label of a pull request stays until nothing about it is overdue any more.
 func TestTwoOverdueExceptionsShareALabel(t *testing.T) {
+	t.Parallel()
 	w, later := startWithIssues(t)
 	repo := w.guardedRepo("two overdue", shopPolicy+"exceptions: {escalate: true}\n")
 	pr := w.davesPull(repo, code)

@@ -17,6 +17,7 @@ import (
 // The server is killed under load and loses nothing that it acknowledged; in the end every
 // pull request shows what its story comes to, and no check run was written twice.
 func TestKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := newSiege(t, 1)
 	s.underLoad(t, func() { s.killings(t, 3) })
 	s.takeOver(t)

@@ -10,6 +10,7 @@ import (
 // A push whose deliveries were lost holds nothing up: what deliveries said of the checks on
 // the old head is not looked for on the new one.
 func TestLostPushHoldsNothingUp(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.copilotPull("lost push")
 	w.wantCheck(t, pr, held)
@@ -24,6 +25,7 @@ func TestLostPushHoldsNothingUp(t *testing.T) {
 // A pull request that is opened during an outage says that it waits, when its base is known
 // to be enrolled.
 func TestOpenedDuringAnOutage(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.greenPull(t, "before")
 	repair := w.sim.Faults.Add(ghsim.Fault{Route: "POST /graphql", Status: 502})
@@ -36,6 +38,7 @@ func TestOpenedDuringAnOutage(t *testing.T) {
 
 // On a branch that was enforced, a new pull request cannot do without the policy either.
 func TestPolicyGoneForNewPullRequests(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.greenPull(t, "before")
 	w.shop.Unprotect("main", w.carol)

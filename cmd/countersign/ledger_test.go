@@ -15,6 +15,7 @@ import (
 
 // The log is checked with the public key alone, and with no other.
 func TestLedgerCheckByPublicKey(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.greenPull(t, "logged")
 	key, err := signingKeyOf(w)
@@ -48,6 +49,7 @@ func TestLedgerCheckByPublicKey(t *testing.T) {
 
 // The organisation, the leaf and its kind are named, and what to do; the others are not held up.
 func TestLedgerCheckNamesWhatIsBroken(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.greenPull(t, "logged")
 	file := filepath.Join(w.folder, "countersign.db")
@@ -83,6 +85,7 @@ func TestLedgerCheckNamesWhatIsBroken(t *testing.T) {
 }
 
 func TestProgressBar(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	drawProgress(&out, "acme", 128, 256)
 	if want := "\racme [###############...............] 128 of 256"; out.String() != want {

@@ -68,6 +68,7 @@ func (w *acme) merged(t *testing.T, name, method string) (*ghsim.Repo, pull) {
 
 // What is merged as it should be opens no exception, in whatever way it is merged.
 func TestWhatWasDecidedIsNoException(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	for _, method := range []string{"merge", "squash", "rebase"} {
 		t.Run(method, func(t *testing.T) {
@@ -152,6 +153,7 @@ func TestWhatWasDecidedIsNoException(t *testing.T) {
 
 // What reached an enrolled branch in another way than by a decision that passed is found.
 func TestWhatWasNotDecidedIsAnException(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	for _, c := range []struct {
 		name string
@@ -217,6 +219,7 @@ func TestWhatWasNotDecidedIsAnException(t *testing.T) {
 // A review that comes after the merge remediates what was merged without it, and does not undo
 // that it was.
 func TestReviewedAfterTheMerge(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	merged := func(name string, tests string) (*ghsim.Repo, pull) {
 		repo := w.guardedRepo(name, "")

@@ -39,6 +39,7 @@ func (w *acme) measured(t *testing.T) string {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	url := w.measured(t)
 	w.greenPull(t, "measured")
@@ -81,6 +82,7 @@ func TestMetrics(t *testing.T) {
 // What never happened is measured too, from the server's start: a log that was never signed and a list
 // that was never read are what the rules are for.
 func TestWhatNeverHappenedHasAnAge(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	m := newMetrics(func() time.Time { return at })
 	st, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Origin: "log.example"})
@@ -215,6 +217,7 @@ func wrongWith(e string, there map[string]bool) (why string) {
 }
 
 func TestReadiness(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.mustSettle(t)
 	url := "http://" + w.server.listener.Addr().String()

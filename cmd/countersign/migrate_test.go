@@ -13,6 +13,7 @@ import (
 // An installation is moved to PostgreSQL, and the server goes on there: the log is the same one, and
 // what was wanted still is.
 func TestMigrate(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	green := w.greenPull(t, "before")
 	waiting := w.copilotPull("in between")

@@ -11,6 +11,7 @@ import (
 
 // A server takes the key that was made for it, and signs with no other.
 func TestServerSignsWithTheKeyThatIsThere(t *testing.T) {
+	t.Parallel()
 	w := &acme{sim: ghsim.New(ghsim.Options{}), folder: t.TempDir(), at: databaseOf(t), noisy: fast}
 	var public bytes.Buffer
 	args := []string{"ledger", "new-key", "--public-url", "http://countersign.demo", "--key", filepath.Join(w.folder, "countersign.key")}

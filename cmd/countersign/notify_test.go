@@ -72,6 +72,7 @@ func (w *acme) tellAcme(t *testing.T, slack, hook *listener) {
 // An emergency is told when it releases something and once more when its review is overdue, each
 // way once, although one receiver is down at first.
 func TestExceptionsAreTold(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	slack, hook := listen(t, 0), listen(t, 2)
 	w.tellAcme(t, slack, hook)
@@ -120,6 +121,7 @@ func TestExceptionsAreTold(t *testing.T) {
 // A receiver that takes nothing stops neither the other one nor the clock, and that it was given
 // up is on record.
 func TestAReceiverThatIsGone(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	slack, hook := listen(t, 0), listen(t, -1)
 	w.tellAcme(t, slack, hook)

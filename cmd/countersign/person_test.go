@@ -8,6 +8,7 @@ import (
 
 // What names a person is exported whole, and erased but for what an open pull request needs.
 func TestPerson(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, _ := w.merged(t, "with a person", "squash")
 	w.wantFound(t, repo)

@@ -48,6 +48,7 @@ func (w *acme) reperformed(t *testing.T, pr pull) (again, stored string) {
 
 // The organisation's policy is the floor of a repository that asks for less.
 func TestOrganisationPolicyIsTheFloor(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.organisationPolicy(twoForEverybody)
 	repo := w.guardedRepo("floored", "")
@@ -67,6 +68,7 @@ func TestOrganisationPolicyIsTheFloor(t *testing.T) {
 
 // When the organisation's policy is gone, nothing is judged without it.
 func TestOrganisationPolicyGone(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	org := w.organisationPolicy(twoForEverybody)
 	repo := w.guardedRepo("floored", "")
@@ -91,6 +93,7 @@ func TestOrganisationPolicyGone(t *testing.T) {
 
 // An organisation's policy that enforces in one of its lanes is a floor as well.
 func TestOrganisationPolicyGoneThatEnforcedInALane(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	org := w.organisationPolicy("version: 1\nmode: audit\nbranches: [trunk]\nlanes: [{name: prod, branches: [main], mode: enforce}]\nreview: {human: {approvals: 2}}\n")
 	pr := w.approved(w.davesPull(w.guardedRepo("floored", ""), code))
@@ -101,6 +104,7 @@ func TestOrganisationPolicyGoneThatEnforcedInALane(t *testing.T) {
 
 // An organisation enrols repositories that have no policy of their own, those that it names.
 func TestOrganisationEnrols(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.organisationPolicy(shopPolicy + "repositories: [\"pay-*\"]\n")
 	open := func(name string) pull {
@@ -115,6 +119,7 @@ func TestOrganisationEnrols(t *testing.T) {
 
 // A policy that breaks is stood in for by the last good one, and nothing is let through by it.
 func TestBrokenPolicyKeepsTheLastGoodOne(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("breaks", "")
 	pr := w.approved(w.davesPull(repo, code))
@@ -143,6 +148,7 @@ func TestBrokenPolicyKeepsTheLastGoodOne(t *testing.T) {
 // A pull request that edits the policy is told what is wrong with its version, on its lines,
 // and what it would make of the policy; the same annotations are never written twice.
 func TestPullRequestThatEditsThePolicy(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("edited", "")
 	pr := w.davesPull(repo, map[string]string{policy.Path: "version: 1\nmode: enforce\nbranches: [main]\nreview:\n  agent: {approvals: 0}\n"})
@@ -172,6 +178,7 @@ func TestPullRequestThatEditsThePolicy(t *testing.T) {
 
 // A person asks how a pull request would be judged, with their own token.
 func TestPolicyShowPull(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.approved(w.davesPull(w.guardedRepo("asked", ""), code))
 	w.wantCheck(t, pr, released)
@@ -206,6 +213,7 @@ func TestPolicyShowPull(t *testing.T) {
 // What another policy would have decided about what is stored: two approvals where one was
 // asked for, a team that nobody read, and branches that it does not enrol.
 func TestPolicySimulate(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.organisationPolicy(twoForEverybody)
 	two := w.guardedRepo("two", "")
@@ -257,6 +265,7 @@ func TestPolicySimulate(t *testing.T) {
 
 // A decision that cannot be made again is named, with why.
 func TestPolicySimulateSaysWhatItCannotJudge(t *testing.T) {
+	t.Parallel()
 	for want, d := range map[string]store.Decided{
 		"decision r1: decode facts": {RecordID: "r1", Facts: []byte("{"), Policy: []byte(shopPolicy)},
 		"decision r2: ":             {RecordID: "r2", Facts: []byte("{}"), Policy: []byte("version: 9\n")},

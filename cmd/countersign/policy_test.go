@@ -17,6 +17,7 @@ func policyCommand(t *testing.T, stdin string, args ...string) (stdout, stderr s
 }
 
 func TestPolicyCheckSaysWhatAPolicyAsksFor(t *testing.T) {
+	t.Parallel()
 	stdout, stderr, err := policyCommand(t, "version: 1\nmode: enforce\nbranches: [main]\nlanes: [{name: lab, branches: [dev], mode: audit}]\n", "check", "-")
 	if err != nil || stderr != "" {
 		t.Fatalf("%v\n%s", err, stderr)
@@ -33,6 +34,7 @@ func TestPolicyCheckSaysWhatAPolicyAsksFor(t *testing.T) {
 }
 
 func TestPolicyCheckSaysWhatIsAskedOfSomeChanges(t *testing.T) {
+	t.Parallel()
 	stdout, stderr, err := policyCommand(t, `version: 1
 mode: enforce
 branches: [main]
@@ -55,6 +57,7 @@ rules:
 }
 
 func TestPolicyCheckReportsEveryProblemOfEveryFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yml"), filepath.Join(dir, "bad.yml")
 	for name, src := range map[string]string{
@@ -92,6 +95,7 @@ func TestPolicyCheckOfAMissingFile(t *testing.T) {
 }
 
 func TestPolicyCheckOfALargeFile(t *testing.T) {
+	t.Parallel()
 	_, stderr, err := policyCommand(t, strings.Repeat("#", 1<<20), "check", "-")
 	if err == nil || !strings.Contains(stderr, "larger than 65536 bytes") {
 		t.Errorf("%v\n%s", err, stderr)
@@ -99,6 +103,7 @@ func TestPolicyCheckOfALargeFile(t *testing.T) {
 }
 
 func TestPolicyHelp(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{{"-h"}, {"check", "-h"}, {"schema", "-h"}} {
 		stdout, stderr, err := policyCommand(t, "", args...)
 		if !errors.Is(err, flag.ErrHelp) || !strings.Contains(stdout+stderr, "example") {
@@ -113,6 +118,7 @@ func TestPolicyHelp(t *testing.T) {
 }
 
 func TestPolicySchema(t *testing.T) {
+	t.Parallel()
 	stdout, _, err := policyCommand(t, "", "schema")
 	if err != nil || !strings.Contains(stdout, "https://json-schema.org/draft/2020-12/schema") {
 		t.Errorf("%v\n%.200s", err, stdout)

@@ -124,6 +124,7 @@ func (p exportedPopulation) commitsPerChange(repo *ghsim.Repo) (out []string) {
 
 // Every first-parent commit of an enrolled branch is counted with the one thing that brought it.
 func TestFirstParentCommitsReconcile(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	twoCommits := func(repo *ghsim.Repo, head string) pull {
 		pr := w.approved(repo.OpenPullRequest(ghsim.PullSpec{Title: "Two commits", Head: head, Author: w.dave, Commits: []ghsim.Commit{
@@ -233,6 +234,7 @@ func TestFirstParentCommitsReconcile(t *testing.T) {
 // From when until when a branch was followed, in which mode and why, is on record, and shown also
 // of a branch that nothing reached. The repository's name makes no other line of it.
 func TestWhenABranchWasEnrolled(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	audit := strings.Replace(shopPolicy, "mode: enforce", "mode: audit", 1)
 	policyFile := func(content string) ghsim.Commit {
@@ -281,6 +283,7 @@ func TestWhenABranchWasEnrolled(t *testing.T) {
 
 // A branch that got another name is one line, and its commits are what was decided on before.
 func TestABranchWithAnotherName(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("other branch", releasePolicy)
 	mustDo(t, repo.PushTo("release/1", repo.Head("main"), w.carol))
@@ -303,6 +306,7 @@ func TestABranchWithAnotherName(t *testing.T) {
 // What reached a branch until it was not enrolled any more is on record, also when all of it is seen
 // at once; what came after is not.
 func TestWhatCameBeforeTheEnrolmentEnded(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.repository("left-behind", strings.Replace(shopPolicy, "mode: enforce", "mode: audit", 1))
 	w.mustSettle(t)

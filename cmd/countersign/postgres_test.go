@@ -45,6 +45,7 @@ func TestOnPostgres(t *testing.T) {
 
 // What help and errors show of a database has no password in it.
 func TestPasswordsAreNotShown(t *testing.T) {
+	t.Parallel()
 	for _, u := range []string{"postgres://somebody:hunter2@127.0.0.1:1/db", "postgres://somebody:hunter2@host:port/db", "mysql://somebody:hunter2@host/db"} {
 		for _, args := range [][]string{{"ledger", "check", "--help"}, {"ledger", "check", "--key", "missing.key"}, {"exceptions", "list"}, {"serve"}} {
 			var out bytes.Buffer

@@ -48,7 +48,7 @@ example:
   GITHUB_TOKEN=$(gh auth token) countersign protect attest --server https://countersign.example.com --repo acme/shop --branch main`
 
 func runProtect(ctx context.Context, args []string, env environment) error {
-	if len(args) > 0 && strings.HasPrefix(args[0], "-") && !isHelp(args[0]) {
+	if len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		return runProtectWrite(ctx, args, env)
 	}
 	return runBelow(ctx, "protect", protectHelp, map[string]func(context.Context, []string, environment) error{"attest": runProtectAttest}, args, env)

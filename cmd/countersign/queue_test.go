@@ -39,6 +39,7 @@ func (w *acme) groupCheck(repo *ghsim.Repo, sha string) ghsim.CheckRunState {
 }
 
 func TestMergeQueue(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	t.Run("merged when everything holds", func(t *testing.T) {
 		repo := w.queuedRepo("queue fine")
@@ -145,6 +146,7 @@ func TestMergeQueue(t *testing.T) {
 
 // A look at the queue that is due within a minute holds nobody up.
 func TestSettlingMovesTheClock(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.readyPull(t, w.queuedRepo("queue soon"), "one")
 	mustDo(t, pr.Enqueue(w.dave))
@@ -155,6 +157,7 @@ func TestSettlingMovesTheClock(t *testing.T) {
 
 // Where the last group speaks for those before it, it is judged with them.
 func TestMergeQueueWhereTheLastGroupSpeaks(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	open := func(name string) (*ghsim.Repo, pull, pull) {
 		repo := w.guardedRepo(name, "")
@@ -196,6 +199,7 @@ func TestMergeQueueWhereTheLastGroupSpeaks(t *testing.T) {
 
 // Something is pushed to a queued pull request, and the queue goes on with what it had.
 func TestAPushIsNotWhatWasQueued(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.queuedRepo("queue slow")
 	pr := w.readyPull(t, repo, "one")
@@ -214,6 +218,7 @@ func TestAPushIsNotWhatWasQueued(t *testing.T) {
 
 // The delivery that asks for the checks is lost, and so is the push of the group's branch.
 func TestALostMergeGroupIsFound(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.queuedRepo("queue lost")
 	pr := w.readyPull(t, repo, "one")
@@ -228,6 +233,7 @@ func TestALostMergeGroupIsFound(t *testing.T) {
 // The delivery that names the head which was queued is lost. Another head is pushed meanwhile, or
 // none, and the group's commit says which one it holds, or does not.
 func TestALostEnqueuedDelivery(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, method string
 		fork, pushed bool

@@ -101,6 +101,7 @@ var failures = map[string]ghsim.Fault{
 // Whatever the API does wrong at any read, of whichever part of the server: nothing is green, or
 // passed over, before, and everything is right after.
 func TestEveryReadFailing(t *testing.T) {
+	t.Parallel()
 	var failed sync.Map
 	t.Run("readers", func(t *testing.T) {
 		for _, r := range readers() {

@@ -16,6 +16,7 @@ import (
 // The register of the organisation's .github repository is read when it changes and once a day,
 // and the bundle says what was found of each document.
 func TestRegister(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	registered := "# Changes\n"
 	register := fmt.Sprintf(`version: 1

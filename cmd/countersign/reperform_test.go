@@ -49,6 +49,7 @@ func (w *acme) rejudged(t *testing.T) map[string]int {
 
 // Every stored decision comes out again from its stored facts, policy and catalogue.
 func TestReperformance(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	for _, s := range story() {
 		s.play(w)
@@ -61,6 +62,7 @@ func TestReperformance(t *testing.T) {
 
 // So does each that rests on more than a pull request and one file.
 func TestReperformanceOfEveryKind(t *testing.T) {
+	t.Parallel()
 	w := floored(t)
 	queued := w.queuedRepo("again queued")
 	pr := w.twiceApproved(queued, code)

@@ -48,6 +48,7 @@ func (w *acme) wantBoth(t *testing.T, when string, pr pull, main, sandbox string
 
 // What a laxer lane says of a commit is said under its own name, and never for main.
 func TestLanesOfOneHead(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	t.Run("one head in two pull requests", func(t *testing.T) {
 		repo := w.laneRepo("two lanes")
@@ -96,6 +97,7 @@ func TestLanesOfOneHead(t *testing.T) {
 
 // The states of a pull request that its author can switch.
 func TestDraftsAndReopenedOnes(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("states", "")
 	pr := w.approved(w.davesPull(repo, code))
@@ -122,6 +124,7 @@ func TestDraftsAndReopenedOnes(t *testing.T) {
 
 // A pull request that leaves its stack is judged by the branch that it targets.
 func TestUnstacked(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("unstacked", "")
 	lower := w.davesPull(repo, code)
@@ -157,6 +160,7 @@ func TestUnstacked(t *testing.T) {
 
 // The commit of a merge group is proposed for a laxer branch, under the same check name.
 func TestAGroupsCommitInAnotherPullRequest(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	enrolled := "branches: [main, release/1]"
 	repo := w.guardedRepo("group elsewhere", strings.Replace(shopPolicy, "branches: [main]", enrolled, 1))

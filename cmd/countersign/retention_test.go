@@ -64,6 +64,7 @@ func totalOf(list []store.Certified) (d store.Disposal) {
 // The worker disposes of what is old, each time with a certificate that the log proves; a hold
 // stops it; evidence of the time is exported and verified, and says what is gone.
 func TestRetention(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo, _ := w.merged(t, "kept for a while", "squash")
 	w.wantFound(t, repo)
@@ -168,6 +169,7 @@ func publicKeyFile(t *testing.T, w *acme) string {
 // A pull request whose observations are gone is not judged when it is opened again: nobody knows who
 // pushed to it, or asked for it.
 func TestReopenedAfterRetentionIsNotJudged(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.guardedRepo("opened again", "")
 	other := w.guardedRepo("still decided", "")
@@ -193,6 +195,7 @@ func TestReopenedAfterRetentionIsNotJudged(t *testing.T) {
 // An organisation whose log does not hold gets no more leaves. What the others have is sealed and
 // disposed of all the same.
 func TestABrokenLogKeepsNoOtherWaiting(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	elsewhere := w.sim.Org("elsewhere").Owner(w.carol)
 	w.app.Install(elsewhere)
@@ -225,6 +228,7 @@ func TestABrokenLogKeepsNoOtherWaiting(t *testing.T) {
 // Everything of an organisation goes when the grace after its uninstallation has passed, and nothing
 // goes when it is installed again before.
 func TestUninstalled(t *testing.T) {
+	t.Parallel()
 	for name, back := range map[string]bool{"gone": false, "back": true} {
 		t.Run(name, func(t *testing.T) {
 			w := startAcme(t, fast)

@@ -19,6 +19,7 @@ import (
 // A signing key is replaced by moving it and naming it once. What the old one signed can still be
 // checked by whoever knows either of them.
 func TestSigningKeyIsRotated(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.greenPull(t, "by the old key")
 	old, err := signingKeyOf(w)

@@ -41,6 +41,7 @@ func (w *acme) withSettings(other map[string]string) func() (*config.Config, err
 // A webhook secret is rotated while the server runs: the new one is accepted beside the old one,
 // and then alone. A file that cannot be used changes nothing.
 func TestWebhookSecretsAreRotated(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	file := filepath.Join(t.TempDir(), "secrets")
 	w.server.rotation.load = w.withSettings(map[string]string{"GITHUB_APP_WEBHOOK_SECRET": "", "GITHUB_APP_WEBHOOK_SECRETS_FILE": file})
@@ -64,6 +65,7 @@ func TestWebhookSecretsAreRotated(t *testing.T) {
 
 // The App's key is replaced on GitHub and in the settings, and what comes then is decided.
 func TestTheAppsKeyIsReplaced(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.server.rotation.load = w.withSettings(nil)
 	w.wantCheck(t, w.untested("before the key"), "in_progress")
@@ -76,6 +78,7 @@ func TestTheAppsKeyIsReplaced(t *testing.T) {
 
 // The client secret is replaced on GitHub and in the settings, and people go on signing in.
 func TestTheClientSecretIsReplaced(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.server.rotation.load = w.withSettings(nil)
 	w.sim.SignedIn(w.sim.User("alice"))
@@ -101,6 +104,7 @@ func TestTheClientSecretIsReplaced(t *testing.T) {
 
 // The server speaks TLS with the certificate that its files have now, from version 1.2 on.
 func TestCertificatesAreRenewed(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	folder := t.TempDir()
 	certificate, key := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")

@@ -29,6 +29,7 @@ func scopeOf(s exportedScope, repo *ghsim.Repo) string {
 // Every repository is one line of the evidence, by its id, whatever it is called and wherever it
 // goes; that there are some which the App does not see is said.
 func TestWhichRepositoriesThereAre(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	enrolled := func(name string) *ghsim.Repo { return w.repository(name, shopPolicy) }
 	public := w.org.Repo("site", ghsim.RepoSpec{Public: true})

@@ -21,7 +21,13 @@ import (
 // simulated GitHub over HTTP.
 func startAcme(t testing.TB, noisy time.Duration) *acme {
 	t.Helper()
-	w := &acme{sim: ghsim.New(ghsim.Options{}), folder: t.TempDir(), at: databaseOf(t), noisy: noisy}
+	return startAcmeOn(t, ghsim.New(ghsim.Options{}), noisy)
+}
+
+// startAcmeOn is startAcme with a GitHub of its own.
+func startAcmeOn(t testing.TB, sim *ghsim.Sim, noisy time.Duration) *acme {
+	t.Helper()
+	w := &acme{sim: sim, folder: t.TempDir(), at: databaseOf(t), noisy: noisy}
 	orFatal(t, w.begin(t.Context()))
 	t.Cleanup(func() {
 		if err := w.close(); err != nil {
@@ -98,6 +104,7 @@ func (w *acme) decisions(t testing.TB) int64 {
 // The whole story, with every request, response and webhook held against GitHub's
 // published description.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	sim := ghsim.New(ghsim.Options{})
 	recorded := contract.Check(t, sim)
 	w := &acme{sim: sim, folder: t.TempDir(), at: databaseOf(t), noisy: demoNoisy}
@@ -133,6 +140,7 @@ func TestStory(t *testing.T) {
 
 // Fifty check events on one head are at most three evaluations, and one write.
 func TestBurstIsCoalesced(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, 0)
 	pr := w.copilotPull("burst")
 	w.mustSettle(t)
@@ -162,6 +170,7 @@ func writes(sim *ghsim.Sim) int {
 }
 
 func TestOurOwnCheckRunsMakeNothingDirty(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.greenPull(t, "quiet")
 	before := w.decisions(t)
@@ -186,6 +195,7 @@ func TestOurOwnCheckRunsMakeNothingDirty(t *testing.T) {
 
 // A warm evaluation costs one query; everything beside it answers 304.
 func TestBudgetOfAWarmEvaluation(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.greenPull(t, "warm")
 	// Our own check run is part of what is read, so the first look after a write is not warm.
@@ -206,6 +216,7 @@ func TestBudgetOfAWarmEvaluation(t *testing.T) {
 
 // The webhook ahead of the API: the old head's state is never decided on for the new one.
 func TestWebhookAheadOfTheAPI(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.greenPull(t, "stale")
 	old := pr.HeadSHA()
@@ -266,6 +277,7 @@ func (w *acme) skipUntil(t testing.TB, holds func() bool) {
 
 // A write that GitHub did and reported lost is found again, not repeated.
 func TestAmbiguousWriteIsReadBack(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	for _, fault := range []ghsim.Fault{
 		{Route: "POST /repos/{owner}/{repo}/check-runs", Times: 1, Status: 502, AfterDoing: true},
@@ -298,6 +310,7 @@ func (w *acme) settled(t testing.TB) bool {
 
 // A long outage is told on the check run: waiting first, then failure with the cause.
 func TestOutageIsTold(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.greenPull(t, "outage")
 	repair := w.sim.Faults.Add(ghsim.Fault{Route: "POST /graphql", Status: 502})
@@ -312,6 +325,7 @@ func TestOutageIsTold(t *testing.T) {
 }
 
 func TestRateLimitIsToldAndWaitedFor(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.greenPull(t, "limited")
 	reset := time.Now().Add(time.Second)
@@ -327,6 +341,7 @@ func TestRateLimitIsToldAndWaitedFor(t *testing.T) {
 
 // Duplicated and reordered deliveries come to the same end.
 func TestDuplicatesAndReordering(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.mustSettle(t)
 	hooks := w.app.Hooks()
@@ -350,6 +365,7 @@ func TestDuplicatesAndReordering(t *testing.T) {
 
 // A second pull request on the same head shows the worse of the two.
 func TestSharedHeadShowsTheWorst(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	pr := w.greenPull(t, "shared")
 	w.shop.PushTo("copilot/second", pr.HeadSHA(), w.copilot)
@@ -362,6 +378,7 @@ func TestSharedHeadShowsTheWorst(t *testing.T) {
 
 // Without app.yml's permission for it, nothing is decided from what is missing.
 func TestEveryPermissionMissing(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.mustSettle(t)
 	install := w.app.Install(w.org)
@@ -427,6 +444,7 @@ func (w *acme) startAgain(t testing.TB) {
 
 // Text from strangers stays text.
 func TestHostileText(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	evil := "<img src=x onerror=alert(1)> | ](http://evil) @carol `x` \u202e"
 	pr := w.shop.OpenPullRequest(ghsim.PullSpec{Title: evil, Body: evil, Head: "copilot/evil-branch", Author: w.copilot,
@@ -451,6 +469,7 @@ func failedOrHeld(w *acme, t *testing.T, pr pull) string {
 
 // A policy that does not parse is said with line and column, and nothing is decided by it.
 func TestBrokenPolicy(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.repository("broken", "version: 1\nmode: enforced\nbranches: [main]\n")
 	pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "dave/x", Author: w.dave, Commits: []ghsim.Commit{{Message: "x", Files: map[string]string{"x": "x"}}}})
@@ -467,6 +486,7 @@ func TestBrokenPolicy(t *testing.T) {
 }
 
 func TestNotEnrolledGetsNoCheckRun(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	repo := w.org.Repo("plain", ghsim.RepoSpec{By: w.carol}).Collaborator(w.dave, "write")
 	pr := repo.OpenPullRequest(ghsim.PullSpec{Title: "x", Head: "dave/x", Author: w.dave, Commits: []ghsim.Commit{{Message: "x", Files: map[string]string{"x": "x"}}}})
@@ -478,6 +498,7 @@ func TestNotEnrolledGetsNoCheckRun(t *testing.T) {
 
 // Audit has a check name of its own, and never blocks.
 func TestAuditModeAndLanes(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	audit := strings.Replace(shopPolicy, "branches: [main]", "branches: [main]\nlanes:\n  - {name: sandbox, branches: [dev], mode: audit}", 1)
 	repo := w.repository("lanes", strings.Replace(audit, "mode: enforce\n", "mode: audit\n", 1))

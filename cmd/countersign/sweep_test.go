@@ -34,6 +34,7 @@ func (w *acme) missing(t *testing.T) (list []string) {
 // While the server is down its deliveries are lost. After the sweep everything is as if they had
 // come, and nothing was green before.
 func TestWhatWasLostIsAskedForAgain(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	stale := w.greenPull(t, "approved before")
 	w.stop()
@@ -72,6 +73,7 @@ func TestWhatWasLostIsAskedForAgain(t *testing.T) {
 // What does not come, however often it is asked for, is a blind interval of its repository, which
 // a person closes; and one of the whole organisation where nobody looked in time.
 func TestWhatCannotBeGotBackIsBlind(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	w.mustSettle(t)
 	w.sweep(t)

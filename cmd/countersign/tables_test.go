@@ -55,6 +55,7 @@ func column(t *testing.T, table []byte, by, of string) map[string]string {
 // What really happened in a repository comes out in the tables of the bundle, and again when it is
 // verified.
 func TestTablesOfABundle(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	erin := w.onCall(t)
 	repo := w.guardedRepo("tables", shopPolicy+"emergency: {team: acme/oncall, via: [comment]}\n")
@@ -129,6 +130,7 @@ func attributesOf(t *testing.T, table []byte, pr pull) string {
 }
 
 func TestReplaceFlag(t *testing.T) {
+	t.Parallel()
 	env := environment{getenv: func(string) string { return "" }, stderr: io.Discard}
 	args := []string{"--org", "acme", "--from", "2026-01-01", "--to", "2026-06-30", "-o", "x.zip", "--replace", "1/2/3=an import = no change", "--replace", "1/2/4="}
 	if _, err := parseExport(args, env); !errors.Is(err, errUsage) {

@@ -21,6 +21,7 @@ func (w *acme) late(t *testing.T, repo *ghsim.Repo) []store.LeafIndexed {
 }
 
 func TestTimely(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	t.Run("in time", func(t *testing.T) {
 		repo := w.timelyRepo("in time")

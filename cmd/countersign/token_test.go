@@ -71,6 +71,7 @@ func TestTokensAreGoodForWhatIsNeeded(t *testing.T) {
 		"1 repository: issues:write",
 		"everywhere: ", // metadata
 		"everywhere: administration:read contents:read issues:read pull_requests:read",
+		"everywhere: checks:read contents:read pull_requests:read statuses:read",
 		"everywhere: members:read",
 		"everywhere: organization_administration:read",
 	}

@@ -149,6 +149,7 @@ func (w *acme) untraced(t *testing.T) {
 // Every check run is reached from the delivery that led to it: by the link of the job that published
 // it, and of the job that decided it, whose record the check run names.
 func TestTraceFromDeliveryToCheckRun(t *testing.T) {
+	t.Parallel()
 	w, c := startAcme(t, fast), startCollector(t)
 	w.traced(t, c)
 	pr := w.copilotPull("traced")
@@ -278,6 +279,7 @@ func (c *collector) checkTable(t *testing.T) {
 // A delivery that comes twice has one span that others link to, and one of its own. One that is not
 // GitHub's has none.
 func TestTraceOfADeliveryThatComesTwice(t *testing.T) {
+	t.Parallel()
 	w, c := startAcme(t, fast), startCollector(t)
 	w.traced(t, c)
 	w.wantCheck(t, w.untested("twice"), held)
@@ -304,6 +306,7 @@ func TestTraceOfADeliveryThatComesTwice(t *testing.T) {
 
 // A collector that takes nothing holds nothing up, and that is said once.
 func TestTracesAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	w, c := startAcme(t, fast), startCollector(t)
 	c.refuse(http.StatusForbidden)
 	w.traced(t, c)

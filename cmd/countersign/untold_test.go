@@ -47,6 +47,7 @@ func (w *acme) look(t *testing.T, repo *ghsim.Repo) {
 // An update that GitHub lists before its delivery comes is told by that delivery, if it comes
 // within a minute; else it is judged as one of which none told.
 func TestAnUpdateWaitsForItsDelivery(t *testing.T) {
+	t.Parallel()
 	w := startTogether(t)
 	repo, _ := w.merged(t, "waits", "squash")
 	w.mustSettle(t)

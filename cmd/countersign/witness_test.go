@@ -64,6 +64,7 @@ func (w *acme) wantCosigned(t *testing.T, want ...*simWitness) {
 }
 
 func TestWitnessesCosign(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	first, second := startWitness(t, "one.example/w"), startWitness(t, "two.example/w")
 	w.witnessed(t, first, second)
@@ -94,6 +95,7 @@ func TestWitnessesCosign(t *testing.T) {
 
 // One that is down or lies holds up neither decisions nor the others, and is asked again later.
 func TestWitnessesThatDoNotCosign(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	good, bad := startWitness(t, "one.example/w"), startWitness(t, "bad.example/w")
 	w.witnessed(t, good, bad)
@@ -125,6 +127,7 @@ func TestWitnessesThatDoNotCosign(t *testing.T) {
 
 // A log that is not the one that the witness knows is not cosigned.
 func TestWitnessesRefuseAnotherLog(t *testing.T) {
+	t.Parallel()
 	w := startAcme(t, fast)
 	s := startWitness(t, "one.example/w")
 	w.witnessed(t, s)
