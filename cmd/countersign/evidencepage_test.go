@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +121,8 @@ func TestAuditorsPath(t *testing.T) {
 			did = append(did, strings.TrimSpace(a.What+" "+strings.Replace(q.Page, at, "BUNDLE", 1)))
 		}
 	}
-	if got, want := strings.Join(did, "\n"), strings.Join([]string{"read /orgs/acme/overview", "read /orgs/acme/changes", "read /orgs/acme/evidence", "read /orgs/acme/ledger", "read BUNDLE", "export", "read BUNDLE", "read BUNDLE/file"}, "\n"); got != want {
+	// How often a page was looked at until the bundle was made is a matter of time.
+	if got, want := strings.Join(slices.Compact(did), "\n"), strings.Join([]string{"read /orgs/acme/overview", "read /orgs/acme/changes", "read /orgs/acme/evidence", "read /orgs/acme/ledger", "read BUNDLE", "export", "read BUNDLE", "read BUNDLE/file"}, "\n"); got != want {
 		t.Errorf("the log has\n%s\nwant\n%s", got, want)
 	}
 	// Once it is revoked, nothing is theirs.
