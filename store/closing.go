@@ -51,7 +51,7 @@ func (e Exception) Refuses(c Closing) string {
 		return "it is settled by the review that is missing, and by nothing else."
 	case c.ByID == 0 || !c.IsPerson || policy.Builtin().OfActor(policy.Actor{ID: c.ByID, Login: c.By, Type: policy.TypeUser}) != nil:
 		return "only a person closes it."
-	case e.Kind == "blind-interval" && e.State == ExceptionOpen && strings.Contains(e.Subject, "/blind since "):
+	case e.Kind == ExceptionBlind && e.State == ExceptionOpen && strings.Contains(e.Subject, "/blind since "):
 		return "the branch cannot be seen yet: it is remediated when it can."
 	case e.Kind == ProtectionDrift && e.State == ExceptionOpen:
 		// Who changed the protection is not known, so whoever did could say that it is settled.

@@ -83,6 +83,9 @@ type Exception struct {
 
 const exceptionVersion = 1
 
+// ExceptionBlind is the kind of the exception of a time in which something could not be seen.
+const ExceptionBlind = "blind-interval"
+
 // ImpostorCheck is the kind of the exception of a check under one of our names from somebody else.
 const ImpostorCheck = "impostor-check"
 
@@ -132,7 +135,7 @@ func (n Tenant) openException(t *txn, e Exception, installation int64) (Exceptio
 		return Exception{}, false, err
 	}
 	if e.Number > 0 {
-		if err := markExceptions(t.exec, n.org, e.RepoID, e.Number); err != nil {
+		if err := markExceptions(t, n.org, e.RepoID, e.Number); err != nil {
 			return Exception{}, false, err
 		}
 	}

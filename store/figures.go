@@ -171,11 +171,16 @@ type Unsettled struct {
 const countUnsettledSeen = `SELECT COUNT(CASE WHEN state = 'open' THEN 1 END), COUNT(CASE WHEN state = 'remediated' THEN 1 END),
   COUNT(CASE WHEN due_at > 0 AND due_at < $3 THEN 1 END)
 FROM exceptions e WHERE e.org_id = $1 AND e.state <> 'closed'
-  AND ($2 = '' OR EXISTS (SELECT 1 FROM session_repositories s WHERE s.session = $2 AND s.org_id = e.org_id AND s.repo_id = e.repo_id))`
+  AND ($2 = '' OR EXISTS (SELECT 1 FROM session_repositories s WHERE s.session = $2 AND s.org_id = e.org_id AND s.repo_id = e.repo_id))
+  AND ` + openedBetween + `$4 AND $5`
 
 // Unsettled counts the exceptions that the view reaches, now.
 func (v View) Unsettled(ctx context.Context) (u Unsettled, err error) {
-	if err = v.tenant.s.one(ctx, countUnsettledSeen, []any{v.tenant.org, v.limit(), micros(v.tenant.s.now())}, &u.Open, &u.Remediated, &u.Overdue); err != nil {
+	first, last, err := v.leaves(ctx)
+	if err == nil {
+		err = v.tenant.s.one(ctx, countUnsettledSeen, []any{v.tenant.org, v.limit(), micros(v.tenant.s.now()), first, last}, &u.Open, &u.Remediated, &u.Overdue)
+	}
+	if err != nil {
 		err = fmt.Errorf("store: count exceptions of organisation %d: %w", v.tenant.org, err)
 	}
 	return u, err

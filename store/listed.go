@@ -133,25 +133,25 @@ type listedDecision struct {
 }
 
 // list makes a decision the one that lists show of its change.
-func list(exec func(query string, args ...any) (int64, error), d listedDecision) error {
-	if _, err := exec(deleteMarks, d.org, d.repo, d.number); err != nil {
+func list(t tables, d listedDecision) error {
+	if _, err := t.exec(deleteMarks, d.org, d.repo, d.number); err != nil {
 		return err
 	}
-	if _, err := exec(upsertListed, d.org, d.repo, d.number, d.record, d.leaf, d.at, d.repository, d.governing,
+	if _, err := t.exec(upsertListed, d.org, d.repo, d.number, d.record, d.leaf, d.at, d.repository, d.governing,
 		d.title, d.author, d.class, d.mode, d.verdict, d.said); err != nil {
 		return err
 	}
 	for _, mark := range d.marks {
-		if _, err := exec(insertMark, d.org, mark, d.leaf, d.repo, d.number); err != nil {
+		if _, err := t.exec(insertMark, d.org, mark, d.leaf, d.repo, d.number); err != nil {
 			return err
 		}
 	}
-	return markExceptions(exec, d.org, d.repo, d.number)
+	return markExceptions(t, d.org, d.repo, d.number)
 }
 
 // markExceptions has a change, if it is listed, be found by the exceptions about it.
-func markExceptions(exec func(query string, args ...any) (int64, error), org, repo int64, number int) error {
-	_, err := exec(markExcepted, org, repo, number, MarkException)
+func markExceptions(t tables, org, repo int64, number int) error {
+	_, err := t.exec(markExcepted, org, repo, number, MarkException)
 	return err
 }
 
@@ -164,10 +164,7 @@ ORDER BY c.org_id, c.repo_id, c.number LIMIT 200`
 
 // listAll lists what was decided before there were lists.
 func listAll(ctx context.Context, tx *sql.Tx) error {
-	exec := func(query string, args ...any) (int64, error) {
-		_, err := tx.ExecContext(ctx, query, args...)
-		return 0, err
-	}
+	m := migrating{ctx, tx}
 	var last listedDecision
 	for {
 		batch, err := unlisted(ctx, tx, last)
@@ -175,7 +172,7 @@ func listAll(ctx context.Context, tx *sql.Tx) error {
 			return err
 		}
 		for _, d := range batch {
-			if err := list(exec, d); err != nil {
+			if err := list(m, d); err != nil {
 				return err
 			}
 		}

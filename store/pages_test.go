@@ -206,13 +206,23 @@ func testViews(t *testing.T, open opener) {
 	}
 }
 
+// opened opens an exception about a change.
+func opened(t testing.TB, n Tenant, subject string) Exception {
+	t.Helper()
+	e, _, err := n.OpenException(t.Context(), Exception{Kind: ExceptionBlind, Subject: subject, Severity: "low", Reason: "It was not seen.", RepoID: repo, Number: 1}, 5)
+	ok(t, err)
+	return e
+}
+
 func testGrants(t *testing.T, open opener) {
 	c := newClock()
 	s := open(t, Options{Now: c.Now})
 	n := s.Tenant(acme)
 	decide(t, s, acme, 1, "h1", "fail", 2)
+	before := opened(t, n, "before")
 	c.advance(time.Hour)
 	decide(t, s, acme, 2, "h2", "fail", 2)
+	then := opened(t, n, "then")
 	ann := Who{AccountID: 9, Login: "ann"}
 	asked := Grant{Name: "Wirt & Co", From: c.Now(), Before: c.Now().Add(time.Hour), ExpiresAt: c.Now().Add(24 * time.Hour), GrantedBy: ann}
 	g, err := n.GrantAudit(t.Context(), asked, digest("link"))
@@ -230,6 +240,31 @@ func testGrants(t *testing.T, open opener) {
 	}
 	if _, err := v.Managed(); !errors.Is(err, ErrNotFound) {
 		t.Errorf("an auditor manages: %v", err)
+	}
+	// Of exceptions they see those that were opened in their time, whatever became of them since.
+	c.advance(2 * time.Hour)
+	after := opened(t, n, "after")
+	for _, id := range []string{before.ID, then.ID} {
+		ok(t, n.StepException(t.Context(), id, func(e *Exception) bool {
+			e.State, e.Step, e.By = ExceptionRemediated, "remediated", "countersign"
+			return true
+		}))
+	}
+	list := must(v.Exceptions(t.Context(), ExceptionList{Limit: 10}))
+	if len(list) != 1 || list[0].ID != then.ID || list[0].State != ExceptionRemediated {
+		t.Errorf("an auditor's exceptions: got %+v, want %s", list, then.ID)
+	}
+	if u := must(v.Unsettled(t.Context())); u != (Unsettled{Remediated: 1}) {
+		t.Errorf("an auditor's figures: got %+v", u)
+	}
+	for id, want := range map[string]error{before.ID: ErrNotFound, then.ID: nil, after.ID: ErrNotFound} {
+		if _, _, err := v.Exception(t.Context(), id); !errors.Is(err, want) {
+			t.Errorf("an auditor's exception %s: got %v, want %v", id, err, want)
+		}
+	}
+	admin := must(s.View(t.Context(), signedIn(t, s, "admin", Sight{OrgID: acme, Login: "acme", Role: RoleAdmin}), acme))
+	if list := must(admin.Exceptions(t.Context(), ExceptionList{Limit: 10})); len(list) != 3 {
+		t.Errorf("an admin's exceptions: got %d, want all 3", len(list))
 	}
 	if _, err := s.View(t.Context(), session, other); !errors.Is(err, ErrNotFound) {
 		t.Errorf("another organisation: got %v", err)

@@ -200,7 +200,7 @@ func (n Tenant) record(t *txn, r Record, p prepared) (Recorded, error) {
 		err = n.decide(t, r, d)
 	}
 	if err == nil && r.Number != 0 {
-		err = list(t.exec, listedDecision{n.org, r.RepoID, r.Number, d.RecordID, h.size, micros(at), r.Repository, r.GoverningRef, r.Verdict, p.listing})
+		err = list(t, listedDecision{n.org, r.RepoID, r.Number, d.RecordID, h.size, micros(at), r.Repository, r.GoverningRef, r.Verdict, p.listing})
 		if err == nil {
 			err = seeAgents(t, n.org, micros(at), p.listing.marks)
 		}

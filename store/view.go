@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -54,6 +55,17 @@ func (v View) limit() string {
 		return ""
 	}
 	return v.session
+}
+
+// leaves are the first and the last leaf of what an auditor may read; for others they bound nothing.
+func (v View) leaves(ctx context.Context) (first, last int64, err error) {
+	if v.Before.IsZero() {
+		return 0, math.MaxInt64, nil
+	}
+	if first, err = v.tenant.LeafSince(ctx, v.From); err == nil {
+		last, err = v.tenant.LeafSince(ctx, v.Before)
+	}
+	return first, last - 1, err
 }
 
 // Whole returns the organisation for those who may see all of it; ErrNotFound for others.

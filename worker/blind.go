@@ -13,14 +13,12 @@ import (
 	"github.com/countersign/countersign/store"
 )
 
-const exceptionBlind = "blind-interval"
-
 // gap is the exception when an update does not begin where the one before it ended.
 func (j *branchJob) gap(u gh.RefUpdate) *store.Exception {
 	if j.branch.Tip == "" || u.Before == j.branch.Tip {
 		return nil
 	}
-	e := j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprint(u.ID)),
+	e := j.exception(j.policy, store.ExceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprint(u.ID)),
 		fmt.Sprintf("%s was at %.12s and then moved from %.12s to %.12s. GitHub's activity does not list what happened in between, so nobody can say what was merged then.", j.job.Ref, j.branch.Tip, u.Before, u.After))
 	e.SHA = u.Before
 	return &e
@@ -34,7 +32,7 @@ func (j *branchJob) skip(ctx context.Context, t toldPushes) ([]store.Exception, 
 		return nil, err
 	}
 	last := newest[0]
-	e := j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprintf("skipped %d", last.ID)),
+	e := j.exception(j.policy, store.ExceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprintf("skipped %d", last.ID)),
 		fmt.Sprintf("Between update %d of %s, to %.12s, and update %d, to %.12s of %s, there were more updates than can be read, so none of them was compared with what was decided. Look through the repository's activity by hand. What came later is compared.",
 			j.branch.ActivityID, j.job.Ref, j.branch.Tip, last.ID, last.After, policy.WhenUTC(last.At)))
 	e.SHA = last.After
@@ -94,7 +92,7 @@ func (j *branchJob) untold(ctx context.Context, t toldPushes, updates []gh.RefUp
 		if j.Now().Sub(o.ReceivedAt) < branchPatience {
 			return nil, fmt.Errorf("%w: GitHub does not list the push of %.12s yet", facts.ErrBehind, e.Push.After)
 		}
-		missing := j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprintf("push %d", o.Seq)),
+		missing := j.exception(j.policy, store.ExceptionBlind, policy.SeverityHigh, j.subject(fmt.Sprintf("push %d", o.Seq)),
 			fmt.Sprintf("GitHub told of a push to %s from %.12s to %.12s, and its activity does not list it, so it was not compared with what was decided.", j.job.Ref, e.Push.Before, e.Push.After))
 		missing.CausedBy = e.Sender.ID
 		open = append(open, missing)
@@ -109,7 +107,7 @@ func (j *branchJob) blind(ctx context.Context, cause error) error {
 	var open []store.Exception
 	if j.branch.BlindSince.IsZero() {
 		j.branch.BlindSince = j.Now().UTC().Truncate(time.Microsecond)
-		open = append(open, j.exception(j.policy, exceptionBlind, policy.SeverityHigh, j.blindSubject(),
+		open = append(open, j.exception(j.policy, store.ExceptionBlind, policy.SeverityHigh, j.blindSubject(),
 			fmt.Sprintf("From %s on GitHub does not show the App what reaches %s: %s", policy.WhenUTC(j.branch.BlindSince), j.job.Ref, blindCause(cause))))
 	}
 	return j.tenant.SettleBranch(ctx, j.job, j.branch, open, j.Now().Add(branchEvery))
@@ -142,7 +140,7 @@ func (j *branchJob) seeing(ctx context.Context) error {
 	if j.branch.BlindSince.IsZero() {
 		return nil
 	}
-	open, err := j.tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: j.job.RepoID, Kind: exceptionBlind, Open: true})
+	open, err := j.tenant.Exceptions(ctx, store.ExceptionFilter{RepoID: j.job.RepoID, Kind: store.ExceptionBlind, Open: true})
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (w *Worker) unswept(ctx context.Context, from, to time.Time) error {
 }
 
 func (w *Worker) lostException(subject, reason string) store.Exception {
-	return follow(store.Exception{Kind: exceptionBlind, Subject: subject, Severity: policy.SeverityHigh, Reason: reason}, (*policy.Policy)(nil).Followed(), w.Now())
+	return follow(store.Exception{Kind: store.ExceptionBlind, Subject: subject, Severity: policy.SeverityHigh, Reason: reason}, (*policy.Policy)(nil).Followed(), w.Now())
 }
 
 func lostOf(attempts []gh.DeliveryAttempt) (list []store.LostDelivery) {
