@@ -3,7 +3,6 @@ package web
 import (
 	"maps"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +41,8 @@ func (s *Site) changes(v *visit) (shown, error) {
 	p := changesPage{
 		Base: v.base(), Classes: []policy.Class{policy.ClassAgent, policy.ClassAssisted, policy.ClassSuggestion, policy.ClassAutomation, policy.ClassPlatform, policy.ClassUndetected},
 		Verdicts: []policy.Verdict{policy.VerdictPass, policy.VerdictWaiting, policy.VerdictFail, policy.VerdictRepair, policy.VerdictUndecided},
-		Rules:    []string{"human-review", "fresh-review", "branch-protection", "policy-integrity", "authorised", "validated", "independent-validation", "timely", "agent-identity"},
+		Rules: []string{policy.RuleHumanReview, policy.RuleFreshReview, policy.RuleBranchProtection, policy.RulePolicyIntegrity, policy.RuleAuthorised,
+			policy.RuleValidated, policy.RuleIndependentValidation, policy.RuleTimely, policy.RuleAgentIdentity},
 		Filter: changeFilter{Repository: q.Get("repository"), Number: q.Get("number"), From: q.Get("from"), To: q.Get("to"), Class: q.Get("class"), Agent: q.Get("agent"),
 			Verdict: q.Get("verdict"), Rule: q.Get("rule"), Approver: q.Get("approver"), Author: q.Get("author"), Exception: q.Get("exception")},
 	}
@@ -114,18 +114,14 @@ func dayOf(text string) (time.Time, error) {
 	return t, nil
 }
 
-// withParam is the address of this page with one parameter changed, or taken out.
-func withParam(u *url.URL, name, value string) string {
-	q := maps.Clone(u.Query())
-	delete(q, name)
-	if value != "" {
-		q.Set(name, value)
+// withParam is the address of this page with other parameters: names, each with its value; an empty
+// one is taken out.
+func withParam(u *url.URL, pairs ...string) string {
+	q := u.Query()
+	for i := 0; i+1 < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
 	}
-	for _, k := range slices.Collect(maps.Keys(q)) {
-		if q.Get(k) == "" {
-			delete(q, k)
-		}
-	}
+	maps.DeleteFunc(q, func(name string, _ []string) bool { return q.Get(name) == "" })
 	if len(q) == 0 {
 		return u.EscapedPath()
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
@@ -25,14 +26,17 @@ type exceptionRow struct {
 	About   string // what it is about, for people
 }
 
-// kinds are what exceptions can be, as DESIGN's auditors read them.
-var kinds = []string{"direct-push", "merged-without-decision", "merged-before-decision", "merged-while-failing", "merged-content-differs", "merged-by-agent",
-	"bypass-used", "force-push", "mainline-rewritten", store.ProtectionDrift, "impostor-check", "blind-interval", store.ExceptionLate, store.ExceptionEmergency}
+// exceptionKinds are what exceptions can be.
+func exceptionKinds() []string {
+	return []string{policy.FindingDirectPush, policy.FindingWithoutDecision, policy.FindingBeforeDecision, policy.FindingWhileFailing, policy.FindingContentDiffers,
+		policy.FindingByAgent, policy.FindingForcePush, policy.FindingRewritten, store.ProtectionDrift, store.ImpostorCheck, store.ExceptionBlind, store.ExceptionLate,
+		store.ExceptionEmergency}
+}
 
 // exceptions lists what is not settled, or what is asked for.
 func (s *Site) exceptions(v *visit) (shown, error) {
 	q := v.URL.Query()
-	p := exceptionsPage{Base: v.base(), State: q.Get("state"), Kind: q.Get("kind"), Repository: q.Get("repository"), Kinds: kinds,
+	p := exceptionsPage{Base: v.base(), State: q.Get("state"), Kind: q.Get("kind"), Repository: q.Get("repository"), Kinds: exceptionKinds(),
 		States: []string{store.ExceptionsUnsettled, store.ExceptionsOverdue, store.ExceptionOpen, store.ExceptionRemediated, store.ExceptionClosed, "all"}}
 	if p.State == "" {
 		p.State = store.ExceptionsUnsettled

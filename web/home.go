@@ -9,10 +9,9 @@ import (
 
 // homePage is where somebody begins: signing in, or choosing an organisation.
 type homePage struct {
-	To      string // where signing in leads
-	Ready   bool   // signing in is set up
-	Orgs    []store.Seen
-	Install string // where the App is installed on an organisation
+	To    string // where signing in leads
+	Ready bool   // signing in is set up
+	Orgs  []store.Seen
 }
 
 // home leads into the only organisation that somebody sees, or shows all of them.
