@@ -16,7 +16,6 @@ import (
 	"github.com/countersign/countersign"
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gh"
-	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
@@ -106,8 +105,6 @@ type Settings struct {
 	HookPath string
 	// Organisation is a login; empty: every organisation that has the App.
 	Organisation string
-	// Attested is what an owner attested of a ruleset's bypass list; nil when nobody did.
-	Attested func(context.Context, store.Tenant, int64) (*policy.AttestedBypass, error)
 	// Free is how many bytes are free where a folder is.
 	Free func(folder string) (int64, error)
 	// UserAgent is sent to GitHub, and Now is the clock.

@@ -220,7 +220,7 @@ func (o *organisation) protection(ctx context.Context, b branch) error {
 		if o.store == nil {
 			return nil, nil
 		}
-		return o.Attested(ctx, o.tenant, ruleset)
+		return o.tenant.AttestedBypass(ctx, ruleset)
 	})
 	if err != nil {
 		return err
@@ -256,14 +256,11 @@ func (o *organisation) protection(ctx context.Context, b branch) error {
 // lapseAhead is how long before its end an attestation is to be renewed.
 const lapseAhead = 7 * 24 * time.Hour
 
-// attestationLasts is how long the policy takes one.
-const attestationLasts = 30 * 24 * time.Hour
-
 // lapsing looks for attestations that end soon.
 func (o *organisation) lapsing(b branch, p policy.Protection) {
 	for _, list := range p.Bypass {
 		if a := list.Attested; a != nil && a.VoidAt.IsZero() {
-			if until := a.At.Add(attestationLasts); until.Sub(o.Now()) < lapseAhead {
+			if until := a.Until(); until.Sub(o.Now()) < lapseAhead {
 				o.find(Finding{Severity: Low, Check: checkBypass, Subject: b.subject(), What: fmt.Sprintf("What %s attested of ruleset %d stands until %s.", a.By.Login, list.RulesetID, until.Format(time.DateOnly)),
 					Remedy: "An owner attests it anew: countersign protect attest, see docs/protection.md.", Link: o.protectionLink(b.repo)})
 			}
@@ -280,7 +277,7 @@ func whoBypasses(b policy.Bypass) string {
 		return actors(b.Actors)
 	case b.Attested == nil:
 		return "not readable, and not attested"
-	case !b.Attested.VoidAt.IsZero() || !b.UpdatedAt.Equal(b.Attested.UpdatedAt):
+	case b.AttestationVoid():
 		return "not readable, and changed since it was attested"
 	case len(b.Attested.Actors) == 0:
 		return "nobody, as " + b.Attested.By.Login + " attested on " + b.Attested.At.Format(time.DateOnly)

@@ -1,11 +1,9 @@
 package evidence
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/countersign/countersign/ledger"
@@ -42,12 +40,7 @@ type reconcileRecord struct {
 
 func reconcileOf(l ledger.Leaf, body []byte) (reconcileRecord, error) {
 	r := reconcileRecord{leaf: l.Seq, at: l.RecordedAt}
-	in := json.NewDecoder(bytes.NewReader(body))
-	in.DisallowUnknownFields()
-	err := in.Decode(&r)
-	if _, more := in.Token(); err == nil && !errors.Is(more, io.EOF) {
-		err = errors.New("there is something after it")
-	}
+	err := strictly(body, &r)
 	if err == nil && (r.V != reconcileVersion || r.RepositoryID <= 0 || len(r.Found) == 0) {
 		err = fmt.Errorf("version %d about repository %d with %d findings", r.V, r.RepositoryID, len(r.Found))
 	}

@@ -78,9 +78,9 @@ func (e *LayerError) Error() string {
 
 func (e *LayerError) Unwrap() error { return e.Err }
 
-// ParseLayers makes one policy of its layers, outermost first, for a repository (owner/name).
-// The error is a *LayerError when a layer cannot be used.
-func ParseLayers(layers []LayerSource, repository string) (*Policy, []Note, error) {
+// ParseEach parses each of the layers by itself, outermost first; one that is not there is nil. The
+// error is a *LayerError when a layer cannot be used.
+func ParseEach(layers []LayerSource) (organisation, repository *Policy, err error) {
 	if err := checkLayers(layers); err != nil {
 		return nil, nil, err
 	}
@@ -96,7 +96,17 @@ func ParseLayers(layers []LayerSource, repository string) (*Policy, []Note, erro
 		}
 		parsed[l.Layer] = p
 	}
-	p, notes := Merge(parsed[LayerOrganisation], parsed[LayerRepository], repository)
+	return parsed[LayerOrganisation], parsed[LayerRepository], nil
+}
+
+// ParseLayers makes one policy of its layers, outermost first, for a repository (owner/name).
+// The error is a *LayerError when a layer cannot be used.
+func ParseLayers(layers []LayerSource, repository string) (*Policy, []Note, error) {
+	organisation, own, err := ParseEach(layers)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, notes := Merge(organisation, own, repository)
 	return p, notes, nil
 }
 

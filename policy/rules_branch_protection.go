@@ -359,6 +359,12 @@ const attestationLasts = 30 * 24 * time.Hour
 // Until is how long the attestation stands, unless the ruleset is changed.
 func (a *AttestedBypass) Until() time.Time { return a.At.Add(attestationLasts) }
 
+// AttestationVoid says whether what was attested of the list stands no more, because the ruleset was
+// changed since, as a delivery said or as its own time shows.
+func (b *Bypass) AttestationVoid() bool {
+	return b.Attested != nil && (!b.Attested.VoidAt.IsZero() || b.UpdatedAt.IsZero() || !b.UpdatedAt.Equal(b.Attested.UpdatedAt))
+}
+
 // attestedList is a bypass list as an owner attested it, where the policy takes that and it
 // still stands; else nil, and why it does not.
 func (j *judgement) attestedList(b *Bypass) (list *Bypass, why string) {

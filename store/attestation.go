@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/countersign/countersign/policy"
 )
 
 // LeafAttestation is the kind of the leaves that hold attestations.
@@ -153,4 +156,24 @@ func (a Arrival) void(t *txn) error {
 		}
 	}
 	return nil
+}
+
+// AttestedBypass is what an owner attested of a ruleset's bypass list, as rules take it; nil when
+// nobody did.
+func (n Tenant) AttestedBypass(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error) {
+	a, err := n.Attested(ctx, rulesetID)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &policy.AttestedBypass{
+		By: policy.Actor{ID: a.ByID, Login: a.ByLogin, Type: policy.TypeUser}, At: a.At, UpdatedAt: a.UpdatedAt,
+		Actors: []policy.BypassActor{}, VoidAt: a.VoidAt, LeafIndex: a.LeafIndex,
+	}
+	for _, actor := range a.Actors {
+		out.Actors = append(out.Actors, policy.BypassActor{Type: actor.Type, ID: actor.ID, Mode: actor.Mode})
+	}
+	return out, nil
 }

@@ -100,7 +100,7 @@ func (s *Site) judge(v *visit, tenant store.Tenant, p *branchPage, newest store.
 		b := &settings.Bypass[i]
 		if b.State == policy.BypassUnreadable && b.RulesetID != 0 {
 			var err error
-			if b.Attested, err = attestedOf(v, tenant, b.RulesetID); err != nil {
+			if b.Attested, err = tenant.AttestedBypass(v.Context(), b.RulesetID); err != nil {
 				return err
 			}
 		}
@@ -125,21 +125,6 @@ func (s *Site) judge(v *visit, tenant store.Tenant, p *branchPage, newest store.
 	return nil
 }
 
-func attestedOf(v *visit, tenant store.Tenant, ruleset int64) (*policy.AttestedBypass, error) {
-	a, err := tenant.Attested(v.Context(), ruleset)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := &policy.AttestedBypass{By: policy.Actor{ID: a.ByID, Login: a.ByLogin, Type: policy.TypeUser}, At: a.At, UpdatedAt: a.UpdatedAt, VoidAt: a.VoidAt, LeafIndex: a.LeafIndex, Actors: []policy.BypassActor{}}
-	for _, actor := range a.Actors {
-		out.Actors = append(out.Actors, policy.BypassActor{Type: actor.Type, ID: actor.ID, Mode: actor.Mode})
-	}
-	return out, nil
-}
-
 func bypassLineOf(b policy.Bypass) bypassLine {
 	l := bypassLine{Source: cmp.Or(b.Source, "the repository"), Who: "not readable", Tone: "open"}
 	if b.RulesetID == 0 {
@@ -156,7 +141,7 @@ func bypassLineOf(b policy.Bypass) bypassLine {
 	case b.Attested != nil:
 		l.Attested = fmt.Sprintf("%s attested %s on %s; that stands until %s.", b.Attested.By.Login, cmp.Or(actorsInWords(b.Attested.Actors), "nobody"),
 			b.Attested.At.Format(time.DateOnly), b.Attested.Until().Format(time.DateOnly))
-		if !b.Attested.VoidAt.IsZero() || !b.Attested.UpdatedAt.Equal(b.UpdatedAt) {
+		if b.AttestationVoid() {
 			l.Attested = fmt.Sprintf("What %s attested on %s is void: the ruleset was changed since.", b.Attested.By.Login, b.Attested.At.Format(time.DateOnly))
 		}
 	}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -60,7 +59,7 @@ func (s *Site) policies(v *visit) (shown, error) {
 	if len(p.Branches) > perPage {
 		p.Branches = p.Branches[:perPage]
 		last := p.Branches[perPage-1]
-		p.More = withParam(v.URL, "after", strconv.FormatInt(last.RepoID, 10)) + "&after_ref=" + strings.ReplaceAll(last.Ref, "&", "%26")
+		p.More = withParam(v.URL, "after", strconv.FormatInt(last.RepoID, 10), "after_ref", last.Ref)
 	}
 	if ref := q.Get("branch"); ref != "" {
 		repo, _ := strconv.ParseInt(q.Get("repo"), 10, 64) // no repository has the id 0
@@ -93,17 +92,9 @@ func effective(v *visit, tenant store.Tenant, repo int64, ref string) (*effectiv
 
 // merge puts the layers together, as a decision does.
 func (e *effectivePolicy) merge() error {
-	var organisation, own *policy.Policy
-	for _, l := range e.Layers {
-		p, err := policy.Parse([]byte(l.Source))
-		if err != nil {
-			return fmt.Errorf("the policy of %s cannot be used: %w", l.Repository, err)
-		}
-		if l.Layer == policy.LayerOrganisation {
-			organisation = p
-		} else {
-			own = p
-		}
+	organisation, own, err := policy.ParseEach(e.Layers)
+	if err != nil {
+		return err
 	}
 	merged, notes := policy.Merge(organisation, own, e.Repository)
 	origins := merged.Origins(organisation, own, e.Repository)
@@ -111,7 +102,7 @@ func (e *effectivePolicy) merge() error {
 		e.Values = append(e.Values, policyValue{value, origins[value.Path]})
 	}
 	for _, n := range notes {
-		e.Ignored = append(e.Ignored, fmt.Sprintf("line %d, column %d: %s", n.Line, n.Column, n.Text()))
+		e.Ignored = append(e.Ignored, n.String())
 	}
 	return nil
 }

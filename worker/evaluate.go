@@ -89,9 +89,7 @@ func (w *Worker) collect(ctx context.Context, client *gh.Client, tenant store.Te
 		CommentsOn: func(ctx context.Context, number int) ([]facts.Comment, error) {
 			return commentsOn(ctx, tenant, job, number)
 		},
-		Attested: func(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error) {
-			return Attested(ctx, tenant, rulesetID)
-		},
+		Attested: tenant.AttestedBypass,
 		RecordedAt: func(ctx context.Context, head string, reviewed time.Time) (*policy.Facts, string, error) {
 			return recordedAt(ctx, tenant, job, head, reviewed)
 		},

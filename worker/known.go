@@ -206,25 +206,6 @@ func recordedAt(ctx context.Context, tenant store.Tenant, job store.Job, head st
 	return &f, row.RecordID, nil
 }
 
-// Attested is what an owner attested of a ruleset's bypass list; nil when nobody did.
-func Attested(ctx context.Context, tenant store.Tenant, rulesetID int64) (*policy.AttestedBypass, error) {
-	a, err := tenant.Attested(ctx, rulesetID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := &policy.AttestedBypass{
-		By: policy.Actor{ID: a.ByID, Login: a.ByLogin, Type: policy.TypeUser}, At: a.At, UpdatedAt: a.UpdatedAt,
-		Actors: []policy.BypassActor{}, VoidAt: a.VoidAt, LeafIndex: a.LeafIndex,
-	}
-	for _, actor := range a.Actors {
-		out.Actors = append(out.Actors, policy.BypassActor{Type: actor.Type, ID: actor.ID, Mode: actor.Mode})
-	}
-	return out, nil
-}
-
 func decode(o store.Observation) (gh.Event, error) {
 	var e gh.Event
 	if o.Disposed {

@@ -30,9 +30,7 @@ func (j *branchJob) protect(ctx context.Context) error {
 		return nil // it says nothing of how a branch is to be protected that it does not enrol
 	}
 	now := j.Now() // before it is read: what is newer must not be set back
-	protection, err := facts.ReadProtection(ctx, j.client, j.at, j.job.Ref, func(ctx context.Context, rulesetID int64) (*policy.AttestedBypass, error) {
-		return Attested(ctx, j.tenant, rulesetID)
-	})
+	protection, err := facts.ReadProtection(ctx, j.client, j.at, j.job.Ref, j.tenant.AttestedBypass)
 	if unseen(err) {
 		protection, err = policy.Protection{Ref: j.job.Ref, Why: err.Error()}, nil
 	}

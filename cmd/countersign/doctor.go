@@ -13,7 +13,6 @@ import (
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/doctor"
 	"github.com/countersign/countersign/handlers"
-	"github.com/countersign/countersign/worker"
 )
 
 const doctorHelp = `countersign doctor says what is wrong with an installation, and what to change.
@@ -69,7 +68,7 @@ func examined(env environment, file, org string) (doctor.Settings, error) {
 	manifest, err := countersign.ReadManifest()
 	return doctor.Settings{
 		Load:     func() (*config.Config, error) { return config.Load(file, env.getenv, os.ReadFile) },
-		Manifest: manifest, HookPath: handlers.HookPath, Organisation: org, Attested: worker.Attested, Free: freeBytes,
+		Manifest: manifest, HookPath: handlers.HookPath, Organisation: org, Free: freeBytes,
 		UserAgent: "countersign/" + version, Now: time.Now, Looked: progress(env.stderr, "repositories that were looked at"),
 	}, err
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,16 +20,27 @@ import (
 // asks asks for a bundle on the page, and waits until it was looked at. It returns where its page is.
 func (b *browser) asks(w *acme, form url.Values) string {
 	b.t.Helper()
-	at := ""
-	b.client.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
-		at = r.URL.Path
-		return nil
-	}
-	if status, page := b.post("/orgs/acme/evidence/bundles", form); status != http.StatusOK || !strings.Contains(at, "/bundles/") {
-		b.t.Fatalf("asking for a bundle gave %d, %s: %s", status, at, page)
+	at := b.sends("/orgs/acme/evidence/bundles", form)
+	if !strings.Contains(at, "/bundles/") {
+		b.t.Fatalf("asking for a bundle leads to %q", at)
 	}
 	b.done(w, at)
 	return at
+}
+
+// sends posts a form and returns where it leads, without going there: what a page shows by then, and so
+// whether the log says that it was read, would be a matter of time.
+func (b *browser) sends(path string, form url.Values) (to string) {
+	b.t.Helper()
+	b.client.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		to = r.URL.Path
+		return http.ErrUseLastResponse
+	}
+	defer func() { b.client.CheckRedirect = nil }()
+	if status, page := b.post(path, form); status != http.StatusSeeOther {
+		b.t.Fatalf("%s gave %d: %s", path, status, page)
+	}
+	return to
 }
 
 // done waits until nobody is at a bundle.
@@ -46,9 +56,7 @@ func (b *browser) done(w *acme, at string) {
 // made has a bundle made that was looked at.
 func (b *browser) made(w *acme, at string) {
 	b.t.Helper()
-	if status, page := b.post(at, nil); status != http.StatusOK {
-		b.t.Fatalf("having it made gave %d: %s", status, page)
-	}
+	b.sends(at, nil)
 	b.done(w, at)
 }
 
@@ -121,8 +129,7 @@ func TestAuditorsPath(t *testing.T) {
 			did = append(did, strings.TrimSpace(a.What+" "+strings.Replace(q.Page, at, "BUNDLE", 1)))
 		}
 	}
-	// How often a page was looked at until the bundle was made is a matter of time.
-	if got, want := strings.Join(slices.Compact(did), "\n"), strings.Join([]string{"read /orgs/acme/overview", "read /orgs/acme/changes", "read /orgs/acme/evidence", "read /orgs/acme/ledger", "read BUNDLE", "export", "read BUNDLE", "read BUNDLE/file"}, "\n"); got != want {
+	if got, want := strings.Join(did, "\n"), strings.Join([]string{"read /orgs/acme/overview", "read /orgs/acme/changes", "read /orgs/acme/evidence", "read /orgs/acme/ledger", "read BUNDLE", "export", "read BUNDLE", "read BUNDLE/file"}, "\n"); got != want {
 		t.Errorf("the log has\n%s\nwant\n%s", got, want)
 	}
 	// Once it is revoked, nothing is theirs.

@@ -7,6 +7,8 @@
 // is needed is kept, compressed, in a cache folder. Its SHA-256 is pinned here and checked
 // at every load, so a changed file is never used, wherever it came from.
 //
+// One thing beside these is not GitHub's: axe-core, with which tests look whether everybody can use a page.
+//
 // Nothing of this is used by a running server; it is for tests and for the demo.
 package published
 
