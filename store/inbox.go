@@ -507,7 +507,11 @@ func (s *Store) Undecodable(ctx context.Context, limit int) ([]Undecoded, error)
 
 // query reads rows outside of any transaction.
 func (s *Store) query(ctx context.Context, query string, args []any, each func(scan func(...any) error) error) error {
-	rows, err := s.read.QueryContext(ctx, query, s.engine.arguments(args)...)
+	reading, err := s.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	rows, err := reading.QueryContext(ctx, s.engine.arguments(args)...)
 	if err != nil {
 		return err
 	}
@@ -522,11 +526,30 @@ func (s *Store) query(ctx context.Context, query string, args []any, each func(s
 
 // one reads one row; ErrNotFound if there is none.
 func (s *Store) one(ctx context.Context, query string, args []any, into ...any) error {
-	err := s.read.QueryRowContext(ctx, query, s.engine.arguments(args)...).Scan(into...)
+	reading, err := s.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	err = reading.QueryRowContext(ctx, s.engine.arguments(args)...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
 	return err
+}
+
+// prepare keeps every statement that reads prepared, as the writer does with its own.
+func (s *Store) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if kept, ok := s.reading.Load(query); ok {
+		return kept.(*sql.Stmt), nil
+	}
+	prepared, err := s.read.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if kept, ok := s.reading.LoadOrStore(query, prepared); ok {
+		return kept.(*sql.Stmt), prepared.Close() // somebody else was first
+	}
+	return prepared, nil
 }
 
 // micros is how times are stored; the zero time is 0.

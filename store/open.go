@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,6 +56,7 @@ type Store struct {
 	engine    engine
 	writer    *writer
 	read      *sql.DB   // cannot write
+	reading   sync.Map  // *sql.Stmt by its text: what read has prepared
 	hearing   *listener // nil: there are no other processes to hear of
 	signer    *ledger.Key
 	verifiers []note.Verifier

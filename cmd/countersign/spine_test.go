@@ -286,6 +286,7 @@ func TestAmbiguousWriteIsReadBack(t *testing.T) {
 	} {
 		w.sim.Faults.Add(fault)
 		pr := w.untested(fmt.Sprintf("ambiguous %d %t %t", fault.Status, fault.Drop, fault.AfterDoing))
+		mustDo(t, w.sim.Drain(t.Context())) // before the clock moves on
 		w.skipUntil(t, func() bool { return w.check(pr, "countersign").Status != "" && w.settled(t) })
 		ours := 0
 		for _, c := range w.shop.CheckRuns(pr.HeadSHA()) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v4"
@@ -121,13 +122,26 @@ func (s *Sim) secret(prefix string) string {
 	return prefix + string(b)
 }
 
-// newKey makes the key pair of an App.
-func newKey() (*rsa.PrivateKey, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, fmt.Errorf("ghsim: make an App's key: %w", err)
+// made are the keys that Apps got in this process. Making one takes a tenth of a second, so what
+// every simulated GitHub begins with are the same ones; within one of them, no two are.
+var made struct {
+	sync.Mutex
+	keys []*rsa.PrivateKey
+}
+
+// newKey returns a key pair that no App of this GitHub had.
+func (s *Sim) newKey() (*rsa.PrivateKey, error) {
+	n := int(s.keysGiven.Add(1))
+	made.Lock()
+	defer made.Unlock()
+	for len(made.keys) < n {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, fmt.Errorf("ghsim: make an App's key: %w", err)
+		}
+		made.keys = append(made.keys, key)
 	}
-	return key, nil
+	return made.keys[n-1], nil
 }
 
 // encodeKey writes a key as GitHub hands it out: PKCS #1 in PEM.

@@ -291,7 +291,7 @@ func (a *App) PrivateKey() ([]byte, error) {
 
 // ReplaceKey gives the App another key; the one before is not accepted any more.
 func (a *App) ReplaceKey() error {
-	key, err := newKey()
+	key, err := a.s.newKey()
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,7 @@ func (a *App) freshKey() (*rsa.PrivateKey, error) {
 	if has {
 		return nil, nil
 	}
-	return newKey()
+	return a.s.newKey()
 }
 
 // Hook sets where the App's webhooks go, the secret that signs them, and, unless none are
@@ -507,7 +507,7 @@ func (a *App) Deliveries() []Delivery {
 	var out []Delivery
 	for _, d := range a.a.deliveries {
 		out = append(out, Delivery{ID: d.id, GUID: d.guid, Event: d.event, Action: d.action, Redelivery: d.redelivery, Done: d.done,
-			StatusCode: d.statusCode, Status: d.status, At: d.deliveredAt, Duration: d.duration, Payload: slices.Clone(d.payload)})
+			StatusCode: d.statusCode, Status: d.status, At: d.deliveredAt, Duration: d.duration, Payload: d.payload})
 	}
 	return out
 }

@@ -35,7 +35,7 @@ func (s *Sim) registerApp(w http.ResponseWriter, r *http.Request) {
 	var m manifest
 	err := json.Unmarshal([]byte(r.PostFormValue("manifest")), &m)
 	back, backErr := url.Parse(m.RedirectURL)
-	key, keyErr := newKey()
+	key, keyErr := s.newKey()
 	if err != nil || backErr != nil || keyErr != nil || m.Name == "" || len(m.Name) > 34 || m.URL == "" || back.Host == "" {
 		http.Error(w, "The manifest cannot be used.", http.StatusUnprocessableEntity)
 		return

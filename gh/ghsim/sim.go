@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,6 +43,8 @@ type Sim struct {
 	routes  *router
 	log     requestLog // has its own lock
 	Faults  *Faults    // what goes wrong on purpose; has its own lock
+	// keysGiven is how many Apps got a key pair, or another one.
+	keysGiven atomic.Int64
 
 	// mu guards everything below, and every struct of the world that is reachable from it.
 	mu       sync.Mutex
