@@ -141,7 +141,7 @@ func TestStory(t *testing.T) {
 // Fifty check events on one head are at most three evaluations, and one write.
 func TestBurstIsCoalesced(t *testing.T) {
 	t.Parallel()
-	w := startAcme(t, 0)
+	w := startAcme(t, 30*time.Second) // longer than it takes to send all of them
 	pr := w.copilotPull("burst")
 	w.mustSettle(t)
 	before := w.decisions(t)
