@@ -99,7 +99,7 @@ type Collected struct {
 	// FirstPermissions are the roles of reviewers whose review had no recorded role
 	// yet, by review id: to be kept as the role at the time of the review.
 	FirstPermissions map[int64]string
-	// FirstMembers say, by the id of an emergency command's comment, whether its author was in
+	// FirstMembers say, by the key of a declaration of an emergency, whether its author was in
 	// the emergency team, of those that were not recorded yet: to be kept.
 	FirstMembers map[int64]string
 }

@@ -35,12 +35,12 @@ func memberOf(teams []policy.Team, name string, who policy.Actor) string {
 	return ""
 }
 
-// firstMembers are the answers that were not recorded before, by comment.
+// firstMembers are the answers that were not recorded before, by the key of the declaration.
 func (k Known) firstMembers(now []policy.Declaration) map[int64]string {
 	out := map[int64]string{}
 	for i, d := range now {
 		if k.Declarations[i].Member == "" && d.Member != "" {
-			out[d.CommentID] = d.Member
+			out[d.Key()] = d.Member
 		}
 	}
 	return out

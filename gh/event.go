@@ -29,6 +29,20 @@ type Event struct {
 	// Repositories are those that an installation event adds or removes.
 	Repositories []EventRepository `json:"repositories,omitempty"`
 	Ruleset      *EventRuleset     `json:"ruleset,omitempty"`
+	Declared     *EventDeclared    `json:"declared,omitempty"`
+}
+
+// EmergencyDeclared is the name of the event of an emergency that somebody declared on a page of
+// ours, in a session of their own. GitHub sends none of this name, and Decode makes none of it.
+const EmergencyDeclared = "countersign_emergency"
+
+// EventDeclared is what was declared, for the head and base that the page showed. Who declared is
+// the event's Sender, as GitHub said at the sign-in.
+type EventDeclared struct {
+	HeadSHA string `json:"head_sha"`
+	BaseRef string `json:"base_ref"`
+	Ticket  string `json:"ticket"`
+	Reason  string `json:"reason"`
 }
 
 // EventRuleset is the ruleset of an event. Its rules and its bypass list are read from the API.

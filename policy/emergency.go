@@ -14,41 +14,51 @@ import (
 type EmergencyRules struct {
 	// Team (org/slug) is who may declare an emergency.
 	Team string `json:"team" jsonschema:"required" jsonschema_description:"organisation/team whose members may declare an emergency."`
-	// Via are the ways of declaring; there is one: "comment". It has no default, so that a
-	// policy says itself what opens this door.
-	Via []string `json:"via" jsonschema:"required,enum=comment,minItems=1" jsonschema_description:"How an emergency may be declared: [comment], by a comment on the pull request."`
+	// Via are the ways of declaring, "session" and "comment". It has no default, so that a policy
+	// says itself what opens this door.
+	Via []string `json:"via" jsonschema:"required,enum=comment,enum=session,minItems=1" jsonschema_description:"How an emergency may be declared: session, on the change's page by somebody who signed in there; comment, by a comment on the pull request."`
 	// Expires is how long a declaration stands.
 	Expires Span `json:"expires,omitempty" jsonschema:"type=string" jsonschema_description:"How long a declaration stands, for example 4h. Left out: 4h."`
 	// ReviewWithin is how soon after the declaration somebody independent must review.
 	ReviewWithin Span `json:"review_within,omitempty" jsonschema:"type=string" jsonschema_description:"How soon after the declaration somebody independent must have reviewed it, for example 24h. Left out: 24h."`
 }
 
+// The ways of declaring an emergency.
 const (
-	viaComment = "comment"
+	ViaComment = "comment"
+	ViaSession = "session"
+)
 
+const (
 	defaultExpires      = Span(4 * time.Hour)
 	defaultReviewWithin = Span(24 * time.Hour)
 	maxExpires          = Span(24 * time.Hour)
 )
 
+// Takes says whether an emergency may be declared in this way.
+func (r *EmergencyRules) Takes(via string) bool { return slices.Contains(r.Via, via) }
+
 // EmergencyCommand begins the comment that declares an emergency.
 const EmergencyCommand = "/countersign emergency"
 
-// The limits of a declaration's parts, in bytes.
+// The limits of a declaration's parts: bytes of its ticket and its reason, and words of a reason.
 const (
-	maxTicket  = 100
-	maxReason  = 1000
-	leastWords = 3 // of a reason
+	MaxTicket  = 100
+	MaxReason  = 1000
+	leastWords = 3
 )
 
 // Declaration is one emergency command, as the delivery of its comment said it when it came
-// in. What becomes of the comment later changes nothing.
+// in, or as somebody signed in declared it on the change's page. What becomes of a comment later
+// changes nothing.
 type Declaration struct {
 	Seq        int64     `json:"seq"` // receipt sequence
 	ReceivedAt time.Time `json:"received_at"`
 	DeliveryID string    `json:"delivery_id"`
-	CommentID  int64     `json:"comment_id"`
+	CommentID  int64     `json:"comment_id"` // 0: it is no comment
 	By         Actor     `json:"by"`
+	// Via is ViaSession; empty: ViaComment.
+	Via string `json:"via,omitempty"`
 	// ViaApp is true when an App wrote it for the account.
 	ViaApp bool `json:"via_app,omitempty"`
 	// Head is the commit as the command names it; HeadSHA and BaseRef are the newest head and
@@ -68,6 +78,15 @@ type Declaration struct {
 	Void string `json:"void,omitempty"`
 }
 
+// Key tells the declarations of one pull request apart: the id of the comment, or below 0 the receipt
+// sequence of one that is none.
+func (d Declaration) Key() int64 {
+	if d.Via == ViaSession {
+		return -d.Seq
+	}
+	return d.CommentID
+}
+
 // ReadDeclaration reads a comment that begins with the emergency command; ok is false for every
 // other one. The command is the whole first line:
 //
@@ -80,21 +99,39 @@ func ReadDeclaration(comment string) (d Declaration, ok bool) {
 	if !ok || rest != "" && rest[0] != ' ' {
 		return d, false
 	}
-	words := strings.Fields(rest)
+	return readCommand(strings.Fields(rest)), true
+}
+
+func readCommand(words []string) (d Declaration) {
 	const usage = "write " + EmergencyCommand + " COMMIT TICKET REASON, with at least 7 digits of the newest commit and a reason of a few words"
 	if len(words) < 2+leastWords {
 		d.Problem = usage
-		return d, true
+		return d
 	}
 	d.Head, d.Ticket, d.Reason = strings.ToLower(words[0]), words[1], strings.Join(words[2:], " ")
 	if len(d.Head) < 7 || len(d.Head) > 40 || strings.Trim(d.Head, "0123456789abcdef") != "" {
 		d.Problem = usage
 	}
-	if len(d.Ticket) > maxTicket || len(d.Reason) > maxReason {
+	if len(d.Ticket) > MaxTicket || len(d.Reason) > MaxReason {
 		d.Problem = "the ticket or the reason is too long"
 	}
-	d.Head, d.Ticket, d.Reason = cut(d.Head, 40), cut(d.Ticket, maxTicket), cut(d.Reason, maxReason)
-	return d, true
+	d.Head, d.Ticket, d.Reason = cut(d.Head, 40), cut(d.Ticket, MaxTicket), cut(d.Reason, MaxReason)
+	return d
+}
+
+// DeclaredInSession is the declaration of somebody who signed in, for the commit head as a page
+// showed it. Head, Ticket, Reason, Via and Problem are filled in.
+func DeclaredInSession(head, ticket, reason string) Declaration {
+	words := append([]string{head}, strings.Fields(ticket)...)
+	d := readCommand(append(words, strings.Fields(reason)...))
+	d.Via = ViaSession
+	switch {
+	case len(words) != 2:
+		d.Problem = "the ticket is one word, like INC-7"
+	case d.Problem != "" && len(d.Ticket) < MaxTicket && len(d.Reason) < MaxReason:
+		d.Problem = fmt.Sprintf("the reason has at least %d words", leastWords)
+	}
+	return d
 }
 
 // EmergencyResult is the emergency under which a change is released without its review.
@@ -116,7 +153,11 @@ func (j *judgement) judgeEmergency() {
 	for i := range list {
 		d := &list[i]
 		if why := j.notDeclared(d); why != "" {
-			j.refused = append(j.refused, fmt.Sprintf("The emergency command of %s was not accepted: %s.", orSomebody(d.By.Login), why))
+			what := "emergency command"
+			if d.Via == ViaSession {
+				what = "emergency declaration"
+			}
+			j.refused = append(j.refused, fmt.Sprintf("The %s of %s was not accepted: %s.", what, orSomebody(d.By.Login), why))
 			continue
 		}
 		if why := j.ended(d); why != "" {
@@ -139,7 +180,10 @@ func (j *judgement) notDeclared(d *Declaration) string {
 	switch {
 	case rules == nil:
 		return "the policy names no emergency team"
-	case !slices.Contains(rules.Via, viaComment):
+	case !rules.Takes(cmp.Or(d.Via, ViaComment)):
+		if d.Via == ViaSession {
+			return "the policy takes none from a page (emergency.via)"
+		}
 		return "the policy takes none by comment (emergency.via)"
 	case d.ViaApp || d.By.Type != TypeUser || d.By.ID == 0:
 		return "only a person can declare one, under their own account and not through an App"
@@ -254,7 +298,7 @@ func (r *policyReader) emergency(n *yaml.Node) *EmergencyRules {
 // waysOfDeclaring reads emergency.via. Without a way that works nobody could declare an
 // emergency, and would learn of it in one.
 func (r *policyReader) waysOfDeclaring(emergency, via *yaml.Node) []string {
-	const path, hint = "emergency.via", "write via: [comment]"
+	const path, hint = "emergency.via", "write via: [session], via: [comment], or both"
 	switch {
 	case via == nil:
 		r.say(emergency, path, "is missing: nobody could declare an emergency", hint)
@@ -263,7 +307,7 @@ func (r *policyReader) waysOfDeclaring(emergency, via *yaml.Node) []string {
 	}
 	ways := r.texts(via, path)
 	for i, way := range ways {
-		if way != "" && way != viaComment {
+		if way != "" && way != ViaComment && way != ViaSession {
 			r.say(via.Content[i], path, fmt.Sprintf("knows no %q", shorten(way, 40)), hint)
 		}
 	}

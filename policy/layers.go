@@ -412,6 +412,11 @@ func (m *merge) emergency(out *Policy) {
 		return
 	}
 	both := *up
+	both.Via = slices.DeleteFunc(slices.Clone(up.Via), func(way string) bool { return !low.Takes(way) })
+	if len(both.Via) == 0 {
+		both.Via = up.Via
+		m.note("emergency.via", "is ignored: the organisation takes %s", strings.Join(up.Via, ", "))
+	}
 	both.Expires, both.ReviewWithin = min(up.Expires, low.Expires), min(up.ReviewWithin, low.ReviewWithin)
 	if low.Team != up.Team {
 		m.note("emergency.team", "is ignored: the organisation names %s", up.Team)

@@ -40,7 +40,7 @@ type Record struct {
 	Decision   []byte // exact bytes, JSON; required
 	// ReviewPermissions are by review id. What was recorded first stays.
 	ReviewPermissions map[int64]string
-	// EmergencyMembers are "yes" or "no" by comment id. What was recorded first stays.
+	// EmergencyMembers are "yes" or "no" by the key of the declaration. What was recorded first stays.
 	EmergencyMembers map[int64]string
 	// Protection is how the branch was found protected; nil: it was not looked at.
 	Protection *ProtectionSeen

@@ -148,7 +148,7 @@ func (n Tenant) Current(ctx context.Context, repoID int64, number int) (Current,
 
 const selectEmergencyMembers = `SELECT comment_id, member FROM emergency_members WHERE org_id = $1 AND repo_id = $2 AND number = $3`
 
-// EmergencyMembers returns, by the id of an emergency command's comment, whether its author was
+// EmergencyMembers returns, by the key of a declaration, whether its author was
 // in the emergency team when it was first looked at. Those that were not recorded are missing.
 func (n Tenant) EmergencyMembers(ctx context.Context, repoID int64, number int) (map[int64]string, error) {
 	out := map[int64]string{}

@@ -34,6 +34,8 @@ type changePage struct {
 	Cut        bool // the history has more
 	Proof      proofLine
 	HasFacts   bool
+	Emergency  *emergencyForm // nil: none can be declared here
+	Declared   bool           // the visitor just did
 }
 
 // ruleLine is a rule as the page shows it.
@@ -96,6 +98,10 @@ func (s *Site) change(v *visit) (shown, error) {
 	if p.Proof, err = proofOf(v, tenant, d); err != nil {
 		return shown{}, err
 	}
+	if p.Emergency, err = s.emergencyForm(v, d, &p); err != nil {
+		return shown{}, err
+	}
+	p.Declared = v.URL.Query().Get("declared") != ""
 	return shown{fmt.Sprintf("%s #%d", listed.Repository, listed.Number), p}, nil
 }
 

@@ -18,6 +18,9 @@ type Settings struct {
 	Store *store.Store
 	// GitHub is how people sign in; nil: nobody can, and the pages say what to set.
 	GitHub *GitHub
+	// Declare keeps an emergency that somebody declares on the page of a pull request; nil: none can.
+	// refused says in a sentence why it was not kept.
+	Declare func(ctx context.Context, tenant store.Tenant, e Emergency) (refused string, err error)
 	// Bundles makes bundles of evidence.
 	Bundles *Bundles
 	// Witnesses are the public keys of those who are asked to cosign checkpoints.
@@ -120,6 +123,7 @@ func (s *Site) Routes() []Route {
 		{"POST /orgs/{org}/exceptions/{id}/close", s.act(s.closeException)},
 		{"GET /orgs/{org}/changes", s.page("changes.html", s.changes)},
 		{"GET /orgs/{org}/changes/{repo}/{number}", s.page("change.html", s.change)},
+		{"POST /orgs/{org}/changes/{repo}/{number}/emergency", s.act(s.declare)},
 		{"GET /orgs/{org}/changes/{repo}/{number}/facts", s.file(s.changeFacts)},
 		{"GET /orgs/{org}/changes/{repo}/{number}/proof", s.file(s.changeProof)},
 

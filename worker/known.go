@@ -60,7 +60,7 @@ func loadKnown(ctx context.Context, tenant store.Tenant, job store.Job) (known, 
 		return k, err
 	}
 	for i := range k.Declarations {
-		k.Declarations[i].Member = members[k.Declarations[i].CommentID]
+		k.Declarations[i].Member = members[k.Declarations[i].Key()]
 	}
 	k.Permissions, err = tenant.ReviewPermissions(ctx, job.RepoID, job.Number)
 	return k, err
@@ -226,6 +226,8 @@ func (k *known) add(o store.Observation) error {
 		k.addChange(o, e)
 	case e.Comment != nil && e.Comment.OnPR && e.Action == "created":
 		k.addCommand(o, e)
+	case e.Name == gh.EmergencyDeclared && e.Declared != nil:
+		k.addDeclared(o, e)
 	}
 	return err
 }
@@ -240,6 +242,18 @@ func (k *known) addCommand(o store.Observation, e gh.Event) {
 	d.Seq, d.ReceivedAt, d.DeliveryID, d.CommentID = o.Seq, o.ReceivedAt.UTC(), o.DeliveryID, e.Comment.ID
 	d.By = policy.Actor{ID: e.Sender.ID, Login: e.Sender.Login, Type: policy.ActorType(e.Sender.Type)}
 	d.ViaApp, d.HeadSHA, d.BaseRef = e.Comment.AppID != 0, k.head, k.base
+	k.Declarations = append(k.Declarations, d)
+}
+
+// addDeclared adds an emergency that was declared on a page, for the head and base that it showed.
+func (k *known) addDeclared(o store.Observation, e gh.Event) {
+	d := policy.DeclaredInSession(e.Declared.HeadSHA, e.Declared.Ticket, e.Declared.Reason)
+	d.Seq, d.ReceivedAt, d.DeliveryID = o.Seq, o.ReceivedAt.UTC(), o.DeliveryID
+	d.By = policy.Actor{ID: e.Sender.ID, Login: e.Sender.Login, Type: policy.ActorType(e.Sender.Type)}
+	d.HeadSHA, d.BaseRef = k.head, k.base
+	if e.Declared.BaseRef != k.base {
+		d.Problem = "the pull request was to go to another branch by then"
+	}
 	k.Declarations = append(k.Declarations, d)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gh"
+	"github.com/countersign/countersign/handlers"
 	"github.com/countersign/countersign/store"
 	"github.com/countersign/countersign/web"
 )
@@ -28,6 +29,9 @@ type people struct {
 // openPages makes the pages. Without an OAuth client nobody can sign in, and the pages say so.
 func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, signIn *gh.SignIn, made *bundles, now func() time.Time, log zerolog.Logger) (*web.Site, error) {
 	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), AppID: cfg.GitHub.App.IntegrationID, Version: version, Now: now, Log: log, Bundles: made.pages()}
+	s.Declare = func(ctx context.Context, tenant store.Tenant, e web.Emergency) (string, error) {
+		return handlers.Declare(ctx, st, tenant, handlers.Emergency(e), now())
+	}
 	for _, w := range cfg.Witnesses {
 		s.Witnesses = append(s.Witnesses, w.Key)
 	}
