@@ -1,9 +1,18 @@
 package countersign_test
 
 import (
+	"archive/zip"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/csv"
+	"encoding/hex"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,33 +20,69 @@ import (
 	"github.com/countersign/countersign/policy"
 )
 
-// Every policy and register that a document shows is one that the parser takes.
-func TestPoliciesInDocuments(t *testing.T) {
-	block := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```")
+// Every block of YAML that a document shows is taken by what reads it: a policy or a part of one, a
+// register, tests of a policy, or settings of the server.
+func TestYAMLInDocuments(t *testing.T) {
+	fence := regexp.MustCompile("(?ms)^( *)```ya?ml\n(.*?)^ *```")
 	found := 0
 	for _, doc := range documents(t) {
 		src, err := os.ReadFile(doc)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range block.FindAllStringSubmatch(string(src), -1) {
+		for _, m := range fence.FindAllStringSubmatch(string(src), -1) {
 			text := strings.ReplaceAll("\n"+m[2], "\n"+m[1], "\n")
-			if !strings.Contains(text, "version: 1") {
-				continue
-			}
 			found++
-			_, err := policy.Parse([]byte(text))
-			if strings.Contains(text, "\ndocuments:") {
-				_, err = policy.ParseRegister([]byte(text))
-			}
-			if err != nil {
+			if err := takes(text); err != nil {
 				t.Errorf("%s: %v\n%s", doc, err, text)
 			}
 		}
 	}
-	if found < 2 {
-		t.Errorf("found %d policies, want those of README and docs/policy.md", found)
+	if found < 10 {
+		t.Errorf("found %d blocks of YAML, want more", found)
 	}
+}
+
+// takes has a block read by what it is for, which its keys tell.
+func takes(text string) (err error) {
+	has := func(key string) bool { return strings.Contains(text, "\n"+key+":") }
+	switch {
+	case has("documents"):
+		_, err = policy.ParseRegister([]byte(text))
+	case has("version"):
+		_, err = policy.Parse([]byte(text))
+	case has("tests"):
+		_, err = policy.ParseTests([]byte(text))
+	case has("emergency"), has("repositories"):
+		_, err = policy.Parse([]byte("version: 1\nmode: enforce\nbranches: [main]" + text))
+	default:
+		err = settings(text)
+	}
+	return err
+}
+
+// settings loads a part of the settings' file, with an environment that has all that must be there.
+func settings(text string) error {
+	// Who reads the document puts a real key in place of this one.
+	const name = "witness.example.com/w1"
+	public := append([]byte{4}, make([]byte, 32)...)
+	hash := sha256.Sum256(append([]byte(name+"\n"), public...))
+	key := fmt.Sprintf("%s+%x+%s", name, hash[:4], base64.StdEncoding.EncodeToString(public))
+	text = regexp.MustCompile(regexp.QuoteMeta(name)+`\+\S+`).ReplaceAllLiteralString(text, key)
+	env := map[string]string{
+		"COUNTERSIGN_PUBLIC_URL": "https://countersign.example.com", "GITHUB_APP_INTEGRATION_ID": "1",
+		"GITHUB_APP_WEBHOOK_SECRET": "of-the-webhook", "GITHUB_APP_PRIVATE_KEY": "pem",
+	}
+	_, err := config.Load("settings.yml", func(name string) string { return env[name] }, func(name string) ([]byte, error) {
+		switch name {
+		case "settings.yml":
+			return []byte(text), nil
+		case "/run/secrets/hook-key":
+			return []byte("a secret of sixteen bytes or more"), nil
+		}
+		return []byte("https://example.com/hook"), nil
+	})
+	return err
 }
 
 // The tests that docs/policy.md shows pass by the policy that it shows first.
@@ -73,20 +118,160 @@ func block(t *testing.T, src []byte, holds string) []byte {
 	return nil
 }
 
-// Every file that a document links to is there.
+// Every file that a document links to is there, with the heading that the link names.
 func TestLinksInDocuments(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	link := regexp.MustCompile(`\]\(([^):#\s]*)(?:#([^)\s]+))?\)`)
+	anchors := map[string][]string{}
 	for _, doc := range documents(t) {
 		src, err := os.ReadFile(doc)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range link.FindAllStringSubmatch(string(src), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
+			to := doc
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(doc), m[1])
+			}
+			if _, err := os.Stat(to); err != nil {
 				t.Errorf("%s links to %s: %v", doc, m[1], err)
+				continue
+			}
+			if m[2] == "" {
+				continue
+			}
+			if anchors[to] == nil {
+				anchors[to] = headings(t, to)
+			}
+			if !slices.Contains(anchors[to], m[2]) {
+				t.Errorf("%s links to %s, which has no heading #%s", doc, to, m[2])
 			}
 		}
 	}
+}
+
+// headings are the anchors that GitHub gives the headings of a document.
+func headings(t *testing.T, doc string) (out []string) {
+	t.Helper()
+	src, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("(?m)^#+ (.+)$").FindAllStringSubmatch(string(src), -1) {
+		words := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		out = append(out, strings.ReplaceAll(words, " ", "-"))
+	}
+	return out
+}
+
+// The README leads to every document, once.
+func TestReadmeLeadsToEveryDocument(t *testing.T) {
+	src, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, ok := strings.Cut(string(src), "\n## Where to read on\n")
+	if !ok {
+		t.Fatal("the README does not say where to read on")
+	}
+	docs, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range append(docs, "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/decisions") {
+		if n := strings.Count(list, "]("+doc+")"); n != 1 {
+			t.Errorf("the README leads to %s %d times", doc, n)
+		}
+	}
+}
+
+// docs/auditors.md says what every file of a bundle is for, and neither it nor docs/questions.md names
+// one that is not there.
+func TestFilesOfABundleInDocuments(t *testing.T) {
+	there := map[string]bool{}
+	for name := range bundled(t) {
+		folder, _, in := strings.Cut(name, "/")
+		if in {
+			folder += "/"
+		}
+		there[folder] = true
+	}
+	for _, doc := range []string{"docs/auditors.md", "docs/questions.md"} {
+		src, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := map[string]bool{}
+		for _, name := range matches(regexp.MustCompile("`([a-z-]+(?:\\.(?:csv|json|html|md|xlsx|sig)|/))`"), string(src)) {
+			if named[name] = true; !there[name] {
+				t.Errorf("%s names %s, which no bundle has", doc, name)
+			}
+		}
+		for name := range there {
+			if doc == "docs/auditors.md" && !named[name] {
+				t.Errorf("%s does not say what %s is for", doc, name)
+			}
+		}
+	}
+}
+
+// The sample of a bundle is the one that the recipe in docs/auditors.md draws, which shares no code
+// with ours.
+func TestSampleByTheDocument(t *testing.T) {
+	files := bundled(t)
+	seed, err := hex.DecodeString(column(t, files["draws.csv"], "seed")[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, sample := column(t, files["population.csv"], "id"), column(t, files["sample.csv"], "id")
+	digest := func(id string) string {
+		mac := hmac.New(sha256.New, seed)
+		mac.Write([]byte(id))
+		return string(mac.Sum(nil))
+	}
+	slices.SortFunc(ids, func(a, b string) int { return strings.Compare(digest(a), digest(b)) })
+	if len(sample) == 0 || !slices.Equal(ids[:len(sample)], sample) {
+		t.Errorf("the recipe draws %v, the sample is %v", ids, sample)
+	}
+}
+
+// bundled are the files of the bundle in testdata.
+func bundled(t *testing.T) map[string]string {
+	t.Helper()
+	z, err := zip.OpenReader("testdata/bundle/acme.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	files := map[string]string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[f.Name] = string(content)
+	}
+	return files
+}
+
+// column are the cells of a column of a table.
+func column(t *testing.T, table, name string) (out []string) {
+	t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(table)).ReadAll()
+	if err != nil || len(rows) < 2 {
+		t.Fatalf("a table of %d rows: %v", len(rows), err)
+	}
+	i := slices.Index(rows[0], name)
+	if i < 0 {
+		t.Fatalf("there is no column %s in %v", name, rows[0])
+	}
+	for _, row := range rows[1:] {
+		out = append(out, row[i])
+	}
+	return out
 }
 
 // The README lists every setting that the environment has, and no other.
