@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// Every command that a document shows in a block is one that the program has, with these flags, and
-// every target of make is there.
+// Every command that a document shows, in a block or in a sentence, is one that the program has, with
+// these flags, and every target of make is there. Commands stand in blocks of sh, or this would not
+// find them.
 func TestCommandsInDocuments(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..")
@@ -25,11 +26,18 @@ func TestCommandsInDocuments(t *testing.T) {
 	for _, doc := range append(documents, filepath.Join(root, "README.md")) {
 		src, err := os.ReadFile(doc)
 		mustDo(t, err)
-		for _, words := range commandsIn(string(src)) {
+		for _, m := range otherBlock.FindAllStringSubmatch(string(src), -1) {
+			t.Errorf("%s: a command stands in a block that is not sh: %s", filepath.Base(doc), m[1])
+		}
+		for _, words := range append(commandsIn(string(src)), commandsInSentences(string(src))...) {
 			switch words[0] {
 			case "countersign", "bin/countersign":
 				found++
 				checkCommand(t, filepath.Base(doc), words[1:])
+			case "countersign-verify":
+				// It is the same command: evidence/verify.
+				found++
+				checkCommand(t, filepath.Base(doc), append([]string{"verify"}, words[1:]...))
 			case "make":
 				found++
 				if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(words[1]) + `:`).Match(makefile) {
@@ -38,13 +46,16 @@ func TestCommandsInDocuments(t *testing.T) {
 			}
 		}
 	}
-	if found < 20 {
+	if found < 100 {
 		t.Errorf("only %d commands were found", found)
 	}
 }
 
 var (
 	shellBlock = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```")
+	anyBlock   = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+	otherBlock = regexp.MustCompile("(?m)^ *```\n *(countersign .*)$")
+	inSentence = regexp.MustCompile("`(countersign(?:-verify)?\\s[a-z-][^`]*)`")
 	substitute = regexp.MustCompile(`\$\([^)]*\)`)
 	separator  = regexp.MustCompile(`&&|\|\|?|;|\n`)
 	assignment = regexp.MustCompile(`^[A-Z0-9_]+=\S*\s+`)
@@ -69,6 +80,14 @@ func commandsIn(text string) (commands [][]string) {
 	return commands
 }
 
+// commandsInSentences are those that stand between backquotes, which may go on in the next line.
+func commandsInSentences(text string) (commands [][]string) {
+	for _, m := range inSentence.FindAllStringSubmatch(anyBlock.ReplaceAllString(text, ""), -1) {
+		commands = append(commands, strings.Fields(m[1]))
+	}
+	return commands
+}
+
 // checkCommand asks the program for the help of a command, and of the one below it, if there is one.
 func checkCommand(t *testing.T, doc string, words []string) {
 	t.Helper()
@@ -86,7 +105,7 @@ func checkCommand(t *testing.T, doc string, words []string) {
 			t.Errorf("%s: countersign %s %s: %v", doc, words[0], words[1], err)
 		}
 	}
-	for _, word := range slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, "-") }) {
+	for _, word := range slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, "-") || isHelp(w) }) {
 		name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 		if !regexp.MustCompile(`(?m)^  -` + regexp.QuoteMeta(name) + `( |$|\t)`).MatchString(help.String()) {
 			t.Errorf("%s: countersign %s has no flag %s", doc, strings.Join(words, " "), word)
