@@ -315,3 +315,42 @@ func documents(t *testing.T) []string {
 	}
 	return docs
 }
+
+// The titles that docs/developers.md explains are titles that decisions have: of the corpus, or of
+// what was tried (docs/security.md). "…" stands for what differs.
+func TestTitlesInDocuments(t *testing.T) {
+	src, err := os.ReadFile("docs/developers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(src), "\n## Common titles, and what to do\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	known, err := os.ReadFile("docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	corpus, err := filepath.Glob("testdata/policy/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range corpus {
+		decision, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		known = append(known, decision...)
+	}
+	found := 0
+	for _, row := range matches(regexp.MustCompile(`(?m)^\| (\*.*?) \|`), table) {
+		for _, title := range matches(regexp.MustCompile(`\*([^*]+)\*`), row) {
+			for part := range strings.SplitSeq(title, "…") {
+				if found++; !strings.Contains(string(known), strings.TrimSpace(part)) {
+					t.Errorf("no decision has a title with %q", part)
+				}
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("only %d titles are explained", found)
+	}
+}
