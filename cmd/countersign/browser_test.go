@@ -37,6 +37,10 @@ func TestPagesInABrowser(t *testing.T) {
 	if len(open) != 1 {
 		t.Fatalf("got %d exceptions, want one", len(open))
 	}
+	w.onCall(t)
+	urgent := w.davesPull(w.pageEmergencyRepo("urgent"), code)
+	w.test(urgent, "success")
+	w.wantCheck(t, urgent, held)
 	c := w.openChromium(t)
 
 	c.open(change)
@@ -99,6 +103,21 @@ func TestPagesInABrowser(t *testing.T) {
 	c.see("Decisions made again:")
 	c.accessible("a tried policy")
 	c.screenshot("a-tried-policy")
+
+	// An emergency, by somebody who is not on call.
+	c.open(changePage(urgent))
+	c.click("Declare an emergency")
+	c.accessible("the form of an emergency")
+	c.screenshot("emergency-form")
+	c.do(chromedp.SendKeys(`input[name="ticket"]`, "INC-7"), chromedp.SendKeys("textarea", "the shop is down"))
+	c.click("Declare the emergency")
+	c.see("was received")
+	w.mustSettle(t)
+	c.click("show the newest decision")
+	c.see("The emergency declaration of carol was not accepted: not a member of acme/oncall")
+	c.accessible("an emergency that does not count")
+	c.screenshot("emergency-not-accepted")
+
 	// The link of an auditor, which is shown once.
 	c.open("/orgs/acme/evidence/grants")
 	c.do(chromedp.SendKeys(`input[name="name"]`, "Jo <Doe>"))

@@ -125,7 +125,7 @@ func (c *chromium) open(path string) {
 // click follows the link or presses the button that says this.
 func (c *chromium) click(text string) {
 	c.t.Helper()
-	c.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button][contains(normalize-space(.), %q)]`, text), chromedp.BySearch))
+	c.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary][contains(normalize-space(.), %q)]`, text), chromedp.BySearch))
 }
 
 // see waits until the page says something, also while it leads from one page to another.
