@@ -303,6 +303,39 @@ func TestSettingsInReadme(t *testing.T) {
 	}
 }
 
+// Every settings file that a document shows is one that the server takes.
+func TestSettingsFilesInDocuments(t *testing.T) {
+	environment := map[string]string{
+		"COUNTERSIGN_PUBLIC_URL": "https://countersign.example.com", "GITHUB_APP_INTEGRATION_ID": "1", "GITHUB_APP_WEBHOOK_SECRET": "x", "GITHUB_APP_PRIVATE_KEY": "x",
+	}
+	start := regexp.MustCompile(`^(notifications|access|retention):\n`)
+	found := 0
+	for _, doc := range documents(t) {
+		src, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllSubmatch(src, -1) {
+			if !start.Match(m[1]) {
+				continue
+			}
+			found++
+			_, err := config.Load("settings.yml", func(name string) string { return environment[name] }, func(name string) ([]byte, error) {
+				if name == "settings.yml" {
+					return m[1], nil
+				}
+				return []byte("https://receiver.example.com/long-enough-for-a-secret"), nil
+			})
+			if err != nil {
+				t.Errorf("%s: %v\n%s", doc, err, m[1])
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("found %d settings files, want those of the README, notifications.md, access.md and retention.md", found)
+	}
+}
+
 func documents(t *testing.T) []string {
 	t.Helper()
 	docs := []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"}

@@ -19,6 +19,9 @@ type Notification struct {
 	// least 16 bytes, that it is signed with.
 	WebhookURLFile    string `yaml:"webhook_url_file"`
 	WebhookSecretFile string `yaml:"webhook_secret_file"`
+	// Slack and Webhook are what is told there.
+	Slack   Told `yaml:"slack"`
+	Webhook Told `yaml:"webhook"`
 
 	// What the files hold.
 	SlackWebhookURL string `yaml:"-"`
@@ -48,6 +51,7 @@ func (c *Config) readNotifications(files func(string) ([]byte, error)) error {
 		if (n.WebhookURLFile == "") != (n.WebhookSecretFile == "") {
 			bad(": webhook_url_file and webhook_secret_file belong together")
 		}
+		problems = append(problems, n.Slack.read(at+".slack", n.SlackWebhookURLFile, quiet), n.Webhook.read(at+".webhook", n.WebhookURLFile, everything))
 		for _, f := range []struct {
 			key, path string
 			into      *string

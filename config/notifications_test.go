@@ -2,6 +2,7 @@ package config
 
 import (
 	"io/fs"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,10 @@ func TestNotifications(t *testing.T) {
 		"in the clear":    {[]Notification{{Organisation: "acme", SlackWebhookURLFile: "clear"}}, "must hold an https address"},
 		"with a login":    {[]Notification{{Organisation: "acme", SlackWebhookURLFile: "login"}}, "does not hold an address"},
 		"no address":      {[]Notification{{Organisation: "acme", SlackWebhookURLFile: "text"}}, "does not hold an address"},
+		"chosen":          {[]Notification{{Organisation: "acme", SlackWebhookURLFile: "slack", Slack: Told{Opened: []string{"low", "high"}, Overdue: []string{}}}}, ""},
+		"no severity":     {[]Notification{{Organisation: "acme", SlackWebhookURLFile: "slack", Slack: Told{Opened: []string{"hihg"}}}}, `notifications[0].slack.opened: has "hihg", must be a list of high, medium, low`},
+		"severity twice":  {[]Notification{{Organisation: "acme", WebhookURLFile: "hook", WebhookSecretFile: "secret", Webhook: Told{Overdue: []string{"low", "low"}}}}, `notifications[0].webhook.overdue: has "low"`},
+		"told nowhere":    {[]Notification{{Organisation: "acme", SlackWebhookURLFile: "slack", Webhook: Told{Opened: []string{}}}}, "notifications[0].webhook: says what is told, and not where"},
 		"no file":         {[]Notification{{Organisation: "acme", SlackWebhookURLFile: "nowhere"}}, "slack_webhook_url_file: open nowhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,6 +50,44 @@ func TestNotifications(t *testing.T) {
 				t.Errorf("got %v, want %q and no secret", err, c.says)
 			}
 		})
+	}
+}
+
+// What the settings do not say is quiet in Slack and everything elsewhere; an empty list is nothing.
+func TestWhatIsTold(t *testing.T) {
+	read := func(slack string) (*Config, error) {
+		return Load("settings.yml", env(good...), func(name string) ([]byte, error) {
+			switch name {
+			case "settings.yml":
+				return []byte("notifications:\n- organisation: acme\n  slack_webhook_url_file: url\n  webhook_url_file: url\n  webhook_secret_file: secret\n" + slack), nil
+			case "secret":
+				return []byte("0123456789abcdef"), nil
+			}
+			return []byte("https://hooks.slack.example/T0"), nil
+		})
+	}
+	for written, want := range map[string]Told{
+		"":                                       quiet,
+		"  slack: {opened: []}\n":                {Opened: []string{}, Overdue: quiet.Overdue},
+		"  slack: {overdue: [low]}\n":            {Opened: quiet.Opened, Overdue: []string{"low"}},
+		"  slack: {opened: [], overdue: [high]}": {Opened: []string{}, Overdue: []string{"high"}},
+	} {
+		c, err := read(written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := c.Notifications[0]; !reflect.DeepEqual(n.Slack, want) || !reflect.DeepEqual(n.Webhook, everything) {
+			t.Errorf("%q: got %+v, want %+v", written, n, want)
+		}
+	}
+	for written, says := range map[string]string{
+		"  slack: {closed: [high]}\n": "line 6: there is no setting closed",
+		"  slack: {opened: high}\n":   "line 6",
+		"  slack: [high]\n":           "line 6",
+	} {
+		if _, err := read(written); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: got %v, want %q", written, err, says)
+		}
 	}
 }
 

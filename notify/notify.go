@@ -17,6 +17,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,11 +54,31 @@ type Notice struct {
 	Exception json.RawMessage `json:"exception"`
 }
 
-// Organisation is where one organisation wants to be told. What is empty is not used.
+// The events of an exception.
+const (
+	Opened  = "opened"
+	Overdue = "overdue"
+)
+
+// Wanted is of which severities exceptions are told, by event.
+type Wanted map[string][]string
+
+// Organisation is where one organisation wants to be told, and of what. What is empty is not used.
 type Organisation struct {
 	SlackURL      string
+	SlackWants    Wanted
 	WebhookURL    string
 	WebhookSecret []byte
+	WebhookWants  Wanted
+}
+
+// Wants says whether an event of an exception of this severity is told one way.
+func (o Organisation) Wants(way, event, severity string) bool {
+	wanted := o.WebhookWants
+	if way == Slack {
+		wanted = o.SlackWants
+	}
+	return slices.Contains(wanted[event], severity)
 }
 
 // Ways are the ways that an organisation has, in the order in which they are used.

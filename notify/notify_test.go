@@ -110,3 +110,19 @@ func TestNobodyElseIsTold(t *testing.T) {
 		t.Errorf("acme: %v", ways)
 	}
 }
+
+// What an organisation did not ask for is told nowhere.
+func TestWhatIsWanted(t *testing.T) {
+	o := Organisation{SlackWants: Wanted{Opened: {"high"}}, WebhookWants: Wanted{Opened: {"high", "low"}, Overdue: {"medium"}}}
+	for _, c := range []struct {
+		way, event, severity string
+		want                 bool
+	}{
+		{Slack, Opened, "high", true}, {Slack, Opened, "low", false}, {Slack, Overdue, "high", false},
+		{Webhook, Opened, "low", true}, {Webhook, Opened, "medium", false}, {Webhook, Overdue, "medium", true}, {Webhook, "closed", "high", false},
+	} {
+		if got := o.Wants(c.way, c.event, c.severity); got != c.want {
+			t.Errorf("%s, %s, %s: got %v", c.way, c.event, c.severity, got)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -17,14 +18,8 @@ import (
 // after the first. The next event of the exception is told anew.
 const tellAttempts = 10
 
-// The events of an exception that are told.
-const (
-	eventOpened  = "opened"
-	eventOverdue = "overdue"
-)
-
-// tell tells an organisation of the newest event of an exception, each way that it wants and that
-// was not used for this event. A failure is the job's: it is tried again, and what arrived is on
+// tell tells an organisation of the newest event of an exception, each way that it wants this
+// event and severity and that was not used for it. A failure is the job's: it is tried again, and what arrived is on
 // record and not sent again. If we stop between the answer and the record it is sent once more,
 // under the same id.
 func (w *Worker) tell(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, e store.Exception) error {
@@ -32,13 +27,14 @@ func (w *Worker) tell(ctx context.Context, log zerolog.Logger, tenant store.Tena
 	if err != nil {
 		return err
 	}
-	ways := w.Notify.Of(organisation).Ways()
+	event := notify.Opened
+	if !e.OverdueAt.IsZero() {
+		event = notify.Overdue
+	}
+	of := w.Notify.Of(organisation)
+	ways := slices.DeleteFunc(of.Ways(), func(way string) bool { return !of.Wants(way, event, e.Severity) || *told(&e, way) == event })
 	if len(ways) == 0 {
 		return nil
-	}
-	event := eventOpened
-	if !e.OverdueAt.IsZero() {
-		event = eventOverdue
 	}
 	notice, err := w.notice(e, event, organisation)
 	if err != nil {
@@ -46,9 +42,6 @@ func (w *Worker) tell(ctx context.Context, log zerolog.Logger, tenant store.Tena
 	}
 	var failure error
 	for _, way := range ways {
-		if *told(&e, way) == event {
-			continue
-		}
 		step := "told"
 		if err := w.Notify.Send(ctx, way, notice); err != nil {
 			if job.Attempt < tellAttempts || ctx.Err() != nil {
@@ -101,7 +94,7 @@ func (w *Worker) notice(e store.Exception, event, organisation string) (notify.N
 		Title: "Exception " + e.Kind, Text: e.Reason, Exception: body,
 	}
 	switch {
-	case event == eventOverdue:
+	case event == notify.Overdue:
 		n.Title += " is overdue since " + policy.WhenUTC(e.DueAt)
 	case !e.DueAt.IsZero():
 		n.Title += ", to be settled by " + policy.WhenUTC(e.DueAt)

@@ -55,8 +55,9 @@ func (l *listener) got() []string {
 
 const noticeSecret = "a secret of the receiver"
 
-// tellAcme has the server tell acme's exceptions to the receivers.
-func (w *acme) tellAcme(t *testing.T, slack, hook *listener) {
+// tellAcme has the server tell acme's exceptions to the receivers; more is what else the settings
+// say of that.
+func (w *acme) tellAcme(t *testing.T, slack, hook *listener, more string) {
 	t.Helper()
 	folder := t.TempDir()
 	write := func(name, text string) string {
@@ -64,8 +65,8 @@ func (w *acme) tellAcme(t *testing.T, slack, hook *listener) {
 		mustDo(t, os.WriteFile(path, []byte(text+"\n"), 0o600))
 		return path
 	}
-	w.file = write("settings.yml", fmt.Sprintf("notifications:\n- {organisation: Acme, slack_webhook_url_file: %q, webhook_url_file: %q, webhook_secret_file: %q}\n",
-		write("slack", slack.URL), write("hook", hook.URL), write("secret", noticeSecret)))
+	w.file = write("settings.yml", fmt.Sprintf("notifications:\n- {organisation: Acme, slack_webhook_url_file: %q, webhook_url_file: %q, webhook_secret_file: %q%s}\n",
+		write("slack", slack.URL), write("hook", hook.URL), write("secret", noticeSecret), more))
 	w.restart(t)
 }
 
@@ -75,7 +76,7 @@ func TestExceptionsAreTold(t *testing.T) {
 	t.Parallel()
 	w := startAcme(t, fast)
 	slack, hook := listen(t, 0), listen(t, 2)
-	w.tellAcme(t, slack, hook)
+	w.tellAcme(t, slack, hook, "")
 	erin := w.onCall(t)
 	repo := w.emergencyRepo("told")
 	pr := w.davesPull(repo, code)
@@ -107,13 +108,7 @@ func TestExceptionsAreTold(t *testing.T) {
 			t.Errorf("slack: %s", text)
 		}
 	}
-	steps, err := w.server.store.Tenant(w.org.ID()).ExceptionSteps(t.Context(), e.ID)
-	mustDo(t, err)
-	var names []string
-	for _, s := range steps {
-		names = append(names, s.Step)
-	}
-	if got := strings.Join(names, " "); got != "opened told told overdue told told" {
+	if got := w.stepsOf(t, e.ID); got != "opened told told overdue told told" {
 		t.Errorf("steps: %s", got)
 	}
 }
@@ -124,7 +119,7 @@ func TestAReceiverThatIsGone(t *testing.T) {
 	t.Parallel()
 	w := startAcme(t, fast)
 	slack, hook := listen(t, 0), listen(t, -1)
-	w.tellAcme(t, slack, hook)
+	w.tellAcme(t, slack, hook, ", slack: {opened: [medium]}")
 	repo := w.timelyRepo("gone")
 	w.copilotPullIn(repo, "gone")
 	w.mustSettle(t)
@@ -138,4 +133,60 @@ func TestAReceiverThatIsGone(t *testing.T) {
 	if len(slack.got()) == 0 {
 		t.Error("slack was told of nothing")
 	}
+}
+
+// What is not bad does not interrupt anybody in Slack before it is overdue; a program hears of it at
+// once. What nobody wants to hear is told nowhere, and its clock runs.
+func TestQuietUnlessItIsBad(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		settings, hook, steps string
+		slack                 int
+	}{
+		"by default": {"", "exception.opened exception.overdue", "opened told overdue told told", 1},
+		"chosen":     {", slack: {overdue: [high]}, webhook: {opened: []}", "exception.overdue", "opened overdue told", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := startAcme(t, fast)
+			slack, hook := listen(t, 0), listen(t, 0)
+			w.tellAcme(t, slack, hook, c.settings)
+			repo := w.timelyRepo("quiet")
+			w.copilotPullIn(repo, "quiet")
+			w.mustSettle(t)
+			w.later(4 * time.Hour)
+			w.skipUntil(t, func() bool { return len(w.late(t, repo)) == 1 })
+			w.mustSettle(t)
+			if got := slack.got(); len(got) != 0 {
+				t.Errorf("slack was told of what is of medium severity: %s", got)
+			}
+			w.later(24 * time.Hour)
+			w.skipUntil(t, func() bool { return w.late(t, repo)[0].ToldWebhook == notify.Overdue })
+			w.mustSettle(t)
+			var events []string
+			for _, body := range hook.got() {
+				var n notify.Notice
+				mustDo(t, json.Unmarshal([]byte(body), &n))
+				events = append(events, n.Event)
+			}
+			if said := slack.got(); strings.Join(events, " ") != c.hook || len(said) != c.slack || c.slack == 1 && !strings.Contains(said[0], "is overdue") {
+				t.Errorf("slack was told %s, the webhook %s", said, events)
+			}
+			if got := w.stepsOf(t, w.late(t, repo)[0].ID); got != c.steps {
+				t.Errorf("steps: %s, want %s", got, c.steps)
+			}
+		})
+	}
+}
+
+// stepsOf are the steps that an exception took.
+func (w *acme) stepsOf(t *testing.T, id string) string {
+	t.Helper()
+	steps, err := w.server.store.Tenant(w.org.ID()).ExceptionSteps(t.Context(), id)
+	mustDo(t, err)
+	var names []string
+	for _, s := range steps {
+		names = append(names, s.Step)
+	}
+	return strings.Join(names, " ")
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/handlers"
-	"github.com/countersign/countersign/notify"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 	"github.com/countersign/countersign/witness"
@@ -189,15 +188,6 @@ func signInOf(cfg *config.Config, connection *gh.Connection) (*gh.SignIn, error)
 		return nil, nil
 	}
 	return connection.SignIn(gh.OAuthApp{ClientID: o.ClientID, ClientSecret: o.ClientSecret, RedirectURL: cfg.CallbackURL()}, cfg.GitHub.WebURL)
-}
-
-// sender tells the organisations that the settings name of their exceptions.
-func sender(cfg *config.Config) *notify.Sender {
-	organisations := map[string]notify.Organisation{}
-	for _, n := range cfg.Notifications {
-		organisations[n.Organisation] = notify.Organisation{SlackURL: n.SlackWebhookURL, WebhookURL: n.WebhookURL, WebhookSecret: []byte(n.WebhookSecret)}
-	}
-	return notify.NewSender(organisations)
 }
 
 // witnessesOf are those who cosign checkpoints.
