@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ type Notice struct {
 	V int `json:"v"` // 1
 	// ID is the same however often the notice is sent.
 	ID string `json:"id"`
-	// Event is "exception.opened" or "exception.overdue".
+	// Event is "exception.opened", "exception.overdue" or "test".
 	Event        string `json:"event"`
 	Organisation string `json:"organisation"`
 	Repository   string `json:"repository,omitempty"`   // owner/name
@@ -50,7 +49,7 @@ type Notice struct {
 	// Title and Text are for people, in plain text that may hold anything.
 	Title string `json:"title"`
 	Text  string `json:"text"`
-	// Exception is the exception as its newest step left it.
+	// Exception is the exception as its newest step left it; null: it is a test.
 	Exception json.RawMessage `json:"exception"`
 }
 
@@ -72,13 +71,17 @@ type Organisation struct {
 	WebhookWants  Wanted
 }
 
+// Wanted is what is told one way.
+func (o Organisation) Wanted(way string) Wanted {
+	if way == Slack {
+		return o.SlackWants
+	}
+	return o.WebhookWants
+}
+
 // Wants says whether an event of an exception of this severity is told one way.
 func (o Organisation) Wants(way, event, severity string) bool {
-	wanted := o.WebhookWants
-	if way == Slack {
-		wanted = o.SlackWants
-	}
-	return slices.Contains(wanted[event], severity)
+	return slices.Contains(o.Wanted(way)[event], severity)
 }
 
 // Ways are the ways that an organisation has, in the order in which they are used.
@@ -125,23 +128,31 @@ func (s *Sender) Of(login string) Organisation {
 
 // Send sends a notice one way. It returns nil only when the receiver took it.
 func (s *Sender) Send(ctx context.Context, way string, n Notice) error {
+	if _, err := s.send(ctx, way, n); err != nil {
+		return fmt.Errorf("notify %s: %w", way, err)
+	}
+	return nil
+}
+
+// send is Send, and says what the receiver answered; 0: nothing.
+func (s *Sender) send(ctx context.Context, way string, n Notice) (status int, err error) {
 	o := s.Of(n.Organisation)
 	n.V = 1
 	switch way {
 	case Slack:
 		body, err := json.Marshal(map[string]any{"text": slackText(n), "unfurl_links": false})
 		if err != nil {
-			return err
+			return 0, err
 		}
-		return s.post(ctx, way, o.SlackURL, body, nil)
+		return s.post(ctx, o.SlackURL, body, nil)
 	case Webhook:
 		body, err := json.Marshal(n)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		return s.post(ctx, way, o.WebhookURL, body, map[string]string{HeaderID: n.ID, HeaderSignature: Sign(o.WebhookSecret, body)})
+		return s.post(ctx, o.WebhookURL, body, map[string]string{HeaderID: n.ID, HeaderSignature: Sign(o.WebhookSecret, body)})
 	}
-	return fmt.Errorf("notify: no way %q", way)
+	return 0, errors.New("there is no such way")
 }
 
 // Sign is the value of HeaderSignature for a body.
@@ -151,10 +162,10 @@ func Sign(secret, body []byte) string {
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-func (s *Sender) post(ctx context.Context, way, address string, body []byte, header map[string]string) error {
+func (s *Sender) post(ctx context.Context, address string, body []byte, header map[string]string) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("notify %s: its address cannot be used", way)
+		return 0, errors.New("its address cannot be used")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	for k, v := range header {
@@ -162,24 +173,15 @@ func (s *Sender) post(ctx context.Context, way, address string, body []byte, hea
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("notify %s: %w", way, withoutAddress(err))
+		return 0, cause(err)
 	}
 	defer resp.Body.Close()
 	// What is read to the end leaves the connection usable; more than this is nobody's answer.
 	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return fmt.Errorf("notify %s: the receiver answered %d", way, resp.StatusCode)
+		return resp.StatusCode, fmt.Errorf("the receiver answered %d", resp.StatusCode)
 	}
-	return nil
-}
-
-// withoutAddress drops what net/http puts around an error: the address, which is a secret.
-func withoutAddress(err error) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		return outer.Err
-	}
-	return err
+	return resp.StatusCode, nil
 }
 
 // slackText is a notice as Slack shows it. Everything that comes from elsewhere is escaped as

@@ -1,10 +1,15 @@
 package notify
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -95,7 +100,7 @@ func TestNotTaken(t *testing.T) {
 		server := httptest.NewServer(http.NotFoundHandler())
 		server.Close()
 		s := NewSender(map[string]Organisation{"acme": {SlackURL: server.URL + "/T0/secret"}})
-		if err := s.Send(t.Context(), Slack, notice()); err == nil || strings.Contains(err.Error(), "secret") {
+		if err := s.Send(t.Context(), Slack, notice()); err == nil || err.Error() != "notify slack: connection refused" {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -123,6 +128,67 @@ func TestWhatIsWanted(t *testing.T) {
 	} {
 		if got := o.Wants(c.way, c.event, c.severity); got != c.want {
 			t.Errorf("%s, %s, %s: got %v", c.way, c.event, c.severity, got)
+		}
+	}
+}
+
+// A test goes each way, whatever else is told there, says what it is, and never where it went.
+func TestTest(t *testing.T) {
+	slack, _, said := receiver(t, http.StatusOK)
+	hook, got, bodies := receiver(t, http.StatusNotFound)
+	s := NewSender(map[string]Organisation{"acme": {SlackURL: slack, WebhookURL: hook, WebhookSecret: []byte("key")}})
+	results := s.Test(t.Context(), "ACME", "<!here> carol")
+	if len(results) != 2 || !results[0].Took || results[0].Answer != "It answered 200 OK." || results[1].Took || !strings.HasPrefix(results[1].Answer, "It answered 404 Not Found. It does not take") {
+		t.Errorf("got %+v", results)
+	}
+	if text := (*said)[0]; !strings.Contains(text, "This is a test") || !strings.Contains(text, "carol had this sent") || strings.Contains(text, "<!here") {
+		t.Errorf("slack: %s", text)
+	}
+	var n Notice
+	if err := json.Unmarshal([]byte((*bodies)[0]), &n); err != nil || n.Event != "test" || string(n.Exception) != "null" || !strings.HasPrefix(n.ID, "test/") ||
+		(*got)[0].Header.Get(HeaderSignature) != Sign([]byte("key"), []byte((*bodies)[0])) {
+		t.Errorf("webhook: %s (%v)", (*bodies)[0], err)
+	}
+	if none := s.Test(t.Context(), "globex", "carol"); len(none) != 0 {
+		t.Errorf("globex: %+v", none)
+	}
+}
+
+// Each failure says what to do, and none where it was sent.
+func TestTestsThatAreNotTaken(t *testing.T) {
+	for status, says := range map[int]string{302: "Redirects are not followed", 403: "does not take notices at this address", 429: "in a minute", 503: "is broken"} {
+		address, _, _ := receiver(t, status)
+		s := NewSender(map[string]Organisation{"acme": {SlackURL: address}})
+		if got := s.Test(t.Context(), "acme", "carol")[0]; got.Took || !strings.Contains(got.Answer, says) || strings.Contains(got.Answer, "127.0.0.1") || strings.Contains(got.Answer, "/secret") {
+			t.Errorf("%d: got %+v, want %q", status, got, says)
+		}
+	}
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.StartTLS()
+	t.Cleanup(untrusted.Close)
+	for address, says := range map[string]string{
+		closed.URL + "/secret": "connection refused", untrusted.URL + "/secret": "its certificate cannot be trusted",
+	} {
+		s := NewSender(map[string]Organisation{"acme": {SlackURL: address}})
+		if got := s.Test(t.Context(), "acme", "carol")[0]; got.Took || !strings.Contains(got.Answer, "could not be reached: "+says) || strings.Contains(got.Answer, "secret") {
+			t.Errorf("%s: got %+v, want %q", address, got, says)
+		}
+	}
+}
+
+// What says where a receiver is does not pass.
+func TestCauses(t *testing.T) {
+	for want, err := range map[string]error{
+		"its name is not known": &url.Error{Op: "Post", URL: "https://secret.example/T0", Err: &net.OpError{Err: &net.DNSError{Err: "no such host", Name: "secret.example"}}},
+		"no answer in time":     &url.Error{Op: "Post", URL: "https://secret.example/T0", Err: context.DeadlineExceeded},
+		"context canceled":      &url.Error{Op: "Post", URL: "https://secret.example/T0", Err: context.Canceled},
+		"the connection failed": errors.New("secret.example sent nonsense"),
+	} {
+		if got := cause(err).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

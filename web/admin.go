@@ -25,6 +25,7 @@ type adminPage struct {
 	Newest     string
 	Keys       []store.LogKey
 	Holds      []store.Held
+	Ways       []NoticeWay
 	Done       string // what a form just did
 }
 
@@ -34,7 +35,7 @@ func (s *Site) admin(v *visit) (shown, error) {
 	if err != nil {
 		return shown{}, err
 	}
-	p := adminPage{Base: v.base(), Now: s.Now(), Done: v.URL.Query().Get("done")}
+	p := adminPage{Base: v.base(), Now: s.Now(), Done: v.URL.Query().Get("done"), Ways: s.Notices.Ways(v.view.Login)}
 	if p.Jobs, err = tenant.Jobs(v.Context(), mostJobs+1); err != nil {
 		return shown{}, err
 	}

@@ -23,6 +23,8 @@ type Settings struct {
 	Declare func(ctx context.Context, tenant store.Tenant, e Emergency) (refused string, err error)
 	// Bundles makes bundles of evidence.
 	Bundles *Bundles
+	// Notices tells people of exceptions.
+	Notices Notices
 	// Witnesses are the public keys of those who are asked to cosign checkpoints.
 	Witnesses []string
 	// PublicURL is where people reach the server, without a trailing slash. Over https cookies are
@@ -115,6 +117,7 @@ func (s *Site) Routes() []Route {
 		{"GET /orgs/{org}/admin", s.page("admin.html", s.admin)},
 		{"POST /orgs/{org}/admin/jobs/{job}/revive", s.act(s.revive)},
 		{"POST /orgs/{org}/admin/deliveries/{delivery}/replay", s.act(s.replay)},
+		{"POST /orgs/{org}/admin/notifications/test", s.page("notices.html", s.testNotices)},
 		{"GET /orgs/{org}/policy", s.page("policy.html", s.policies)},
 		{"GET /orgs/{org}/policy/try", s.page("try.html", s.trial)},
 		{"POST /orgs/{org}/policy/try", s.page("try.html", s.trial)},

@@ -18,10 +18,10 @@ import (
 // after the first. The next event of the exception is told anew.
 const tellAttempts = 10
 
-// tell tells an organisation of the newest event of an exception, each way that it wants this
-// event and severity and that was not used for it. A failure is the job's: it is tried again, and what arrived is on
-// record and not sent again. If we stop between the answer and the record it is sent once more,
-// under the same id.
+// tell tells an organisation of the newest event of an exception, each way that wants such an event
+// and was not used for it. A failure is the job's: it is tried again, and what arrived is on record
+// and not sent again. If we stop between the answer and the record it is sent once more, under the
+// same id.
 func (w *Worker) tell(ctx context.Context, log zerolog.Logger, tenant store.Tenant, job store.Job, e store.Exception) error {
 	organisation, err := w.login(ctx, job)
 	if err != nil {

@@ -25,6 +25,8 @@ type seen struct {
 func TestPagesInABrowser(t *testing.T) {
 	t.Parallel()
 	w := startAcme(t, fast)
+	w.mustSettle(t)
+	w.tellAcme(t, listen(t, 0), listen(t, 0), "")
 	mustDo(t, w.greenPull(t, "merged").Merge(w.bob, "squash"))
 	pr := w.copilotPull(`</title><script>alert("title")</script><img src=x onerror=alert(1)>`)
 	check := w.wantCheck(t, pr, "in_progress")
@@ -125,6 +127,13 @@ func TestPagesInABrowser(t *testing.T) {
 	c.see("Copy it now")
 	c.accessible("the link of an auditor")
 	c.screenshot("auditor-link")
+
+	// A test of the notifications.
+	c.open("/orgs/acme/admin")
+	c.click("Send a test")
+	c.see("It answered 200 OK.")
+	c.accessible("a test of the notifications")
+	c.screenshot("a-test-of-the-notifications")
 
 	// Settling an exception, by somebody who is not behind it.
 	c.open("/orgs/acme/exceptions/" + open[0].ID)

@@ -50,6 +50,7 @@ func commands() []command {
 		{"doctor", "say what is wrong with an installation, and what to change", runDoctor},
 		{"protect", "require our check on a branch, and attest who may bypass its rulesets", runProtect},
 		{"exceptions", "list, show and close what did not hold", runExceptions},
+		{"notify", "send a test to whoever is told of exceptions", runNotify},
 		{"backfill", "have read what reached branches before they were enrolled", runBackfill},
 		{"reconcile", "compare with GitHub what is open, and have looked at what is missing", runReconcile},
 		{"export", "write the evidence of an audit period into one file", runExport},

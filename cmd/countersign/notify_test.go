@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -189,4 +191,72 @@ func (w *acme) stepsOf(t *testing.T, id string) string {
 		names = append(names, s.Step)
 	}
 	return strings.Join(names, " ")
+}
+
+// An admin sends a test from the page, and whoever runs the server from the command line: it arrives
+// each way, and what does not is said without the address.
+func TestNotificationsAreTested(t *testing.T) {
+	t.Parallel()
+	w := startAcme(t, fast)
+	w.mustSettle(t)
+	slack, hook := listen(t, 0), listen(t, 1)
+	w.tellAcme(t, slack, hook, ", slack: {opened: [], overdue: [high, low]}")
+	const button = "/orgs/acme/admin/notifications/test"
+	member, _ := w.signIn(t, w.alice)
+	if status, page := member.post(button, nil); status != http.StatusNotFound || len(slack.got()) != 0 {
+		t.Errorf("a member sent a test: %d: %s", status, page)
+	}
+	admin, _ := w.signIn(t, w.carol)
+	admin.wantPage("/orgs/acme/admin", http.StatusOK, []string{"Signed webhook", "<td>nothing</td><td>severity high, low</td>", "Send a test"}, slack.URL, noticeSecret)
+	if status, page := admin.from("cross-site", button); status != http.StatusForbidden || len(slack.got()) != 0 {
+		t.Errorf("the form of another site sent a test: %d: %s", status, page)
+	}
+	status, page := admin.post(button, nil)
+	for _, says := range []string{`Slack</th><td><b class="good">yes</b></td><td>It answered 200 OK.`, `Signed webhook</th><td><b class="bad">no</b></td><td>It answered 503 Service Unavailable. Something there is broken`} {
+		if status != http.StatusOK || !strings.Contains(page, says) {
+			t.Errorf("got %d, want 200 and %q: %s", status, says, page)
+		}
+	}
+	if said := slack.got(); len(said) != 1 || !strings.Contains(said[0], "*This is a test* Acme\nNothing happened. carol had") && !strings.Contains(said[0], "*This is a test* acme") {
+		t.Errorf("slack: %s", said)
+	}
+
+	settings, err := w.settings()
+	mustDo(t, err)
+	var out, problems bytes.Buffer
+	test := func(args ...string) error {
+		out.Reset()
+		return run(t.Context(), append([]string{"notify", "test", "--config", w.file}, args...), func(name string) string { return settings[name] }, strings.NewReader(""), &out, &problems)
+	}
+	if err := test("--org", "ACME"); err != nil || out.String() != "Slack: arrived. It answered 200 OK.\nSigned webhook: arrived. It answered 200 OK.\n" {
+		t.Errorf("got %v: %s", err, out.String())
+	}
+	var n notify.Notice
+	mustDo(t, json.Unmarshal([]byte(hook.got()[0]), &n))
+	if hook.heads[0].Get(notify.HeaderSignature) != notify.Sign([]byte(noticeSecret), []byte(hook.got()[0])) || n.Event != "test" || string(n.Exception) != "null" {
+		t.Errorf("webhook: %+v", n)
+	}
+	slack.Close()
+	if err := test("--org", "acme"); err == nil || err.Error() != "1 of 2 receivers did not take the test" || !strings.Contains(out.String(), "Slack: DID NOT ARRIVE. It could not be reached: connection refused.") ||
+		strings.Contains(out.String(), "127.0.0.1") {
+		t.Errorf("got %v: %s", err, out.String())
+	}
+	if err := test("--org", "globex"); err == nil || !strings.Contains(err.Error(), "write under notifications") {
+		t.Errorf("got %v", err)
+	}
+	if err := test(); !errors.Is(err, errUsage) || !strings.Contains(problems.String(), "--org is needed") {
+		t.Errorf("got %v: %s", err, problems.String())
+	}
+}
+
+// Without receivers the page says so, and so does the button.
+func TestNobodyToTest(t *testing.T) {
+	t.Parallel()
+	w := startAcme(t, fast)
+	w.mustSettle(t)
+	admin, _ := w.signIn(t, w.carol)
+	admin.wantPage("/orgs/acme/admin", http.StatusOK, []string{"Nobody is told of exceptions"}, "Send a test")
+	if status, page := admin.post("/orgs/acme/admin/notifications/test", nil); status != http.StatusBadRequest || !strings.Contains(page, "docs/notifications.md") {
+		t.Errorf("got %d: %s", status, page)
+	}
 }

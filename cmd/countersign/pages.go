@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/handlers"
+	"github.com/countersign/countersign/notify"
 	"github.com/countersign/countersign/store"
 	"github.com/countersign/countersign/web"
 )
@@ -27,8 +28,8 @@ type people struct {
 }
 
 // openPages makes the pages. Without an OAuth client nobody can sign in, and the pages say so.
-func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, signIn *gh.SignIn, made *bundles, now func() time.Time, log zerolog.Logger) (*web.Site, error) {
-	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), AppID: cfg.GitHub.App.IntegrationID, Version: version, Now: now, Log: log, Bundles: made.pages()}
+func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, signIn *gh.SignIn, made *bundles, told *notify.Sender, now func() time.Time, log zerolog.Logger) (*web.Site, error) {
+	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), AppID: cfg.GitHub.App.IntegrationID, Version: version, Now: now, Log: log, Bundles: made.pages(), Notices: noticesOf(told)}
 	s.Declare = func(ctx context.Context, tenant store.Tenant, e web.Emergency) (string, error) {
 		return handlers.Declare(ctx, st, tenant, handlers.Emergency(e), now())
 	}

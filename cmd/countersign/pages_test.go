@@ -68,6 +68,15 @@ func (b *browser) post(path string, form url.Values) (status int, page string) {
 	return b.do(r)
 }
 
+// from posts as another site's page would.
+func (b *browser) from(site, path string) (status int, page string) {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, publicURL+path, nil)
+	orFatal(b.t, err)
+	r.Header.Set("Sec-Fetch-Site", site)
+	return b.do(r)
+}
+
 func (b *browser) do(r *http.Request) (status int, page string) {
 	b.t.Helper()
 	answer, err := b.client.Do(r)
@@ -201,10 +210,7 @@ func TestPagesFollowGitHub(t *testing.T) {
 	// An answer that this browser did not ask for signs nobody in.
 	b.wantPage("/api/github/auth?state=x&code=y", http.StatusBadRequest, []string{"does not belong to a sign-in"})
 	// Somebody else's page cannot act.
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, publicURL+"/signout", nil)
-	orFatal(t, err)
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	if status, _ := b.do(r); status != http.StatusForbidden {
+	if status, _ := b.from("cross-site", "/signout"); status != http.StatusForbidden {
 		t.Errorf("a form of another site: got %d", status)
 	}
 }

@@ -156,7 +156,8 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person,
 		Received: counts.received, GitHubSilent: counts.silent, Tracer: spans.tracer()}
 	made := newBundles(bundler{key, strings.TrimSuffix(cfg.GitHub.WebURL, "/")}, st, cfg.BundleFolder, p.now, log)
-	pages, err := openPages(cfg, st, connection, signIn, made, p.now, log)
+	told := sender(cfg)
+	pages, err := openPages(cfg, st, connection, signIn, made, told, p.now, log)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), st.Close())
 	}
@@ -165,7 +166,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 		store: st, rotation: rotation, bundles: made,
 		worker: worker.New(worker.Settings{
 			Store: st, Installation: connection.Installation, App: policy.App{ID: cfg.GitHub.App.IntegrationID},
-			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: sender(cfg), Witnesses: witnesses, AskEvery: p.ask,
+			Log: log, Owner: processName(), Parallel: cfg.Workers, Now: p.now, Poll: p.poll, Notify: told, Witnesses: witnesses, AskEvery: p.ask,
 			Keep: func(login string) worker.Keep { return worker.Keep(cfg.KeepOf(login)) }, WebURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"),
 			Pages: pagesAddress(cfg, signIn), Evaluated: counts.evaluated, Tracer: spans.tracer(), Inbox: connection, SweepEvery: p.sweep, SignEvery: p.sign, AskPause: p.askPause,
 		}),
