@@ -308,7 +308,7 @@ func TestSettingsFilesInDocuments(t *testing.T) {
 	environment := map[string]string{
 		"COUNTERSIGN_PUBLIC_URL": "https://countersign.example.com", "GITHUB_APP_INTEGRATION_ID": "1", "GITHUB_APP_WEBHOOK_SECRET": "x", "GITHUB_APP_PRIVATE_KEY": "x",
 	}
-	start := regexp.MustCompile(`^(notifications|access|retention):\n`)
+	start := regexp.MustCompile(`^(notifications|access|retention|trackers):\n`)
 	found := 0
 	for _, doc := range documents(t) {
 		src, err := os.ReadFile(doc)
@@ -331,8 +331,8 @@ func TestSettingsFilesInDocuments(t *testing.T) {
 			}
 		}
 	}
-	if found < 4 {
-		t.Errorf("found %d settings files, want those of the README, notifications.md, access.md and retention.md", found)
+	if found < 5 {
+		t.Errorf("found %d settings files, want those of the README, notifications.md, access.md, retention.md and pages.md", found)
 	}
 }
 

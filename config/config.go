@@ -73,6 +73,9 @@ type Config struct {
 	// whoever can read a repository sees it.
 	Access []Access `yaml:"access"`
 
+	// Trackers are where the tickets are that changes name; in the file only. Default: none is linked.
+	Trackers []Tracker `yaml:"trackers"`
+
 	// unread are the environment variables whose text could not be read, which is said once.
 	unread []string
 }

@@ -56,7 +56,7 @@ func (c *Config) validateServer() error {
 	if (c.TLSCertificateFile == "") != (c.TLSKeyFile == "") {
 		bad("COUNTERSIGN_TLS_CERTIFICATE_FILE", "and COUNTERSIGN_TLS_KEY_FILE are set together or not at all")
 	}
-	problems = append(problems, c.checkWitnesses(), c.checkAccess())
+	problems = append(problems, c.checkWitnesses(), c.checkAccess(), c.checkTrackers())
 	return errors.Join(problems...)
 }
 

@@ -28,6 +28,7 @@ type changePage struct {
 	RecordID   string
 	DecidedAt  time.Time
 	Newest     bool
+	Tickets    []ticketLine
 	Rules      []ruleLine
 	Exceptions []store.LeafIndexed
 	History    []event
@@ -85,6 +86,9 @@ func (s *Site) change(v *visit) (shown, error) {
 		Listed: listed, Leaf: d.LeafIndex, RecordID: d.RecordID, DecidedAt: d.RecordedAt, Newest: d.RecordID == listed.RecordID, HasFacts: len(d.Facts) > 0}
 	if err := json.Unmarshal(d.Decision, &p.Decision); err != nil {
 		return shown{}, fmt.Errorf("web: the decision of leaf %d: %w", d.LeafIndex, err)
+	}
+	if p.Tickets, err = ticketsOf(d, p.Decision, s.Trackers(v.view.Login), s.GitHubURL); err != nil {
+		return shown{}, err
 	}
 	for _, r := range p.Decision.Rules {
 		p.Rules = append(p.Rules, ruleLineOf(r))

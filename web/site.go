@@ -23,6 +23,8 @@ type Settings struct {
 	Declare func(ctx context.Context, tenant store.Tenant, e Emergency) (refused string, err error)
 	// Bundles makes bundles of evidence.
 	Bundles *Bundles
+	// Trackers are where the tickets of an organisation are, by its login.
+	Trackers func(login string) []Tracker
 	// Notices tells people of exceptions.
 	Notices Notices
 	// Witnesses are the public keys of those who are asked to cosign checkpoints.

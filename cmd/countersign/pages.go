@@ -29,7 +29,7 @@ type people struct {
 
 // openPages makes the pages. Without an OAuth client nobody can sign in, and the pages say so.
 func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, signIn *gh.SignIn, made *bundles, told *notify.Sender, now func() time.Time, log zerolog.Logger) (*web.Site, error) {
-	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), AppID: cfg.GitHub.App.IntegrationID, Version: version, Now: now, Log: log, Bundles: made.pages(), Notices: noticesOf(told)}
+	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), AppID: cfg.GitHub.App.IntegrationID, Version: version, Now: now, Log: log, Bundles: made.pages(), Notices: noticesOf(told), Trackers: trackersOf(cfg)}
 	s.Declare = func(ctx context.Context, tenant store.Tenant, e web.Emergency) (string, error) {
 		return handlers.Declare(ctx, st, tenant, handlers.Emergency(e), now())
 	}
@@ -41,6 +41,16 @@ func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, s
 		s.GitHub = &web.GitHub{SignInURL: signIn.URL, SignIn: p.in, Look: p.look, CanWrite: p.canWrite, SignOut: p.out}
 	}
 	return web.New(s)
+}
+
+// trackersOf is where the tickets of organisations are.
+func trackersOf(cfg *config.Config) func(login string) []web.Tracker {
+	return func(login string) (out []web.Tracker) {
+		for _, t := range cfg.TrackersOf(login) {
+			out = append(out, web.Tracker{Name: t.Name(), Projects: t.Projects, URL: t.TicketsURL()})
+		}
+		return out
+	}
 }
 
 // pagesAddress is where check runs link to; empty while nobody can sign in there.
