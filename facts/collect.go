@@ -76,6 +76,9 @@ type Request struct {
 	// RecordedAt is what was recorded of an earlier head of the pull request that was reviewed
 	// at a time: the facts of a decision about it, and that decision's id. Nil: nothing was.
 	RecordedAt func(ctx context.Context, headSHA string, reviewed time.Time) (*policy.Facts, string, error)
+	// Draft is a policy file to judge by in place of the one of the governing base, as if it were on
+	// the default branch too; nil: by what is there.
+	Draft []byte
 	// LastPolicy is what was kept of the last policy that a change was judged by under a
 	// governing branch of the repository; nil: there was none.
 	LastPolicy func(ctx context.Context, governingRef string) ([]byte, error)

@@ -21,7 +21,7 @@ func confirmEnrolment(ctx context.Context, client *gh.Client, req Request, first
 	if main == "" {
 		return nil, fmt.Errorf("read the policy of the default branch of %s: GitHub does not say which branch that is", req.Repo)
 	}
-	if base == main {
+	if base == main || req.Draft != nil {
 		return nil, nil
 	}
 	claim, _ := use.policy.Lane(base)

@@ -37,7 +37,7 @@ func usePolicy(ctx context.Context, req Request, first *firstReading) (policyInU
 	base := first.aim().base
 	name := req.Repo.Owner + "/" + req.Repo.Name
 	change := first.change(policy.Builtin())
-	read := first.policyLayers(name)
+	read := first.policyLayers(name, req.Draft)
 	if len(read) == 0 {
 		return policyInUse{}, &NotEnrolledError{change, fmt.Sprintf("%s has no %s on %s", name, policy.Path, base)}
 	}
@@ -118,11 +118,17 @@ func lastUsable(ctx context.Context, req Request, change policy.Change, broken *
 	}, nil
 }
 
-// policyLayers are the policy files that there are, outermost first.
-func (r *firstReading) policyLayers(name string) []layerRead {
+// policyLayers are the policy files that there are, outermost first. A draft takes the place of the
+// repository's own.
+func (r *firstReading) policyLayers(name string, draft []byte) []layerRead {
 	var out []layerRead
 	if organisation := r.answer.Organisation.layer(); organisation != nil {
 		out = append(out, *organisation)
+	}
+	if draft != nil {
+		return append(out, layerRead{
+			PolicyLayer: policy.PolicyLayer{Layer: policy.LayerRepository, Repository: name, Path: policy.Path, Ref: r.aim().base, SHA256: hexSHA256(draft)}, source: draft,
+		})
 	}
 	if errors.Is(r.policyErr, gh.ErrNotFound) {
 		return out

@@ -48,6 +48,7 @@ func commands() []command {
 		{"serve", "run the App", runServe},
 		{"health", "ask a server on this machine whether it is alive, for containers", runHealth},
 		{"doctor", "say what is wrong with an installation, and what to change", runDoctor},
+		{"firstday", "say what a policy would have held of what was merged before", runFirstDay},
 		{"protect", "require our check on a branch, and attest who may bypass its rulesets", runProtect},
 		{"exceptions", "list, show and close what did not hold", runExceptions},
 		{"notify", "send a test to whoever is told of exceptions", runNotify},

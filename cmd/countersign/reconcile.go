@@ -53,10 +53,7 @@ func runReconcile(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	connection, err := gh.Connect(gh.Settings{
-		V3URL: cfg.GitHub.V3APIURL, V4URL: cfg.GitHub.V4APIURL, AppID: cfg.GitHub.App.IntegrationID,
-		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: time.Now,
-	})
+	connection, err := connectAs(cfg)
 	if err != nil {
 		return err
 	}
@@ -65,10 +62,22 @@ func runReconcile(ctx context.Context, args []string, env environment) error {
 		return err
 	}
 	return withDatabase(ctx, store.Options{URL: cfg.DatabaseURL, Origin: cfg.LogOrigin()}, func(st *store.Store) error {
-		r := reconciling{env: env, by: by, worker: worker.New(worker.Settings{Store: st, Installation: connection.Installation,
-			App: policy.App{ID: cfg.GitHub.App.IntegrationID}, Log: zerolog.Nop(), Owner: processName()})}
-		return r.run(ctx, st, *login, *repository)
+		return reconciling{env: env, by: by, worker: handWorker(cfg, st, connection)}.run(ctx, st, *login, *repository)
 	})
+}
+
+// connectAs is the connection of the App for a command that is run beside the server.
+func connectAs(cfg *config.Config) (*gh.Connection, error) {
+	return gh.Connect(gh.Settings{
+		V3URL: cfg.GitHub.V3APIURL, V4URL: cfg.GitHub.V4APIURL, AppID: cfg.GitHub.App.IntegrationID,
+		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: time.Now,
+	})
+}
+
+// handWorker is a worker that runs no jobs, for what a command has it do.
+func handWorker(cfg *config.Config, st *store.Store, connection *gh.Connection) *worker.Worker {
+	return worker.New(worker.Settings{Store: st, Installation: connection.Installation,
+		App: policy.App{ID: cfg.GitHub.App.IntegrationID}, Log: zerolog.Nop(), Owner: processName()})
 }
 
 // reconciling is one run of the command.
