@@ -184,6 +184,29 @@ func (r *FirstDay) Finish() {
 	r.Held, r.NotKnown = worst(r.Held), worst(r.NotKnown)
 }
 
+// WithoutWords is the report without what people wrote and without their names: numbers, rules and
+// repositories.
+func (r *FirstDay) WithoutWords() *FirstDay {
+	out := *r
+	out.Held, out.NotKnown, out.Branches = wordless(r.Held), wordless(r.NotKnown), slices.Clone(r.Branches)
+	for i := range out.Branches {
+		out.Branches[i].Unprotected = ""
+	}
+	return &out
+}
+
+func wordless(list []FirstDayChange) []FirstDayChange {
+	out := slices.Clone(list)
+	for i := range out {
+		c := &out[i]
+		c.Title, c.Rules = "", slices.Clone(c.Rules)
+		for n := range c.Rules {
+			c.Rules[n].Reason = ""
+		}
+	}
+	return out
+}
+
 // worst are those of agents first, then those with most rules against them, then the newest.
 func worst(list []FirstDayChange) []FirstDayChange {
 	agents := func(c FirstDayChange) int {

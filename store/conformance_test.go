@@ -80,6 +80,7 @@ func conformance(t *testing.T, open opener) {
 		{"what was merged before there were figures", testCountedAfterwards},
 		{"coverage and exceptions", testCoverage},
 		{"bundles of evidence", testBundles},
+		{"the first day", testFirstDay},
 		{"how a log stands", testLogState},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })

@@ -22,7 +22,8 @@ type overviewPage struct {
 	Limited   bool     // the visitor sees some repositories
 	Nothing   bool     // nothing reached a branch in the period
 	ByMonth   bool
-	Following bool // a branch is followed
+	Following bool      // a branch is followed
+	FirstDay  *firstDay // nil: the visitor does not see it
 }
 
 // figure is one number with what it counts and its rows.
@@ -72,6 +73,9 @@ func (s *Site) overview(v *visit) (shown, error) {
 	}
 	p.Following = coverage != (store.Coverage{})
 	p.now(unsettled, coverage)
+	if p.FirstDay, err = s.firstDay(v); err != nil {
+		return shown{}, err
+	}
 	return shown{"Overview", p}, nil
 }
 

@@ -23,9 +23,9 @@ shows them today, and judges them by the policy in force, or with --policy by FI
 repository's own, so that there need not be one yet. Roles, teams, reviews and protection are those of
 today. What GitHub does not show is "not known", and nothing is ever said to have passed.
 
-It writes nothing on GitHub, and nothing into the log: nothing was decided. At most 300 pull requests
-are read, the newest; a fifth of GitHub's limits stays for decisions, and where they are reached it
-waits.
+It writes nothing on GitHub, and nothing into the log: nothing was decided. The report is kept for the
+page Overview in place of the one before, without titles and reasons. At most 300 pull requests are
+read, the newest; a fifth of GitHub's limits stays for decisions, and where they are reached it waits.
 
 Settings are those of serve, from the environment or from a file.
 
@@ -75,6 +75,9 @@ func runFirstDay(ctx context.Context, args []string, env environment) error {
 			return err
 		}
 		report, err := makeFirstDay(ctx, cfg, st, org, ask, env)
+		if err == nil {
+			err = st.Tenant(org.ID).KeepFirstDay(ctx, report)
+		}
 		if err != nil {
 			return err
 		}

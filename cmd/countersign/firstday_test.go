@@ -190,6 +190,31 @@ func TestTheFirstDayWithoutAnswers(t *testing.T) {
 	}
 }
 
+// The overview shows the newest report to those who manage the organisation, and how to make one.
+func TestTheFirstDayOnTheOverview(t *testing.T) {
+	t.Parallel()
+	w := startLookedBack(t)
+	repo := w.old100(t)
+	w.installed()
+	w.enrol(repo, "main")
+	w.mustSettle(t)
+	b, page := w.signIn(t, w.carol)
+	if !strings.Contains(page, "countersign firstday --org acme") || !strings.Contains(page, "No report was made") {
+		t.Errorf("before there is one: %s", page)
+	}
+	r := w.firstDayReport(t)
+	b.wantPage("/orgs/acme/overview", http.StatusOK, []string{"As of " + r.At.Format("2006-01-02 15:04:05 UTC") + ", and no evidence", "the policies in force", "of 6 merged pull requests",
+		"Would have been held: 4 of 4", fmt.Sprintf("%s/acme/old/pull/%d", w.sim.URL(), r.Held[0].Number), "no agent indicator found", "written by an agent"}, "by an agent</a>", "No report was made")
+	erin := w.sim.User("erin")
+	repo.Collaborator(erin, "read")
+	if _, page := w.signIn(t, erin); strings.Contains(page, "firstday") || strings.Contains(page, "first-day") {
+		t.Errorf("a viewer sees %s", page)
+	}
+	if file, _ := w.exported(t); !w.verified(t, file).OK || bytes.Contains(inBundle(t, file, "index.html"), []byte("would have been held")) {
+		t.Error("the bundle is not as it was")
+	}
+}
+
 // queries are the requests for a query of this name.
 func queries(name string) func(*http.Request) bool {
 	return func(q *http.Request) bool {

@@ -281,6 +281,17 @@ func clientCalls(st *story) map[string]func(context.Context, *gh.Client) error {
 			pr, err := c.MergedPull(ctx, repo, number)
 			return errors.Join(err, some(len(pr.Reviews)))
 		},
+		"MergedPulls": func(ctx context.Context, c *gh.Client) error {
+			now, err := c.Repository(ctx, repo)
+			if err != nil {
+				return err
+			}
+			if _, other := c.MergedPulls(ctx, repo, now.ID+1, time.Time{}); !errors.Is(other, gh.ErrNotFound) {
+				return fmt.Errorf("another repository of that name: got %v", other)
+			}
+			_, err = c.MergedPulls(ctx, repo, now.ID, time.Time{}) // none was merged here
+			return err
+		},
 		"InstalledRepositories": func(ctx context.Context, c *gh.Client) error {
 			installed, selection, err := c.InstalledRepositories(ctx)
 			return errors.Join(err, some(len(installed)), some(len(selection)))
