@@ -43,6 +43,8 @@ type Fault struct {
 	// StaleHeads answers as if the last n head changes of every pull request had not
 	// happened yet: webhooks ahead of the API.
 	StaleHeads int
+	// Begun is called when a request arrives, and Done when it has taken effect, before it is answered.
+	Begun, Done func()
 }
 
 // Faults is the list of faults in force. Its methods may be called at any time.
@@ -95,6 +97,7 @@ type activeFault struct {
 	cutBody    bool
 	noLink     bool
 	staleHeads int
+	done       []func()
 }
 
 // take collects the faults for a request and counts them.
@@ -110,6 +113,9 @@ func (f *Faults) take(route string, r *http.Request) *activeFault {
 			continue
 		}
 		p.hits++
+		if p.Begun != nil {
+			p.Begun()
+		}
 		a.add(&p.Fault)
 	}
 	return a
@@ -121,6 +127,9 @@ func (a *activeFault) add(f *Fault) {
 	a.cutBody = a.cutBody || f.CutBody
 	a.noLink = a.noLink || f.NoLink
 	a.staleHeads = max(a.staleHeads, f.StaleHeads)
+	if f.Done != nil {
+		a.done = append(a.done, f.Done)
+	}
 	if f.Status != 0 || f.Drop || f.RateLimited || f.Secondary {
 		a.failure, a.afterDoing = f, f.AfterDoing
 	}
@@ -154,8 +163,10 @@ func (a *activeFault) wait(ctx context.Context) bool {
 // answers says whether the fault answers instead of the handler.
 func (a *activeFault) answers() bool { return a.failure != nil && !a.afterDoing }
 
-// spoils says whether send changes an answer.
-func (a *activeFault) spoils() bool { return a.failure != nil || a.malformed || a.cutBody }
+// spoils says whether send does more than to hand an answer on.
+func (a *activeFault) spoils() bool {
+	return a.failure != nil || a.malformed || a.cutBody || len(a.done) > 0
+}
 
 // answer sends the failure.
 func (a *activeFault) answer(s *Sim, x *exchange) {
@@ -208,6 +219,9 @@ func hangUp(w http.ResponseWriter) {
 
 // send writes a success, or what the fault makes of it.
 func (a *activeFault) send(w http.ResponseWriter, status int, body []byte) {
+	for _, done := range a.done {
+		done()
+	}
 	switch {
 	case a.failure != nil && a.failure.Drop:
 		hangUp(w)

@@ -172,6 +172,7 @@ func (s *Sim) redeliver(a *app, old *delivery) {
 // sender sends the deliveries of one App, one after the other.
 type sender struct {
 	client *http.Client
+	clock  func() time.Time
 	ended  func(*delivery, outcome) // records the result in the world
 
 	mu       sync.Mutex
@@ -209,7 +210,7 @@ func (s *Sim) senderOf(a *app) *sender {
 	if q := s.senders[a.id]; q != nil {
 		return q
 	}
-	q := &sender{client: &http.Client{Timeout: 10 * time.Second}, wake: make(chan struct{}, 1), idle: closed()}
+	q := &sender{client: &http.Client{Timeout: 10 * time.Second}, clock: s.options.Clock, wake: make(chan struct{}, 1), idle: closed()}
 	q.ended = func(d *delivery, o outcome) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -298,7 +299,8 @@ func (q *sender) next() (item queued, delay time.Duration, ok bool) {
 
 // attempt posts one delivery. As with GitHub, an answer that takes ten seconds is none.
 func (q *sender) attempt(item queued) outcome {
-	o := outcome{at: time.Now(), status: "failed to connect"}
+	began := time.Now()
+	o := outcome{at: q.clock(), status: "failed to connect"}
 	if item.url == "" {
 		return o
 	}
@@ -308,7 +310,7 @@ func (q *sender) attempt(item queued) outcome {
 	}
 	req.Header = item.d.requestHeader.Clone()
 	res, err := q.client.Do(req)
-	o.took = time.Since(o.at)
+	o.took = time.Since(began)
 	if err != nil {
 		return o
 	}
