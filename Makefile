@@ -12,7 +12,7 @@ VERSION     = $$(git describe --tags --always --dirty)
 # folder in memory with room, it is there that they wait for nothing.
 MEMORY      = $$(test -w /dev/shm && test "$$(df --output=avail -k /dev/shm | tail -1)" -gt 4000000 && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
-.PHONY: demo evidence test lint bench build binaries release published postgres chromium
+.PHONY: demo evidence test crash faults lint bench build binaries release published postgres chromium
 
 ## demo: watch agent-authored pull requests being held and released
 demo: published
@@ -28,6 +28,16 @@ evidence: published build
 ## test: everything that must hold, as CI runs it
 test: lint published postgres chromium
 	GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=$(MEMORY) GOGC=400 go test -parallel 4 ./...
+
+## crash: kill the server 200 times on each database, or KILLS=1000; about ten minutes, or fifty
+KILLS = 200
+SEED  = 1
+crash: published postgres
+	GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=$(MEMORY) GOGC=400 go test -v -timeout 0 -run '^(TestKilled|TestOnPostgresKilled)$$' ./cmd/countersign -kills $(KILLS) -seed $(SEED)
+
+## faults: have every request to GitHub fail in every way, on each database; some minutes
+faults: published postgres
+	GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=$(MEMORY) GOGC=400 go test -timeout 0 -parallel 4 -run 'EveryRequestFailing$$' ./cmd/countersign -every
 
 ## lint: gofmt, vet, staticcheck, and known vulnerabilities where their database is reachable
 lint:

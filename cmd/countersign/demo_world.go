@@ -34,16 +34,18 @@ type acme struct {
 	copilot, devin, dependabot, reviewer *ghsim.App
 	app                                  *ghsim.App
 
-	folder  string
-	public  string // where people reach the server; empty: demoURL, which is nowhere
-	listen  string // address of the server; empty: any port
-	at      string // URL of the database; empty: a file in the folder
-	file    string // of settings beside those of the environment; empty: none
-	noisy   time.Duration
-	writes  int // to GitHub in a minute; 0: as many as there are
-	server  *server
-	stopped chan error // what the server ended with
-	stop    context.CancelFunc
+	folder string
+	public string // where people reach the server; empty: demoURL, which is nowhere
+	listen string // address of the server; empty: any port
+	at     string // URL of the database; empty: a file in the folder
+	file   string // of settings beside those of the environment; empty: none
+	noisy  time.Duration
+	// patience is how long the server waits for an answer of GitHub's; zero: as long as it always does.
+	patience time.Duration
+	writes   int // to GitHub in a minute; 0: as many as there are
+	server   *server
+	stopped  chan error // what the server ended with
+	stop     context.CancelFunc
 	// ahead is how far the server's clock was moved, in nanoseconds.
 	ahead atomic.Int64
 }
@@ -140,7 +142,7 @@ func (w *acme) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.server, err = newServer(ctx, cfg, zerolog.Nop(), pace{now: w.now, noisy: w.noisy, poll: quick, ask: time.Hour, sweep: -1, sign: -1, askPause: time.Millisecond})
+	w.server, err = newServer(ctx, cfg, zerolog.Nop(), pace{now: w.now, noisy: w.noisy, patience: w.patience, poll: quick, ask: time.Hour, sweep: -1, sign: -1, askPause: time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -304,19 +306,26 @@ func (w *acme) skip(ctx context.Context, most time.Duration) error {
 	if w.stop == nil {
 		return nil
 	}
+	wait, err := w.due(ctx, most)
+	w.later(wait)
+	return err
+}
+
+// due is the time until the next job, if nothing runs and that is within most; else 0.
+func (w *acme) due(ctx context.Context, most time.Duration) (time.Duration, error) {
 	// In this order: a job that is taken in between runs, and its lease must not end early.
 	next, err := w.server.store.NextRun(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	stats, err := w.server.store.QueueStats(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if wait := next.Sub(w.now()); stats.Ready == 0 && stats.Leased == 0 && 0 < wait && wait <= most {
-		w.later(wait)
+	if wait := next.Sub(w.now()); stats.Ready == 0 && stats.Leased == 0 && wait <= most {
+		return max(wait, 0), nil
 	}
-	return nil
+	return 0, nil
 }
 
 func (w *acme) idle(ctx context.Context) (bool, error) {

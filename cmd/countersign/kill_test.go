@@ -14,17 +14,6 @@ import (
 	"github.com/countersign/countersign/handlers"
 )
 
-// The server is killed under load and loses nothing that it acknowledged; in the end every
-// pull request shows what its story comes to, and no check run was written twice.
-func TestKilledUnderLoad(t *testing.T) {
-	t.Parallel()
-	s := newSiege(t, 1)
-	s.underLoad(t, func() { s.killings(t, 3) })
-	s.takeOver(t)
-	s.verify(t)
-	t.Logf("%d deliveries acknowledged, %d redelivered, %d pull requests", s.kept, s.redelivered, len(s.told))
-}
-
 // BenchmarkKill kills twenty times, and measures how long the last restart takes to catch
 // up by the real clock: what the dead process held is taken again when its leases end.
 func BenchmarkKill(b *testing.B) {
@@ -55,15 +44,23 @@ type siege struct {
 	*process
 	random  *rand.Rand // only for the moments of the kills
 	repos   []*ghsim.Repo
+	mill    *ghsim.Repo      // in which what is released is merged
+	yard    *ghsim.Repo      // whose main branch is pushed to past everything
 	carried []ghsim.Delivery // check run events, to be delivered again under other ids
 
 	mu           sync.Mutex
+	played       int // stories so far
 	told         []toldPull
-	acknowledged []string // ids that were answered with 202
+	pushed       int             // to the yard
+	acknowledged map[string]bool // ids that were answered with 202
+	recorded     map[string]bool // ids of decisions that were looked up
 
 	kills, kept, lost, redelivered int
 
 	slow time.Duration // how many times as slow as the paces the load is
+	// turns are the kinds of the stories to begin, and nothing else happens; nil: another one begins
+	// when the one before has ended.
+	turns chan int
 }
 
 // toldPull is a pull request with the conclusion that its story comes to.
@@ -74,14 +71,21 @@ type toldPull struct {
 
 func newSiege(t testing.TB, seed uint64) *siege {
 	s := &siege{process: startProcess(t), random: rand.New(rand.NewPCG(seed, seed)), slow: 1}
+	s.begin(t)
+	return s
+}
+
+// begin makes what is there before the load.
+func (s *siege) begin(t testing.TB) {
+	s.acknowledged, s.recorded = map[string]bool{}, map[string]bool{}
 	s.repos = []*ghsim.Repo{s.shop, s.protected("desk"), s.protected("till")}
+	s.mill, s.yard = s.protected("mill"), s.repository("yard", issuesPolicy)
 	for i := range 8 {
 		pr := s.copilotPullIn(s.repos[i%len(s.repos)], fmt.Sprintf("long open %d", i))
 		s.told = append(s.told, toldPull{pr, held})
 	}
 	orFatal(t, s.sim.Drain(t.Context()))
 	s.carried = s.foreignCheckRuns(t)
-	return s
 }
 
 // foreignCheckRuns are the check run events so far that are not about our own check runs.
@@ -107,32 +111,67 @@ const (
 	carryPace = 20 * time.Millisecond
 )
 
+// killAt has the server killed when it makes a request, after some others of that route. The
+// returned function waits for it.
+func (p *process) killAt(t testing.TB, route string, others int) (reached func()) {
+	t.Helper()
+	dead := p.dead
+	repair := p.sim.Faults.Add(ghsim.Fault{Route: route, Skip: others, Times: 1, Begun: p.strike()})
+	return func() {
+		defer repair()
+		select {
+		case <-dead:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("nothing asked for %s", route)
+		}
+	}
+}
+
 // underLoad runs f under load. When it returns, every story has been told to its end.
 func (s *siege) underLoad(t testing.TB, f func()) {
 	stop := make(chan struct{})
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer close(stop)
-	for n := range players {
-		running.Go(func() { s.play(n, stop) })
+	for range players {
+		running.Go(func() { s.play(stop) })
 	}
-	for n := range couriers {
-		running.Go(func() { s.carry(t, n, stop) })
+	if s.turns == nil {
+		for n := range couriers {
+			running.Go(func() { s.carry(t, n, stop) })
+		}
 	}
 	f()
 }
 
-// play opens pull request after pull request.
-func (s *siege) play(n int, stop <-chan struct{}) {
+// play tells story after story.
+func (s *siege) play(stop <-chan struct{}) {
 	tick := time.NewTicker(s.slow * playPace)
 	defer tick.Stop()
-	for i := n; ; i += players {
+	for {
 		select {
 		case <-stop:
 			return
 		case <-tick.C:
 		}
-		pr, steps, want := s.plot(i)
+		i := s.nextStory()
+		kind := kindOf(i)
+		if s.turns != nil {
+			select {
+			case <-stop:
+				return
+			case kind = <-s.turns:
+			}
+		}
+		switch kind {
+		case pushes:
+			s.push(i)
+			continue
+		case closes:
+			s.close(i)
+			continue
+		}
+		pr, steps, want := s.plot(i, kind)
 		for _, step := range steps {
 			<-tick.C
 			step()
@@ -143,16 +182,52 @@ func (s *siege) play(n int, stop <-chan struct{}) {
 	}
 }
 
+func (s *siege) nextStory() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.played++
+	return s.played
+}
+
+// The kinds of stories that end on a main branch, and one that is told only when a turn asks for it.
+const merges, pushes, closes = 5, 6, 7
+
+// kindOf is the kind of the i-th story: every other one ends on a main branch.
+func kindOf(i int) int {
+	if i%2 == 1 {
+		return merges + i/2%2
+	}
+	return i / 2 % merges
+}
+
+// push pushes to a main branch directly.
+func (s *siege) push(i int) {
+	s.yard.Push("main", s.carol, ghsim.Commit{Message: "quick", Files: map[string]string{"quick.go": fmt.Sprintf("package quick // %d\n", i)}})
+	s.mu.Lock()
+	s.pushed++
+	s.mu.Unlock()
+}
+
+// close opens a pull request that is closed, and of which is heard afterwards.
+func (s *siege) close(i int) {
+	pr := s.untestedIn(s.repos[i%len(s.repos)], fmt.Sprintf("change %d", i))
+	pr.Close(s.alice)
+	pr.Label(s.alice, "never mind")
+}
+
 // plot is what happens to the i-th pull request, and what must come of it.
-func (s *siege) plot(i int) (pull, []func(), string) {
-	what := fmt.Sprintf("change %d", i)
-	pr := s.untestedIn(s.repos[i%len(s.repos)], what)
+func (s *siege) plot(i, kind int) (pull, []func(), string) {
+	what, repo := fmt.Sprintf("change %d", i), s.repos[i%len(s.repos)]
+	if kind == merges {
+		repo = s.mill
+	}
+	pr := s.untestedIn(repo, what)
 	test := func(conclusion string) func() { return func() { s.test(pr, conclusion) } }
 	approve := func() { pr.Approve(s.bob) }
 	push := func() {
 		pr.Push(s.copilot, ghsim.Commit{Message: "more" + s.requestedBy(s.alice), Files: map[string]string{"more.go": "package more // " + what + "\n"}})
 	}
-	switch i / len(s.repos) % 5 {
+	switch kind {
 	case 0:
 		return pr, []func(){test("success"), approve}, released
 	case 1:
@@ -161,6 +236,8 @@ func (s *siege) plot(i int) (pull, []func(), string) {
 		return pr, []func(){test("success"), approve, push, test("success")}, held
 	case 3:
 		return pr, []func(){test("failure"), push, test("success"), approve}, released
+	case merges:
+		return pr, []func(){func() { pr.EnableAutoMerge(s.alice, "squash") }, test("success"), approve}, released
 	}
 	return pr, []func(){test("success")}, held
 }
@@ -179,7 +256,7 @@ func (s *siege) carry(t testing.TB, n int, stop <-chan struct{}) {
 		id := fmt.Sprintf("%08x-0000-4000-8000-%012x", n, i)
 		if status, err := s.send(t.Context(), s.carried[i%len(s.carried)], id); err == nil && status == http.StatusAccepted {
 			s.mu.Lock()
-			s.acknowledged = append(s.acknowledged, id)
+			s.acknowledged[id] = true
 			s.mu.Unlock()
 		}
 	}
@@ -196,7 +273,7 @@ func (s *siege) killings(t testing.TB, n int) {
 		}
 		if i%3 == 1 {
 			// The write will be done, and the server has died without knowing of it.
-			s.killAt(t, "POST *check-runs", s.random.IntN(20))()
+			s.killAt(t, createsCheckRun, s.random.IntN(20))()
 		} else {
 			<-time.After(time.Duration(s.random.IntN(1200)) * time.Millisecond)
 		}
@@ -235,13 +312,13 @@ func (s *siege) redeliver(t testing.TB) {
 
 func (s *siege) unacknowledged() []string {
 	var missing []string
-	done := map[string]bool{}
-	for _, d := range slices.Backward(s.app.Deliveries()) {
+	done, list := map[string]bool{}, s.app.Deliveries()
+	for _, d := range list {
 		if d.StatusCode == http.StatusAccepted {
 			done[d.GUID] = true
 		}
 	}
-	for _, d := range s.app.Deliveries() {
+	for _, d := range list {
 		if !done[d.GUID] {
 			done[d.GUID] = true
 			missing = append(missing, d.GUID)
@@ -269,7 +346,7 @@ func (s *siege) settlePatiently(t testing.TB, most time.Duration) {
 func (s *siege) verify(t testing.TB) {
 	t.Helper()
 	s.verifyDeliveries(t)
-	if len(s.told) < 3*s.kills {
+	if s.turns == nil && len(s.told) < 3*s.kills {
 		t.Errorf("only %d pull requests in %d kills: the load was too small", len(s.told), s.kills)
 	}
 	for _, pr := range s.told {
@@ -285,8 +362,39 @@ func (s *siege) verify(t testing.TB) {
 			s.verifyCheckRuns(t, pr.Repo(), head)
 		}
 	}
+	s.verifyBranches(t)
 	if n := s.decisions(t); n == 0 {
 		t.Error("the log is empty")
+	}
+}
+
+// verifyBranches: every update of the branches is on record, once and in its order, each push past
+// everything is an exception with an issue, once, and there are no others.
+func (s *siege) verifyBranches(t testing.TB) {
+	t.Helper()
+	for _, repo := range []*ghsim.Repo{s.mill, s.yard} {
+		list, err := s.server.store.Tenant(s.org.ID()).Updates(t.Context(), repo.ID())
+		orFatal(t, err)
+		for i, u := range list {
+			if i > 0 && u.Before != list[i-1].After {
+				t.Errorf("%s: an update begins at %s, and the one before ended at %s", repo.FullName(), u.Before, list[i-1].After)
+			}
+		}
+		if n := len(list); n > 0 && list[n-1].After != repo.Head("main") {
+			t.Errorf("%s: the updates on record end at %s, and the branch is at %s", repo.FullName(), list[n-1].After, repo.Head("main"))
+		}
+	}
+	if got := len(s.updates(t, s.yard)); got != s.pushed {
+		t.Errorf("%d pushes to the yard are on record, want %d", got, s.pushed)
+	}
+	if got := s.found(t, s.mill); len(got) > 0 {
+		t.Errorf("what was merged as it should be made exceptions: %v", got)
+	}
+	if got, want := s.found(t, s.yard), slices.Repeat([]string{"direct-push high"}, s.pushed); !slices.Equal(got, want) {
+		t.Errorf("%d pushes to the yard made %d exceptions: %v", s.pushed, len(got), got)
+	}
+	if got := len(s.yard.Issues()); got != s.pushed {
+		t.Errorf("%d pushes to the yard made %d issues", s.pushed, got)
 	}
 }
 
@@ -294,11 +402,11 @@ func (s *siege) verify(t testing.TB) {
 func (s *siege) verifyDeliveries(t testing.TB) {
 	for _, d := range s.app.Deliveries() {
 		if d.StatusCode == http.StatusAccepted {
-			s.acknowledged = append(s.acknowledged, d.GUID)
+			s.acknowledged[d.GUID] = true
 		}
 	}
 	s.kept = len(s.acknowledged)
-	for _, id := range s.acknowledged {
+	for id := range s.acknowledged {
 		stored, err := s.server.store.Delivered(t.Context(), id)
 		orFatal(t, err)
 		if !stored {
@@ -326,8 +434,12 @@ func (s *siege) verifyCheckRuns(t testing.TB, repo *ghsim.Repo, head string) {
 		} else {
 			last = says
 		}
+		if s.recorded[c.ExternalID] {
+			continue
+		}
 		if _, err := s.server.store.Tenant(s.org.ID()).Decision(t.Context(), c.ExternalID); err != nil {
 			t.Errorf("%s %s: a check run without a decision: %v", repo.FullName(), head, err)
 		}
+		s.recorded[c.ExternalID] = true
 	}
 }

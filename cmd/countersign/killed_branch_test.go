@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -86,27 +85,4 @@ func (p *process) killedAfterAMerge(t *testing.T, name string, die func(merge fu
 	mustDo(t, p.sim.Drain(t.Context()))
 	p.start(t)
 	return m
-}
-
-// killAt has the server killed when it makes a request, after some others of that route. The
-// returned function waits for it.
-func (p *process) killAt(t testing.TB, route string, others int) (reached func()) {
-	t.Helper()
-	died := make(chan struct{})
-	seen := 0
-	repair := p.sim.Faults.Add(ghsim.Fault{Route: route, Only: func(*http.Request) bool {
-		if seen++; seen == others+1 {
-			_ = p.cmd.Process.Kill() // kill looks at how it ended
-			close(died)
-		}
-		return false
-	}})
-	return func() {
-		defer repair()
-		select {
-		case <-died:
-		case <-time.After(20 * time.Second):
-			t.Fatalf("nothing asked for %s", route)
-		}
-	}
 }

@@ -34,8 +34,11 @@ import (
 const asProgram = "COUNTERSIGN_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	switch {
+	case os.Getenv(asProgram) != "":
 		main()
+	case os.Getenv(asVictim) != "":
+		beVictim()
 	}
 	os.Exit(m.Run())
 }
@@ -46,38 +49,54 @@ type process struct {
 	*acme
 	url  string // of the server
 	env  []string
-	cmd  *exec.Cmd // nil while it does not run
+	cmd  *exec.Cmd     // nil while it does not run
+	dead chan struct{} // closed when it has ended
 	http *http.Client
 }
 
 // startProcess makes the world and starts the server; settings are added to its environment.
 func startProcess(t testing.TB, settings ...string) *process {
 	t.Helper()
-	p := &process{
-		acme: &acme{sim: plentifulSim(t), folder: t.TempDir(), at: databaseOf(t), noisy: fast},
-		http: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
-	}
-	orFatal(t, p.sim.Start())
-	manifest, err := countersign.ReadManifest()
-	orFatal(t, err)
-	p.app = p.sim.App(ghsim.AppSpec{Slug: "countersign", Permissions: manifest.Permissions, Events: manifest.Events})
-	t.Cleanup(func() { p.end(t) })
-	p.configure(t, settings)
+	p := newProcess(t)
+	p.configure(t, append(settings, asProgram+"=1"))
 	p.start(t)
-	p.app.Hook(p.url+handlers.HookPath, hookSecret)
-	p.people()
-	p.repositories()
+	p.populate()
 	return p
 }
 
+// newProcess makes the world, with the App in it and nothing else. The simulated GitHub goes by the
+// clock that later moves.
+func newProcess(t testing.TB) *process {
+	t.Helper()
+	p := &process{
+		acme: &acme{folder: t.TempDir(), at: databaseOf(t), noisy: fast},
+		http: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
+	}
+	p.sim = plentifulSim(t, p.now)
+	orFatal(t, p.sim.Start())
+	manifest, err := countersign.ReadManifest()
+	orFatal(t, err)
+	manifest.Permissions["issues"] = "write" // where exceptions are kept as issues
+	p.app = p.sim.App(ghsim.AppSpec{Slug: "countersign", Permissions: manifest.Permissions, Events: manifest.Events})
+	t.Cleanup(func() { p.end(t) })
+	return p
+}
+
+// populate makes the organisation, of which the server hears.
+func (p *process) populate() {
+	p.app.Hook(p.url+handlers.HookPath, hookSecret)
+	p.people()
+	p.repositories()
+}
+
 // plentifulSim has a rate limit that no benchmark reaches.
-func plentifulSim(t testing.TB) *ghsim.Sim {
+func plentifulSim(t testing.TB, clock func() time.Time) *ghsim.Sim {
 	t.Helper()
 	dir, err := published.CacheDir()
 	orFatal(t, err)
 	schema, err := published.Load(t.Context(), dir, published.GraphQLSchema)
 	orFatal(t, err)
-	return ghsim.New(ghsim.Options{Schema: schema, RateLimit: 1 << 30})
+	return ghsim.New(ghsim.Options{Schema: schema, Clock: clock, RateLimit: 1 << 30})
 }
 
 func orFatal(t testing.TB, err error) {
@@ -98,7 +117,7 @@ func (p *process) configure(t testing.TB, extra []string) {
 	orFatal(t, err)
 	settings["COUNTERSIGN_LISTEN"] = address
 	p.url = "http://" + address
-	p.env = append(os.Environ(), asProgram+"=1")
+	p.env = os.Environ()
 	for name, value := range settings {
 		p.env = append(p.env, name+"="+value)
 	}
@@ -111,9 +130,30 @@ func (p *process) launch(t testing.TB) {
 	log, err := os.OpenFile(p.logFile(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	orFatal(t, err)
 	defer log.Close() // the process has its own handle
-	p.cmd = exec.Command(os.Args[0], "serve")
-	p.cmd.Env, p.cmd.Stderr = p.env, log
-	orFatal(t, p.cmd.Start())
+	cmd := exec.Command(os.Args[0], "serve")
+	cmd.Env, cmd.Stderr = p.env, log
+	p.run(t, cmd)
+}
+
+func (p *process) run(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	orFatal(t, cmd.Start())
+	dead := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // kill and terminate look at how it ended
+		close(dead)
+	}()
+	p.cmd, p.dead = cmd, dead
+}
+
+// strike ends the process that runs now as kill -9 does, and returns when it is dead: a process may
+// still do something after it was killed.
+func (p *process) strike() (strike func()) {
+	cmd, dead := p.cmd, p.dead
+	return func() {
+		_ = cmd.Process.Kill()
+		<-dead
+	}
 }
 
 func (p *process) logFile() string { return filepath.Join(p.folder, "server.log") }
@@ -122,41 +162,56 @@ func (p *process) logFile() string { return filepath.Join(p.folder, "server.log"
 func (p *process) start(t testing.TB) {
 	t.Helper()
 	p.launch(t)
-	p.waitUntil(t, func() bool {
-		res, err := p.http.Get(p.url + "/readyz")
-		if err != nil {
-			return false
-		}
-		res.Body.Close()
-		return res.StatusCode == http.StatusOK
-	})
+	p.waitUntil(t, p.ready)
+}
+
+// ready says whether the process takes deliveries.
+func (p *process) ready() bool {
+	res, err := p.http.Get(p.url + "/readyz")
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 // kill ends the process as kill -9 does.
 func (p *process) kill(t testing.TB) {
 	t.Helper()
-	orFatal(t, p.cmd.Process.Kill())
-	if err := p.cmd.Wait(); err == nil || p.cmd.ProcessState.Exited() {
-		log, _ := os.ReadFile(p.logFile())
-		t.Fatalf("the server ended by itself: %v\n%s", err, log)
-	}
+	p.strike()()
+	ended := p.cmd.ProcessState
 	p.cmd = nil
+	if ended.Exited() {
+		log, _ := os.ReadFile(p.logFile())
+		t.Fatalf("the server ended by itself: %v\n%s", ended, log)
+	}
+}
+
+// died says whether the process has ended.
+func (p *process) died() bool {
+	select {
+	case <-p.dead:
+		return true
+	default:
+		return false
+	}
 }
 
 // terminate ends the process in good order.
 func (p *process) terminate(t testing.TB) {
 	t.Helper()
 	orFatal(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	err := p.cmd.Wait()
+	<-p.dead
+	ended := p.cmd.ProcessState
 	p.cmd = nil
-	if err != nil {
+	if !ended.Success() {
 		log, _ := os.ReadFile(p.logFile())
-		t.Errorf("the server did not stop in good order: %v\n%s", err, log)
+		t.Errorf("the server did not stop in good order: %v\n%s", ended, log)
 	}
 }
 
 func (p *process) end(t testing.TB) {
-	if p.cmd != nil {
+	if p.cmd != nil && !p.died() {
 		p.terminate(t)
 	}
 	switch {
@@ -177,7 +232,7 @@ func (p *process) watch(t testing.TB) {
 	key, err := ledger.ParseKey(string(secret))
 	orFatal(t, err)
 	st, err := store.OpenExisting(t.Context(), store.Options{
-		URL: p.database(), Verifiers: []note.Verifier{key.Verifier()},
+		URL: p.database(), Verifiers: []note.Verifier{key.Verifier()}, Now: p.now,
 	})
 	orFatal(t, err)
 	p.server = &server{store: st}

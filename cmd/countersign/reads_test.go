@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,12 +22,15 @@ import (
 	"github.com/countersign/countersign/store"
 )
 
+// every is for by hand: whole minutes.
+var every = flag.Bool("every", false, "every request fails in every way, not only in those that the server tells apart there")
+
 // reader is a part of the server that reads GitHub.
 type reader struct {
 	name string
-	// only are the reads that it is made to fail at, where other readers are there for the rest;
+	// only are the requests that it is made to fail at, where other readers are there for the rest;
 	// nil: all that it reads.
-	only func(read string) bool
+	only func(request string) bool
 	// kinds are the ways in which they fail.
 	kinds []string
 	// prepare makes a repository, in which begin then makes what is there before GitHub fails.
@@ -47,98 +52,161 @@ type reading struct {
 	right func() bool
 }
 
-// readers are all of them, and every read of the server is made by one.
+// readers are all of them, and every request of the server is made by one of these or of the writers.
 func readers() []reader {
-	// The client tells the failures apart in one place, for all reads.
-	refused := []string{"500", "404", "403"}
+	// The client tells the failures apart in one place, for all requests.
+	refused := []string{"502", "404", "403"}
 	return []reader{
-		{"pull request", notOfBranches, []string{"500", "404", "403", "401"}, readsOfAPull},
+		{"pull request", notOfBranches, []string{"502", "404", "403", "401"}, readsOfAPull},
 		{"pull request, broken off", notOfBranches, []string{"drop", "malformed", "cut", "secondary"}, readsOfAPull},
+		{"pull request, no answer", anyOf("POST /graphql of Change"), []string{"timeout", "limited"}, readsOfAPull},
 		{"long lists", named("Page"), refused, readsOfLongLists},
 		{"carried approval", named("Modes"), refused, readsOfACarriedApproval},
 		{"check run that may be there", named("of one name"), refused, readsBack},
 		{"merge group", notOfBranches, refused, readsOfAGroup},
 		{"branch", notOfScope, refused, readsOfABranch},
 		// Of what was never looked at, "there is none" may be the truth.
-		{"new branch", notOfScope, []string{"500", "403"}, readsOfANewBranch},
-		{"branch seen first", notOfScope, []string{"500", "403"}, readsOfABranchSeenFirst},
-		{"history", notOfScope, []string{"500", "403"}, readsOfAHistory},
+		{"new branch", notOfScope, []string{"502", "403"}, readsOfANewBranch},
+		{"branch seen first", notOfScope, []string{"502", "403"}, readsOfABranchSeenFirst},
+		{"history", notOfScope, []string{"502", "403"}, readsOfAHistory},
 		{"attestation", notOfScope, refused, readsOfAnAttestation},
-		{"start", named("GET /app"), refused, readsAtTheStart},
-		{"an auditor's own token", func(read string) bool { return named("BranchTip")(read) || named("MergedPull")(read) }, refused, readsOfAnAuditor},
-		{"lost deliveries", named("/app/hook/deliveries"), []string{"500", "403", "401", "malformed", "cut"}, readsOfLostDeliveries},
-		{"what is open", named("of Open"), []string{"500", "404", "403", "401", "malformed", "cut"}, readsOfWhatIsOpen},
+		{"start", anyOf("GET /app", tokens), refused, readsAtTheStart},
+		{"an auditor's own token", anyOf("POST /graphql of BranchTip", "POST /graphql of MergedPull"), refused, readsOfAnAuditor},
+		{"lost deliveries", anyOf("GET /app/hook/deliveries"), []string{"502", "403", "401", "malformed", "cut"}, readsOfLostDeliveries},
+		{"what is open", named("of Open"), []string{"502", "404", "403", "401", "malformed", "cut"}, readsOfWhatIsOpen},
 		{"scope", ofScope, refused, readsOfTheScope},
 	}
 }
 
-// named are the reads with this in their names.
-func named(part string) func(string) bool {
-	return func(read string) bool { return strings.Contains(read, part) }
+// writers are the parts that write. Of what failed there, nobody knows whether it was done, and what
+// is known is in the database.
+func writers() []reader {
+	return []reader{
+		{"redelivery", anyOf(redelivers), []string{"502", "502, done", "malformed", "limited"}, readsOfLostDeliveries},
+		{"check run", ofCheckRuns, []string{"502", "502, done", "drop, done", "limited", "timeout"}, writesOfACheckRun},
+	}
 }
+
+// tokens is where an installation's token comes from.
+const tokens = "POST /app/installations/{installation_id}/access_tokens"
+
+// named are the requests with this in their names, and anyOf those with one of these names.
+func named(part string) func(string) bool {
+	return func(request string) bool { return strings.Contains(request, part) }
+}
+
+func anyOf(names ...string) func(string) bool {
+	return func(request string) bool { return slices.Contains(names, request) }
+}
+
+// ofScope are the reads of which repositories there are, which are made once a day beside everything.
+var ofScope = anyOf("GET /installation/repositories", "GET /orgs/{org}", "GET /orgs/{org}/repos")
+
+// ofCheckRuns are the writes of check runs, which are made wherever something is decided.
+var ofCheckRuns = anyOf(createsCheckRun, updatesCheckRun)
 
 // notOfScope are the reads but for those of which repositories there are, and what they have open,
 // which are made from time to time beside everything.
-func notOfScope(read string) bool { return !ofScope(read) && read != "POST /graphql of Open" }
-
-func ofScope(read string) bool {
-	return slices.Contains([]string{"GET /installation/repositories", "GET /orgs/{org}", "GET /orgs/{org}/repos"}, read)
+func notOfScope(request string) bool {
+	reads := strings.HasPrefix(request, "GET ") || strings.HasPrefix(request, "POST /graphql")
+	return reads && !ofScope(request) && request != "POST /graphql of Open"
 }
 
 // notOfBranches are the reads but for those that are made only where a branch is looked at, which
 // goes on beside everything.
-func notOfBranches(read string) bool {
-	return notOfScope(read) && !slices.Contains([]string{"GET /repos/{owner}/{repo}", "GET /repos/{owner}/{repo}/activity", "GET /repos/{owner}/{repo}/compare/{basehead...}",
-		"GET /repos/{owner}/{repo}/commits/{sha}/pulls", "POST /graphql of Organisation", "POST /graphql of Protection"}, read)
+func notOfBranches(request string) bool {
+	return notOfScope(request) && !slices.Contains([]string{"GET /repos/{owner}/{repo}", "GET /repos/{owner}/{repo}/activity", "GET /repos/{owner}/{repo}/compare/{basehead...}",
+		"GET /repos/{owner}/{repo}/commits/{sha}/pulls", "POST /graphql of Organisation", "POST /graphql of Protection"}, request)
 }
 
-// failures are the ways in which a read fails.
+// byHand are the requests of what a person does, who sees at once that it fails. doctor_test.go and
+// protect_test.go have the reads of these commands fail, firstday_test.go that of the first day's report, pages_test.go and gh's signin_test.go those
+// of the pages.
+var byHand = anyOf("GET /app/hook/config", "GET /app/installations", "GET /repos/{owner}/{repo}/branches",
+	"GET /repos/{owner}/{repo}/rulesets", "GET /orgs/{org}/rulesets", "GET /orgs/{org}/rulesets/{ruleset_id}",
+	"POST /repos/{owner}/{repo}/rulesets", "POST /orgs/{org}/rulesets", "PUT /repos/{owner}/{repo}/rulesets/{ruleset_id}", "PUT /orgs/{org}/rulesets/{ruleset_id}",
+	"POST /graphql of MergedPulls", "GET /user/installations", "GET /user/installations/{installation_id}/repositories",
+	"POST /login/oauth/access_token", "DELETE /applications/{client_id}/token", "POST /app-manifests/{code}/conversions")
+
+// failures are the ways in which a request fails.
 var failures = map[string]ghsim.Fault{
-	"500": {Status: 500}, "404": {Status: 404}, "403": {Status: 403}, "401": {Status: 401}, "drop": {Drop: true},
-	"malformed": {Malformed: true}, "cut": {CutBody: true}, "secondary": {Secondary: true},
+	"502": {Status: 502}, "404": {Status: 404}, "403": {Status: 403}, "401": {Status: 401}, "drop": {Drop: true},
+	"malformed": {Malformed: true}, "cut": {CutBody: true}, "secondary": {Secondary: true}, "limited": {RateLimited: true},
+	"timeout": {Latency: time.Hour}, "502, done": {Status: 502, AfterDoing: true}, "drop, done": {Drop: true, AfterDoing: true},
 }
 
-// Whatever the API does wrong at any read, of whichever part of the server: nothing is green, or
-// passed over, before, and everything is right after.
-func TestEveryReadFailing(t *testing.T) {
+// ways are those in which the requests of a reader fail.
+func (r reader) ways() []string {
+	if !*every {
+		return r.kinds
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(failures)), func(kind string) bool {
+		return !slices.Contains(r.kinds, kind) && (kind == "404" || failures[kind].AfterDoing)
+	})
+}
+
+// startUnwell starts the world for requests that fail: GitHub's clock is the server's, and who does
+// not answer is waited for by the second.
+func startUnwell(t *testing.T) *acme {
+	t.Helper()
+	w := &acme{folder: t.TempDir(), at: databaseOf(t), noisy: fast, patience: time.Second}
+	w.sim = ghsim.New(ghsim.Options{Clock: w.now})
+	w.mustBegin(t)
+	return w
+}
+
+// Whatever the API does wrong at any request, of whichever part of the server: nothing is green, or
+// passed over, before, and everything is right, once, after.
+func TestEveryRequestFailing(t *testing.T) {
 	t.Parallel()
-	var failed sync.Map
-	t.Run("readers", func(t *testing.T) {
-		for _, r := range readers() {
+	failed := makeFail(t, append(readers(), writers()...))
+	if t.Failed() {
+		return // not all may have been reached
+	}
+	for _, request := range requestsInSource(t) {
+		// What keeps exceptions as issues decides nothing: issue_test.go has its answers fail.
+		if _, is := failed.Load(request); !is && !byHand(request) && !strings.Contains(request, "/issues") {
+			t.Errorf("%s stands in the source and no reader made it fail: add one, or remove the request", request)
+		}
+	}
+}
+
+// On PostgreSQL those of the writers do, and all of them where every way is asked for.
+func TestOnPostgresEveryRequestFailing(t *testing.T) {
+	t.Parallel()
+	list := writers()
+	if *every {
+		list = append(list, readers()...)
+	}
+	makeFail(t, list)
+}
+
+// makeFail makes the requests of some readers fail, side by side, and returns which these are.
+func makeFail(t *testing.T, list []reader) (failed *sync.Map) {
+	failed = &sync.Map{}
+	t.Run("of", func(t *testing.T) {
+		for _, r := range list {
 			t.Run(r.name, func(t *testing.T) {
 				t.Parallel()
-				w := startAcme(t, fast)
+				w := startUnwell(t)
 				begin := r.prepare(t, w)
-				for _, read := range w.readsOf(t, begin) {
-					if r.only != nil && !r.only(read) {
+				for _, request := range w.requestsOf(t, begin) {
+					if r.only != nil && !r.only(request) {
 						continue
 					}
-					for _, kind := range r.kinds {
-						t.Run(read+" "+kind, func(t *testing.T) { w.readFails(t, begin, read, kind) })
+					for _, kind := range r.ways() {
+						t.Run(request+" "+kind, func(t *testing.T) { w.requestFails(t, begin, request, kind) })
 					}
-					failed.Store(strings.ReplaceAll(read, "...}", "}"), true)
+					failed.Store(strings.ReplaceAll(request, "...}", "}"), true)
 				}
 			})
 		}
 	})
-	if t.Failed() {
-		return // not all may have been reached
-	}
-	for _, read := range readsInSource(t) {
-		// What keeps exceptions as issues decides nothing: issue_test.go has its answers fail, and
-		// doctor_test.go and protect_test.go those that only these commands ask for. What a person sees is
-		// asked for pages only: pages_test.go. What was merged is listed for the first day's report: firstday_test.go.
-		byHand := slices.Contains([]string{"GET /app/hook/config", "GET /app/installations", "GET /repos/{owner}/{repo}/branches",
-			"GET /repos/{owner}/{repo}/rulesets", "GET /orgs/{org}/rulesets", "GET /orgs/{org}/rulesets/{ruleset_id}",
-			"POST /graphql of MergedPulls", "GET /user/installations", "GET /user/installations/{installation_id}/repositories"}, read)
-		if _, is := failed.Load(read); !is && !byHand && !strings.HasPrefix(read, "GET /repos/{owner}/{repo}/issues") {
-			t.Errorf("%s stands in the source and no reader made it fail: add one, or remove the read", read)
-		}
-	}
+	return failed
 }
 
-// readsOf lets a reader read with nothing wrong and returns what it read.
-func (w *acme) readsOf(t *testing.T, begin beginning) (reads []string) {
+// requestsOf lets a reader read with nothing wrong and returns what it asked.
+func (w *acme) requestsOf(t *testing.T, begin beginning) (requests []string) {
 	t.Helper()
 	occasion := begin(t, "well")
 	w.mustSettle(t)
@@ -146,26 +214,27 @@ func (w *acme) readsOf(t *testing.T, begin beginning) (reads []string) {
 	occasion.happens()
 	w.skipUntil(t, occasion.right)
 	for _, q := range w.sim.Requests() {
-		if read := readName(q.Route, q.Query, q.Body); read != "" && !slices.Contains(reads, read) {
-			reads = append(reads, read)
+		if request := requestName(q.Route, q.Query, q.Body); !slices.Contains(requests, request) {
+			requests = append(requests, request)
 		}
 	}
-	slices.Sort(reads)
-	t.Logf("reads %s", strings.Join(reads, ", "))
-	return reads
+	slices.Sort(requests)
+	t.Logf("asks %s", strings.Join(requests, ", "))
+	return requests
 }
 
-// readFails lets a read fail until everything is at rest, and then no more.
-func (w *acme) readFails(t *testing.T, begin beginning, read, kind string) {
-	occasion := begin(t, read+" "+kind)
+// requestFails lets a request fail until everything is at rest, and then no more.
+func (w *acme) requestFails(t *testing.T, begin beginning, request, kind string) {
+	occasion := begin(t, request+" "+kind)
 	w.mustSettle(t)
 	var hit atomic.Bool
 	fault := failures[kind]
-	fault.Route, _, _ = strings.Cut(read, " of ")
+	fault.Route, _, _ = strings.Cut(request, " of ")
+	fault.Reset = w.now().Add(5 * time.Minute) // of a rate limit
 	fault.Only = func(q *http.Request) bool {
 		body, err := io.ReadAll(q.Body)
 		q.Body = io.NopCloser(bytes.NewReader(body))
-		is := err == nil && readName(fault.Route, q.URL.RawQuery, body) == read
+		is := err == nil && requestName(fault.Route, q.URL.RawQuery, body) == request
 		if is {
 			q.Header.Del("If-None-Match") // a 304 has nothing in it that could be broken
 			hit.Store(true)
@@ -179,12 +248,12 @@ func (w *acme) readFails(t *testing.T, begin beginning, read, kind string) {
 	w.skipUntil(t, hit.Load)
 	w.waitUntil(t, func() bool { return w.atRest(t) })
 	if wrong := occasion.wrong(); wrong != "" {
-		t.Errorf("while %s answers %s: %s", read, kind, wrong)
+		t.Errorf("while %s answers %s: %s", request, kind, wrong)
 	}
 	repair()
 	// That something is not there may be the truth. Everything else is looked at again by itself:
 	// it is waited for once, since that takes a second.
-	if occasion.again != nil && kind != "500" {
+	if occasion.again != nil && kind != "502" {
 		occasion.again()
 	}
 	w.skipUntil(t, occasion.right)
@@ -192,25 +261,23 @@ func (w *acme) readFails(t *testing.T, begin beginning, read, kind string) {
 
 var queryName = regexp.MustCompile(`query ([A-Z][A-Za-z]*)\(`)
 
-// readName is what a request reads: its route, with the name of the query or of the check run
-// that it asks for. Empty: it reads nothing.
-func readName(route, query string, body []byte) string {
+// requestName is what a request is about: its route, with the name of the query or of the check run
+// that it asks for.
+func requestName(route, query string, body []byte) string {
 	named := queryName.FindSubmatch(body)
 	switch {
 	case route == "POST /graphql" && named != nil:
 		return route + " of " + string(named[1])
-	case !strings.HasPrefix(route, "GET "):
-		return ""
-	case strings.Contains(query, "check_name="):
+	case strings.HasPrefix(route, "GET ") && strings.Contains(query, "check_name="):
 		return route + " of one name"
 	}
 	return route
 }
 
-// readsInSource are the reads that the source of the server names.
-func readsInSource(t *testing.T) (reads []string) {
+// requestsInSource are the requests that the source of the server names.
+func requestsInSource(t *testing.T) (requests []string) {
 	t.Helper()
-	route := regexp.MustCompile(`"(GET /[^"]*)"`)
+	route := regexp.MustCompile(`"((?:GET|POST|PATCH|PUT|DELETE) /[^"]*)"`)
 	for _, room := range []string{"gh", "facts", "worker"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", room, "*.go"))
 		mustDo(t, err)
@@ -221,18 +288,18 @@ func readsInSource(t *testing.T) (reads []string) {
 			source, err := os.ReadFile(name)
 			mustDo(t, err)
 			for _, found := range route.FindAllSubmatch(source, -1) {
-				reads = append(reads, string(found[1]))
+				requests = append(requests, string(found[1]))
 			}
 			for _, found := range queryName.FindAllSubmatch(source, -1) {
-				reads = append(reads, "POST /graphql of "+string(found[1]))
+				requests = append(requests, "POST /graphql of "+string(found[1]))
 			}
 		}
 	}
-	slices.Sort(reads)
-	if reads = slices.Compact(reads); len(reads) < 25 {
-		t.Fatalf("only %d reads were found in the source: %v", len(reads), reads)
+	slices.Sort(requests)
+	if requests = slices.Compact(requests); len(requests) < 30 {
+		t.Fatalf("only %d requests were found in the source: %v", len(requests), requests)
 	}
-	return reads
+	return requests
 }
 
 // ofPull is the reading of one pull request, which ends green.
@@ -350,6 +417,27 @@ func (w *acme) writtenTwice(pr pull) string {
 		seen[c.ExternalID] = c.AppID == w.app.ID()
 	}
 	return ""
+}
+
+// writesOfACheckRun are those of a pull request that is opened, approved and released, and then fails.
+func writesOfACheckRun(_ *testing.T, w *acme) beginning {
+	repo := w.guardedRepo("written", "")
+	return func(t *testing.T, name string) reading {
+		var pr pull
+		return reading{
+			happens: func() {
+				pr = repo.OpenPullRequest(ghsim.PullSpec{Title: name, Head: slug(name), Author: w.dave,
+					Commits: []ghsim.Commit{{Message: name, Files: map[string]string{slug(name) + ".go": "package shop\n"}}}})
+				mustDo(t, w.sim.Drain(t.Context()))
+				w.waitUntil(t, func() bool { return w.atRest(t) })
+				w.approved(pr)
+			},
+			wrong: func() string { return w.writtenTwice(pr) },
+			right: func() bool {
+				return w.check(pr, "countersign").Conclusion == released && w.settled(t) && w.writtenTwice(pr) == ""
+			},
+		}
+	}
 }
 
 // readsOfAGroup is a pull request in a merge queue that waits for another check in the end.

@@ -87,6 +87,8 @@ type pace struct {
 	now func() time.Time
 	// noisy is the least time between two evaluations in a burst; zero: the store's default.
 	noisy time.Duration
+	// patience is how long GitHub may take to answer; zero: gh's default.
+	patience time.Duration
 	// poll is how often the queue is looked at when nothing pokes; zero: the worker's default.
 	poll time.Duration
 	// ask is how often witnesses are asked; zero: the worker's default.
@@ -114,7 +116,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	}
 	connection, err := gh.Connect(gh.Settings{
 		V3URL: cfg.GitHub.V3APIURL, V4URL: cfg.GitHub.V4APIURL, AppID: cfg.GitHub.App.IntegrationID,
-		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Now: p.now, Observe: counts.asked, Tracer: spans.tracer(),
+		PrivateKey: []byte(cfg.GitHub.App.PrivateKey), UserAgent: "countersign/" + version, Timeout: p.patience, Now: p.now, Observe: counts.asked, Tracer: spans.tracer(),
 	})
 	if err != nil {
 		return nil, err

@@ -28,13 +28,18 @@ func startAcme(t testing.TB, noisy time.Duration) *acme {
 func startAcmeOn(t testing.TB, sim *ghsim.Sim, noisy time.Duration) *acme {
 	t.Helper()
 	w := &acme{sim: sim, folder: t.TempDir(), at: databaseOf(t), noisy: noisy}
+	w.mustBegin(t)
+	return w
+}
+
+func (w *acme) mustBegin(t testing.TB) {
+	t.Helper()
 	orFatal(t, w.begin(t.Context()))
 	t.Cleanup(func() {
 		if err := w.close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return w
 }
 
 // fast is the pace of tests that do not look at bursts.

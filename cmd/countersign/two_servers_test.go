@@ -3,16 +3,12 @@ package main
 import (
 	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/countersign/countersign/handlers"
 )
@@ -61,11 +57,10 @@ func TestOnPostgresTwoServers(t *testing.T) {
 func (p *process) twin(t testing.TB, settings ...string) *process {
 	t.Helper()
 	q := &process{acme: p.acme, http: p.http}
-	q.configure(t, settings)
+	q.configure(t, append(settings, asProgram+"=1"))
 	t.Cleanup(func() {
 		if q.cmd != nil {
-			_ = q.cmd.Process.Kill()
-			_ = q.cmd.Wait()
+			q.strike()()
 		}
 	})
 	q.start(t)
@@ -120,88 +115,4 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusBadGateway)
-}
-
-// link is a way to the database that can be cut.
-type link struct {
-	listener net.Listener
-
-	mu     sync.Mutex
-	silent bool
-	open   []net.Conn
-}
-
-func newLink(t testing.TB) *link {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	orFatal(t, err)
-	l := &link{listener: listener}
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go l.carry(c)
-		}
-	}()
-	t.Cleanup(func() { listener.Close(); l.cut() })
-	return l
-}
-
-// to is the URL of a database by way of the link.
-func (l *link) to(t testing.TB, database string) string {
-	t.Helper()
-	c, err := pgx.ParseConfig(database)
-	orFatal(t, err)
-	return "postgres://" + c.User + "@" + l.listener.Addr().String() + "/" + c.Database + "?sslmode=disable"
-}
-
-func (l *link) carry(c net.Conn) {
-	server, err := net.Dial("unix", postgres.Socket())
-	if err != nil {
-		c.Close()
-		return
-	}
-	l.mu.Lock()
-	l.open = append(l.open, c, server)
-	l.mu.Unlock()
-	go l.forward(c, server)
-	l.forward(server, c)
-}
-
-// forward hands on what it reads. While it is silent, what it reads is lost.
-func (l *link) forward(to, from net.Conn) {
-	defer to.Close()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		l.mu.Lock()
-		silent := l.silent
-		l.mu.Unlock()
-		if err == nil && !silent {
-			_, err = to.Write(buf[:n])
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// silence loses what is sent for a while, and closes what was open then.
-func (l *link) silence(d time.Duration) {
-	l.mu.Lock()
-	l.silent = true
-	l.mu.Unlock()
-	<-time.After(d)
-	l.cut()
-}
-
-func (l *link) cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range l.open {
-		c.Close()
-	}
-	l.open, l.silent = nil, false
 }
