@@ -398,11 +398,17 @@ func (s *siege) verifyBranches(t testing.TB) {
 	}
 }
 
-// verifyDeliveries: what was acknowledged is stored.
+// verifyDeliveries: what was acknowledged is stored, and was never asked for again: it would be here
+// by now although it had been lost.
 func (s *siege) verifyDeliveries(t testing.TB) {
+	first := map[string]bool{}
 	for _, d := range s.app.Deliveries() {
+		if first[d.GUID] {
+			s.lost++
+			t.Errorf("delivery %s was acknowledged, and then it was asked for: it was lost", d.GUID)
+		}
 		if d.StatusCode == http.StatusAccepted {
-			s.acknowledged[d.GUID] = true
+			s.acknowledged[d.GUID], first[d.GUID] = true, true
 		}
 	}
 	s.kept = len(s.acknowledged)
