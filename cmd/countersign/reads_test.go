@@ -230,7 +230,7 @@ func (w *acme) requestFails(t *testing.T, begin beginning, request, kind string)
 	var hit atomic.Bool
 	fault := failures[kind]
 	fault.Route, _, _ = strings.Cut(request, " of ")
-	fault.Reset = w.now().Add(5 * time.Minute) // of a rate limit
+	fault.Reset = w.now().Add(limitedFor)
 	fault.Only = func(q *http.Request) bool {
 		body, err := io.ReadAll(q.Body)
 		q.Body = io.NopCloser(bytes.NewReader(body))
@@ -257,7 +257,13 @@ func (w *acme) requestFails(t *testing.T, begin beginning, request, kind string)
 		occasion.again()
 	}
 	w.skipUntil(t, occasion.right)
+	if fault.RateLimited {
+		w.later(limitedFor) // all of the installation waits for that, and what comes next is not about it
+	}
 }
+
+// limitedFor is how long a rate limit is spent.
+const limitedFor = 5 * time.Minute
 
 var queryName = regexp.MustCompile(`query ([A-Z][A-Za-z]*)\(`)
 
