@@ -49,6 +49,15 @@ func BenchmarkRequests(b *testing.B) {
 		pr.Approve(w.bob)
 		w.mustSettle(b)
 		reportRequests(b, w.sim, "an approval that releases, with its check run", "release")
+
+		hour := func() {
+			w.later(time.Hour + time.Minute)
+			w.mustSettle(b)
+		}
+		hour() // in which the approval ages, and what is due daily comes
+		w.sim.ResetRequests()
+		hour()
+		reportRequests(b, w.sim, "an hour in which nothing happens: each branch that is followed is looked at once", "silent")
 		b.ReportMetric(0, "ns/op")
 	}
 }
@@ -221,8 +230,15 @@ const (
 	measure = 8 * time.Second
 )
 
-// sustain marks every pull request again as soon as it was evaluated.
-func (p *process) sustain(b *testing.B, latency time.Duration) {
+// sustain marks every pull request again as soon as it was evaluated, by p or by one of its twins.
+func (p *process) sustain(b *testing.B, latency time.Duration, twins ...*process) {
+	serversCPU := func() time.Duration {
+		sum := p.cpu(b)
+		for _, q := range twins {
+			sum += q.cpu(b)
+		}
+		return sum
+	}
 	events := p.newestEvents(b)
 	// Fewer marks are under way than there are pull requests, so none is marked twice
 	// before it is served.
@@ -254,9 +270,9 @@ func (p *process) sustain(b *testing.B, latency time.Duration) {
 	}
 	<-time.After(warmUp)
 	p.sim.ResetRequests()
-	from, cpu, own := time.Now(), p.cpu(b), ownCPU(b)
+	from, cpu, own := time.Now(), serversCPU(), ownCPU(b)
 	<-time.After(measure)
-	took, cpu, own := time.Since(from), p.cpu(b)-cpu, ownCPU(b)-own
+	took, cpu, own := time.Since(from), serversCPU()-cpu, ownCPU(b)-own
 	counts := p.sim.RequestCounts()
 	close(stop)
 	running.Wait()

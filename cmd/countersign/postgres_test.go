@@ -13,10 +13,10 @@ import (
 var postgres pgtest.Cluster
 
 // databaseOf is where the world of a test has its database: on PostgreSQL if its name begins with
-// TestOnPostgres, else in its folder.
+// TestOnPostgres or BenchmarkOnPostgres, else in its folder.
 func databaseOf(t testing.TB) string {
 	t.Helper()
-	if strings.HasPrefix(t.Name(), "TestOnPostgres") {
+	if strings.HasPrefix(t.Name(), "TestOnPostgres") || strings.HasPrefix(t.Name(), "BenchmarkOnPostgres") {
 		return postgres.Database(t)
 	}
 	return ""
