@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,6 +48,9 @@ type firstDay struct {
 	installation int64
 	report       *policy.FirstDay
 	done, total  int
+
+	mu   sync.Mutex // guards told: several wait at a time, and for the same
+	told time.Time
 }
 
 // merged is a pull request that was merged, in its repository.
@@ -273,7 +277,7 @@ func (d *firstDay) patiently(ctx context.Context, read func() error) error {
 		if !errors.As(err, &limited) {
 			return err
 		}
-		d.ask.Waits(limited.Until)
+		d.tellWait(limited.Until)
 		wait := time.NewTimer(max(limited.Until.Sub(d.Now()), time.Second))
 		select {
 		case <-ctx.Done():
@@ -283,6 +287,16 @@ func (d *firstDay) patiently(ctx context.Context, read func() error) error {
 		}
 	}
 	return read()
+}
+
+// tellWait tells once until when is waited.
+func (d *firstDay) tellWait(until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if until.After(d.told) {
+		d.told = until
+		d.ask.Waits(until)
+	}
 }
 
 // firstDayCause says for a person why something could not be read.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/policy"
@@ -178,6 +179,10 @@ func TestTheFirstDayWithoutAnswers(t *testing.T) {
 				t.Errorf("%s: #%d does not say why", name, c.Number)
 			}
 		}
+	}
+	w.sim.Faults.Add(ghsim.Fault{Route: "POST /graphql", Only: queries("Change"), Secondary: true, RetryAfter: time.Second, Times: 1})
+	if said, code := w.firstDay(t); code != 0 || strings.Count(said, "The report goes on at") != 1 || !strings.Contains(said, fmt.Sprintf("%6d would have been held", whole.All.Held)) {
+		t.Errorf("GitHub asks to wait: exit code %d\n%s", code, said)
 	}
 	w.sim.Faults.Add(ghsim.Fault{Route: "GET /installation/repositories", Status: 500})
 	if said, code := w.firstDay(t); code != 1 {
