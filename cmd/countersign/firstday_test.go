@@ -125,7 +125,7 @@ func TestTheFirstDay(t *testing.T) {
 		t.Errorf("by a draft: %+v", r)
 	}
 	for _, q := range w.sim.Requests() {
-		if read := readName(q.Route, q.Query, q.Body); read == "" && !strings.HasSuffix(q.Route, "/access_tokens") {
+		if read := requestName(q.Route, q.Query, q.Body); read == "" && !strings.HasSuffix(q.Route, "/access_tokens") {
 			t.Errorf("it writes: %s", q.Route)
 		}
 	}
@@ -224,7 +224,7 @@ func TestTheFirstDayOnTheOverview(t *testing.T) {
 func queries(name string) func(*http.Request) bool {
 	return func(q *http.Request) bool {
 		body := readBody(q)
-		return readName("POST /graphql", "", body) == "POST /graphql of "+name
+		return requestName("POST /graphql", "", body) == "POST /graphql of "+name
 	}
 }
 
