@@ -22,8 +22,7 @@ const (
 // Hindsight is what can be said of a pull request that was merged without a decision.
 type Hindsight struct {
 	Answer HindsightAnswer
-	Class  Class
-	Agents []string
+	Class  Class // empty: not known
 	// Rules are those that would have held it, or of which that is not known.
 	Rules []RuleResult
 	// Cause is why nothing can be said, where no rule says it.
@@ -42,7 +41,10 @@ func InHindsight(p *Policy, cat *Catalogue, f *Facts, merged time.Time) Hindsigh
 		return Hindsight{Answer: HindsightUnknown, Cause: "When it was merged is not known."}
 	}
 	who := AuthorshipOf(cat, f)
-	out := Hindsight{Answer: HindsightUnknown, Class: who.Class, Agents: who.Agents}
+	out := Hindsight{Answer: HindsightUnknown, Class: who.Class}
+	if who.Class == ClassUndetected && !f.Commits.Complete {
+		out.Class = "" // what was not read may have indicators
+	}
 	if f.Change.State != "merged" {
 		out.Cause = "GitHub does not show it as merged any more."
 		return out

@@ -99,6 +99,22 @@ func TestInHindsight(t *testing.T) {
 	}
 }
 
+// Where not all commits were read, nobody says that no agent indicator was found.
+func TestInHindsightTheClassMayNotBeKnown(t *testing.T) {
+	p, err := Parse([]byte("version: 1\nmode: enforce\nbranches: [main]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, merged := lookedBackOn(t, p, TestCase{})
+	if got := InHindsight(p, Builtin(), f, merged); got.Class != ClassUndetected {
+		t.Errorf("got class %q, want %q", got.Class, ClassUndetected)
+	}
+	f.Commits.Complete = false
+	if got := InHindsight(p, Builtin(), f, merged); got.Class != "" {
+		t.Errorf("with commits that were not read: got class %q", got.Class)
+	}
+}
+
 // A report counts each change once in each of its sums, and names the worst.
 func TestFirstDayCounts(t *testing.T) {
 	r := NewFirstDay("acme", time.Unix(1e9, 0), time.Unix(9e8, 0))
