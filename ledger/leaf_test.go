@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"os"
@@ -133,11 +134,49 @@ func TestBodyDigestNeedsItsSalt(t *testing.T) {
 	}
 }
 
+// wireLeaf is a leaf as encoding/json reads and writes it: another way to the same bytes.
+type wireLeaf struct {
+	V          int    `json:"v"`
+	Kind       string `json:"kind"`
+	Seq        int64  `json:"seq"`
+	RecordedAt string `json:"recorded_at"`
+	BodySHA256 string `json:"body_sha256"`
+}
+
+// slowLeaf reads a leaf with encoding/json; false: it is none.
+func slowLeaf(t testing.TB, src []byte) (Leaf, bool) {
+	t.Helper()
+	var w wireLeaf
+	if err := json.Unmarshal(src, &w); err != nil {
+		return Leaf{}, false
+	}
+	at, err := time.Parse(leafTime, w.RecordedAt)
+	if err != nil {
+		return Leaf{}, false
+	}
+	l := Leaf{w.V, w.Kind, w.Seq, at.UTC(), w.BodySHA256}
+	if l.check() != nil {
+		return Leaf{}, false
+	}
+	w.RecordedAt = l.RecordedAt.Format(leafTime)
+	again, err := json.Marshal(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, bytes.Equal(again, src)
+}
+
+// Whatever the bytes are, encoding/json makes the same leaf of them, or none either.
 func FuzzDecodeLeaf(f *testing.F) {
 	f.Add(encode(f, sampleLeaf(0)))
 	f.Add([]byte(`{"v":1,"kind":"x","seq":0,"recorded_at":"0000-01-01T00:00:00.000000Z","body_sha256":""}`))
+	f.Add(encode(f, Leaf{V: 1, Kind: "x", Seq: 1<<63 - 1, RecordedAt: time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), BodySHA256: strings.Repeat("0f", 32)}))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		l, err := DecodeLeaf(src)
+		slow, ok := slowLeaf(t, src)
+		if (err == nil) != ok || err == nil && l != slow {
+			t.Fatalf("%q gives %+v, %v, and with encoding/json %+v, %t", src, l, err, slow, ok)
+		}
 		if err != nil {
 			return
 		}
