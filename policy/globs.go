@@ -27,7 +27,8 @@ type pathGlob struct {
 	// literal is the text before the first wildcard: most names fail on it.
 	literal string
 	// whole is true when there is no wildcard at all.
-	whole  bool
+	whole bool
+	// states are those of the automaton; none when it is whole, which needs none to match.
 	states []globState
 }
 
@@ -67,37 +68,41 @@ func compileGlob(pattern string) (pathGlob, error) {
 	if err := checkGlob(pattern); err != nil {
 		return pathGlob{}, err
 	}
-	g := pathGlob{literal: pattern, whole: true, states: make([]globState, 0, len(pattern)+1)}
 	if i := strings.IndexAny(pattern, "*?"); i >= 0 {
-		g.literal, g.whole = pattern[:i], false
+		return pathGlob{literal: pattern[:i], states: statesOf(pattern)}, nil
 	}
+	return pathGlob{literal: pattern, whole: true}, nil
+}
+
+// statesOf builds the automaton of a glob that was checked.
+func statesOf(pattern string) []globState {
+	states := make([]globState, 0, len(pattern)+1)
 	for i := 0; i < len(pattern); {
-		here := len(g.states)
+		here := len(states)
 		rest := pattern[i:]
 		switch {
 		case strings.HasPrefix(rest, "**/") && (i == 0 || pattern[i-1] == '/'):
 			// Two states: at the start of a segment, and inside one.
-			g.states = append(g.states,
+			states = append(states,
 				globState{on: globNotSlash, to: here + 1, next: here + 2, slash: -1},
 				globState{on: globNotSlash, to: here + 1, next: -1, slash: here})
 			i += 3
 		case strings.HasPrefix(rest, "**"):
-			g.states = append(g.states, globState{on: globAny, to: here, next: here + 1, slash: -1})
+			states = append(states, globState{on: globAny, to: here, next: here + 1, slash: -1})
 			i += 2
 		case rest[0] == '*':
-			g.states = append(g.states, globState{on: globNotSlash, to: here, next: here + 1, slash: -1})
+			states = append(states, globState{on: globNotSlash, to: here, next: here + 1, slash: -1})
 			i++
 		case rest[0] == '?':
-			g.states = append(g.states, globState{on: globNotSlash, to: here + 1, next: -1, slash: -1})
+			states = append(states, globState{on: globNotSlash, to: here + 1, next: -1, slash: -1})
 			i++
 		default:
 			r, n := utf8.DecodeRuneInString(rest)
-			g.states = append(g.states, globState{on: globChar, char: r, to: here + 1, next: -1, slash: -1})
+			states = append(states, globState{on: globChar, char: r, to: here + 1, next: -1, slash: -1})
 			i += n
 		}
 	}
-	g.states = append(g.states, globState{next: -1, slash: -1})
-	return g, nil
+	return append(states, globState{next: -1, slash: -1})
 }
 
 // checkGlob says what is wrong with a glob, in words that follow the glob itself.
@@ -191,6 +196,7 @@ func (g pathGlob) overlaps(h pathGlob) bool {
 	if g.literal[:n] != h.literal[:n] {
 		return false
 	}
+	g, h = g.walked(), h.walked()
 	seen := make([]bool, len(g.states)*len(h.states))
 	todo := [][2]int{{0, 0}}
 	for len(todo) > 0 {
@@ -212,10 +218,27 @@ func (g pathGlob) overlaps(h pathGlob) bool {
 	return false
 }
 
+// walked is the glob with its automaton.
+func (g pathGlob) walked() pathGlob {
+	if g.whole {
+		g.states = statesOf(g.literal)
+	}
+	return g
+}
+
+// pathGlobs are globs, any of which may match.
+type pathGlobs struct {
+	list []pathGlob
+	// begins has the first byte of every name that one of them can match, unless one begins with
+	// a wildcard: open. A change has many files, and few of them begin like a glob.
+	begins [256 / 64]uint64
+	open   bool
+}
+
 // compileGlobs compiles globs that Parse has checked. One that does not compile was
 // not checked, and matches nothing: the caller must not take that for safety, so ok
 // is false.
-func compileGlobs(patterns []string) (globs []pathGlob, ok bool) {
+func compileGlobs(patterns []string) (globs pathGlobs, ok bool) {
 	ok = true
 	for _, p := range patterns {
 		g, err := compileGlob(p)
@@ -223,15 +246,23 @@ func compileGlobs(patterns []string) (globs []pathGlob, ok bool) {
 			ok = false
 			continue
 		}
-		globs = append(globs, g)
+		globs.list = append(globs.list, g)
+		if g.literal == "" {
+			globs.open = true
+		} else {
+			globs.begins[g.literal[0]/64] |= 1 << (g.literal[0] % 64)
+		}
 	}
 	return globs, ok
 }
 
-// matchAny reports whether one of the globs matches.
-func matchAny(globs []pathGlob, name string) bool {
-	for i := range globs {
-		if globs[i].match(name) {
+// match reports whether one of the globs matches.
+func (globs *pathGlobs) match(name string) bool {
+	if !globs.open && (name == "" || globs.begins[name[0]/64]&(1<<(name[0]%64)) == 0) {
+		return false
+	}
+	for i := range globs.list {
+		if globs.list[i].match(name) {
 			return true
 		}
 	}

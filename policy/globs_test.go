@@ -106,6 +106,9 @@ func FuzzGlob(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if both, ok := compileGlobs([]string{pattern, other}); !ok || both.match(name) != (got || h.match(name)) {
+			t.Errorf("%q: one of %q and %q matches it, and not both together, or the other way round", name, pattern, other)
+		}
 		if got && h.match(name) && !g.overlaps(h) {
 			t.Errorf("%q and %q both match %q and do not overlap", pattern, other, name)
 		}

@@ -29,7 +29,7 @@ func (p *Policy) Lane(baseRef string) (e Enrolment, ok bool) {
 	}
 	for _, lane := range p.lanes() {
 		globs, _ := compileGlobs(lane.Branches)
-		if !matchAny(globs, baseRef) || ok && e.Mode == ModeEnforce {
+		if !globs.match(baseRef) || ok && e.Mode == ModeEnforce {
 			continue
 		}
 		if !ok || lane.Mode != ModeAudit {

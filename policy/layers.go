@@ -127,7 +127,7 @@ func (m *merge) misplaced() {
 func (p *Policy) enrols(name string) bool {
 	_, short, _ := strings.Cut(name, "/")
 	globs, ok := compileGlobs(p.Repositories)
-	return ok && matchAny(globs, short)
+	return ok && globs.match(short)
 }
 
 func (m *merge) enrol(out *Policy) {
@@ -172,8 +172,8 @@ func (m *merge) noteLane(above []Lane, own Lane, i int) {
 func overlap(a, b []string) bool {
 	left, _ := compileGlobs(a)
 	right, _ := compileGlobs(b)
-	return slices.ContainsFunc(left, func(l pathGlob) bool {
-		return slices.ContainsFunc(right, func(r pathGlob) bool { return l.overlaps(r) })
+	return slices.ContainsFunc(left.list, func(l pathGlob) bool {
+		return slices.ContainsFunc(right.list, func(r pathGlob) bool { return l.overlaps(r) })
 	})
 }
 

@@ -62,7 +62,7 @@ func (j *judgement) onBranch(rule *PathRule) (answer, string) {
 	}
 	globs, ok := compileGlobs(rule.Branches)
 	switch {
-	case matchAny(globs, j.f.Change.GoverningRef):
+	case globs.match(j.f.Change.GoverningRef):
 		return yes, "it goes to " + shorten(j.f.Change.GoverningRef, 100)
 	case !ok:
 		return unknown, "A glob of paths cannot be used."
@@ -96,9 +96,9 @@ func (j *judgement) touches(rule *PathRule) (answer, string) {
 		file := &j.f.Files.Items[i]
 		path := ""
 		switch {
-		case matchAny(globs, file.Path):
+		case globs.match(file.Path):
 			path = file.Path
-		case file.Previous != "" && matchAny(globs, file.Previous):
+		case file.Previous != "" && globs.match(file.Previous):
 			path = file.Previous
 		default:
 			ok = ok && file.Path != ""

@@ -25,7 +25,7 @@ func AlwaysProtected() []string {
 	return append([]string{Path, ".github/countersign/**", "CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS"}, defaultProtect()...)
 }
 
-var alwaysProtected = func() []pathGlob {
+var alwaysProtected = func() pathGlobs {
 	globs, ok := compileGlobs(AlwaysProtected())
 	if !ok {
 		panic("policy: a glob of AlwaysProtected cannot be used")
@@ -66,7 +66,7 @@ func (j *judgement) protectedFiles() (touched []string, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	guards := func(path string) bool { return matchAny(alwaysProtected, path) || matchAny(globs, path) }
+	guards := func(path string) bool { return alwaysProtected.match(path) || globs.match(path) }
 	for i := range j.f.Files.Items {
 		file := &j.f.Files.Items[i]
 		switch {
