@@ -3,6 +3,7 @@ package evidence
 import (
 	"archive/zip"
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,16 @@ func orBroken(file string, err error) error {
 
 // archive is what is in a bundle, by name: files of its zip file. Nothing of it is ever written to
 // a disk.
-type archive map[string]opener
+type archive map[string]*bundled
+
+// bundled is one file of a bundle. There may be many: what is known of one is kept with it.
+type bundled struct {
+	opener
+	// listed is what the manifest says of it; nil: nothing.
+	listed *FileInfo
+	// used is true of a blob that a decision was made from.
+	used bool
+}
 
 type opener interface {
 	Open() (io.ReadCloser, error)
@@ -76,7 +86,7 @@ func openArchive(bundle io.ReaderAt, size int64) (archive, error) {
 		if total += f.UncompressedSize64; f.UncompressedSize64 > maxUncovered || total > maxUncovered {
 			return nil, broken("", "it is larger than %d bytes", int64(maxUncovered))
 		}
-		a[f.Name] = f
+		a[f.Name] = &bundled{opener: f}
 	}
 	return a, nil
 }
@@ -105,19 +115,25 @@ func (a archive) open(name string) (io.ReadCloser, error) {
 
 // read returns a file whole, no longer than limit.
 func (a archive) read(name string, limit int64) ([]byte, error) {
+	return a.readInto(new(bytes.Buffer), name, limit)
+}
+
+// readInto is read into a buffer, which is emptied first and holds what is returned.
+func (a archive) readInto(b *bytes.Buffer, name string, limit int64) ([]byte, error) {
 	r, err := a.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	b.Reset()
+	_, err = b.ReadFrom(io.LimitReader(r, limit+1))
 	switch {
 	case err != nil:
 		return nil, broken(name, "it cannot be read: %v", err)
-	case int64(len(b)) > limit:
+	case int64(b.Len()) > limit:
 		return nil, broken(name, "it is larger than %d bytes", limit)
 	}
-	return b, nil
+	return b.Bytes(), nil
 }
 
 // lines calls each for the lines of a file, without their ends. The last line ends too.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -169,19 +168,15 @@ func limits() []string {
 	}
 }
 
-// decisionBody is the body of a decision's leaf, as far as it is read here.
+// decisionBody is the body of a decision's leaf, as far as it is read here, in the order in which
+// it is written.
 type decisionBody struct {
-	Repository      string `json:"repository"`
 	Number          int    `json:"number"` // 0: of a merge group
 	FactsSHA256     string `json:"facts_sha256"`
 	PolicySHA256    string `json:"policy_sha256"`
 	CatalogueSHA256 string `json:"catalogue_sha256"`
 	DecisionSHA256  string `json:"decision_sha256"`
-}
-
-// digests are those of the blobs that belong to a decision.
-func (d decisionBody) digests() []string {
-	return slices.DeleteFunc([]string{d.DecisionSHA256, d.FactsSHA256, d.PolicySHA256, d.CatalogueSHA256}, func(s string) bool { return s == "" })
+	Repository      string `json:"repository"`
 }
 
 func digestOf(b []byte) string {

@@ -186,15 +186,18 @@ func TestEveryByte(t *testing.T) {
 // without verifies the bundle with another content of one file. The others are those of the
 // manifest, which TestBundleHolds has found out, and are left out where they do not matter.
 func (b *bundle) without(name string, content []byte) error {
-	a := archive{fileManifest: memory(b.files[fileManifest]), fileSignature: memory(b.files[fileSignature]), fileKey: memory(b.files[fileKey])}
-	a[name] = memory(content)
-	v := &verifier{archive: a, trust: b.trust(), listed: map[string]FileInfo{}}
+	a := archive{}
+	for _, of := range []string{fileManifest, fileSignature, fileKey} {
+		a[of] = &bundled{opener: memory(b.files[of])}
+	}
+	a[name] = &bundled{opener: memory(content)}
+	v := &verifier{archive: a, trust: b.trust()}
 	if err := v.manifest(); err != nil {
 		return err
 	}
 	if name == fileCosigned {
 		for _, of := range []string{fileLeaves, fileCheckpoint} {
-			a[of] = memory(b.files[of])
+			a[of] = &bundled{opener: memory(b.files[of])}
 		}
 		return cmp.Or(v.log(), v.terms(), v.cosigned())
 	}
@@ -291,6 +294,23 @@ func TestForgedBundles(t *testing.T) {
 		_, err = b.verify(t, trust)
 		wantBroken(t, err, "", "kept is not a checkpoint of this log")
 	})
+}
+
+// What a decision was made from is compared with its name also where that did not suffice to make
+// it again, and what the manifest lists is there.
+func TestBlobsWithoutUse(t *testing.T) {
+	digest := digestOf([]byte("a catalogue"))
+	a := archive{blobs + digest: &bundled{opener: memory("another one"), listed: &FileInfo{Bytes: 11}}}
+	v := &verifier{archive: a, again: newReperformer()}
+	_, _, err := v.judgedBy(&decisionBody{CatalogueSHA256: digest})
+	wantBroken(t, err, blobs+digest, "another digest than its name")
+	a[blobs+digest].opener = memory("a catalogue")
+	if _, _, err := v.judgedBy(&decisionBody{CatalogueSHA256: digest}); err != nil || !a[blobs+digest].used {
+		t.Errorf("got %v, used: %t", err, a[blobs+digest].used)
+	}
+	v = &verifier{archive: archive{}}
+	v.report.Manifest.Files = []FileInfo{{blobs + digest, digest, 11}}
+	wantBroken(t, v.hashes(), blobs+digest, "it is missing")
 }
 
 func wantBroken(t *testing.T, err error, file, what string) {

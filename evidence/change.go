@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -67,12 +66,15 @@ type mergeBody struct {
 }
 
 // changesOf are the items that an update gives, if it lies in the period.
-func changesOf(l ledger.Leaf, body []byte, q Query) ([]change, error) {
-	var m mergeBody
-	if err := json.Unmarshal(body, &m); err != nil {
+func (c *contents) changesOf(l ledger.Leaf, body []byte) ([]change, error) {
+	if c.merge == nil {
+		c.merge = quickly[mergeBody]()
+	}
+	m, err := c.merge(body)
+	if err != nil {
 		return nil, fmt.Errorf("leaf %d: %w", l.Seq, err)
 	}
-	return changesIn(l, m, q), nil
+	return changesIn(l, *m, c.query), nil
 }
 
 // changesIn are the items of an update that was read.
@@ -130,7 +132,9 @@ func kindsOf(findings []policy.Finding) (out []string) {
 // id names the change for ever: by the repository's and the update's numeric ids, and the number
 // of the pull request.
 func (c change) id() string {
-	return fmt.Sprintf("%d/%d/%d", c.update.repositoryID, c.update.id, c.number)
+	b := strconv.AppendInt(make([]byte, 0, 48), c.update.repositoryID, 10)
+	b = strconv.AppendInt(append(b, '/'), c.update.id, 10)
+	return string(strconv.AppendInt(append(b, '/'), int64(c.number), 10))
 }
 
 // stratum is what the change is counted with.

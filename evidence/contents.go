@@ -36,6 +36,7 @@ type contents struct {
 	hashes  storedHashes
 	asOf    time.Time
 	after   afterPeriod
+	merge   func(body []byte) (*mergeBody, error) // decodes updates; nil: none was read yet
 	changes []change
 	// room is about how many changes there will be: a list that grows takes its size many times over.
 	room int
@@ -106,7 +107,7 @@ func (c *contents) record(l ledger.Leaf, body []byte) error {
 		if c.changes == nil {
 			c.changes = make([]change, 0, c.room)
 		}
-		found, err := changesOf(l, body, c.query)
+		found, err := c.changesOf(l, body)
 		c.changes = append(c.changes, found...)
 		return err
 	case leafBackfilled:

@@ -18,7 +18,7 @@ func judgedBy(t *testing.T, outcomes ...policy.Outcome) (f *findings, rules map[
 		decision, err := json.Marshal(policy.Decision{Rules: rules[leaf]})
 		return RecordedDecision{Body: []byte("{}"), Decision: decision}, err
 	}
-	f = &findings{picked: map[string]bool{}, recorded: recordedDecisions{recorded, recorded}}
+	f = &findings{picked: map[string]bool{}, recorded: recordedDecisions{recorded, counting{}.read(recorded)}}
 	for i, o := range outcomes {
 		c := change{leaf: int64(100 + i), number: i + 1, decision: int64(i), update: update{id: int64(i), kind: policy.UpdateMerge, group: -1}}
 		if rules[int64(i)] = []policy.RuleResult{{Rule: policy.RuleHumanReview, Outcome: o}}; o == "" {

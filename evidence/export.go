@@ -48,8 +48,8 @@ type RecordedDecision struct {
 // recordedDecisions reads decisions that are in the bundle.
 type recordedDecisions struct {
 	whole func(leaf int64) (RecordedDecision, error)
-	// alone leaves out what they were made from: there may be many.
-	alone func(leaf int64) (RecordedDecision, error)
+	// counted is what is counted of one; there may be many, and none is read whole for it.
+	counted func(leaf int64) (*counted, error)
 }
 
 // Options of an export.
@@ -205,8 +205,8 @@ func (x *exporter) draw(ctx context.Context) (known bool, err error) {
 
 func (x *exporter) derive(ctx context.Context) (err error) {
 	recorded := recordedDecisions{
-		whole: func(leaf int64) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) },
-		alone: func(leaf int64) (RecordedDecision, error) { return x.log.DecisionAlone(ctx, leaf) },
+		whole:   func(leaf int64) (RecordedDecision, error) { return x.log.Decision(ctx, leaf) },
+		counted: counting{}.read(func(leaf int64) (RecordedDecision, error) { return x.log.DecisionAlone(ctx, leaf) }),
 	}
 	x.findings, err = x.contents.derive(x.Organisation, x.GitHub, recorded)
 	if err == nil {

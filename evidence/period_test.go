@@ -192,7 +192,7 @@ func (p *period) findings() *findings {
 		}
 	}
 	recorded := func(leaf int64) (RecordedDecision, error) { return p.decisions[leaf], nil }
-	f, err := p.contents.derive("acme", "https://github.com", recordedDecisions{recorded, recorded})
+	f, err := p.contents.derive("acme", "https://github.com", recordedDecisions{recorded, counting{}.read(recorded)})
 	p.must(err)
 	return f
 }

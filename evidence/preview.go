@@ -112,14 +112,14 @@ func Look(ctx context.Context, log Log, o Options) (Preview, error) {
 		return Preview{}, err
 	}
 	f := x.findings
-	alone, done := f.recorded.alone, int64(0)
-	f.recorded.alone = func(leaf int64) (RecordedDecision, error) {
+	count, done := f.recorded.counted, int64(0)
+	f.recorded.counted = func(leaf int64) (*counted, error) {
 		if err := ctx.Err(); err != nil {
-			return RecordedDecision{}, err
+			return nil, err
 		}
 		done++
 		x.tell(doingTests, done, int64(len(f.decisions)))
-		return alone(leaf)
+		return count(leaf)
 	}
 	matrix, err := f.controls()
 	if err != nil {

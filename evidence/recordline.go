@@ -41,7 +41,7 @@ func decodeRecordLine(line []byte) (r recordLine, err error) {
 	if r.Index, err = strconv.ParseInt(string(index), 10, 64); err != nil || strconv.FormatInt(r.Index, 10) != string(index) {
 		return r, errRecordLine
 	}
-	if bytes.ContainsAny(line, "\r\n") { // base64 passes over them
+	if bytes.IndexByte(line, '\r') >= 0 || bytes.IndexByte(line, '\n') >= 0 { // base64 passes over them
 		return r, errRecordLine
 	}
 	if r.Salt, err = base64Line.AppendDecode(nil, salt); err != nil {

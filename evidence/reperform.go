@@ -14,6 +14,26 @@ import (
 type reperformer struct {
 	policies   map[string]*policy.Policy // by digest and repository
 	catalogues map[string]*policy.Catalogue
+	merge      func(body []byte) (*mergeBody, error)
+	decision   func(body []byte) (*decisionBody, error)
+	facts      func(blob []byte) (*policy.Facts, error)
+	group      func(blob []byte) (*policy.GroupFacts, error)
+	// was and from hold a decision and its facts while it is made again, and is holds what came out.
+	was, from, is bytes.Buffer
+}
+
+func newReperformer() *reperformer {
+	return &reperformer{
+		policies: map[string]*policy.Policy{}, catalogues: map[string]*policy.Catalogue{},
+		merge: quickly[mergeBody](), decision: quickly[decisionBody](), facts: quickly[policy.Facts](), group: quickly[policy.GroupFacts](),
+	}
+}
+
+// encode is what json.Marshal makes of a decision, until the next one is encoded.
+func (r *reperformer) encode(d policy.Decision) ([]byte, error) {
+	r.is.Reset()
+	err := json.NewEncoder(&r.is).Encode(d)
+	return bytes.TrimSuffix(r.is.Bytes(), []byte("\n")), err
 }
 
 // decidedAgain is a decision that was made again, with the facts that it was made from; both nil
@@ -25,51 +45,70 @@ type decidedAgain struct {
 
 // blob reads what a decision was made from, and compares it with its name and with the manifest.
 func (v *verifier) blob(digest string) ([]byte, error) {
+	return v.blobInto(new(bytes.Buffer), digest)
+}
+
+// blobInto is blob into a buffer, which is emptied first and holds what is returned.
+func (v *verifier) blobInto(b *bytes.Buffer, digest string) ([]byte, error) {
 	if digest == "" {
 		return nil, nil
 	}
 	name := blobs + digest
-	content, err := v.archive.read(name, maxBlob)
+	content, err := v.archive.readInto(b, name, maxBlob)
 	if err != nil {
 		return nil, err
 	}
-	if digestOf(content) != digest || int64(len(content)) != v.listed[name].Bytes {
+	in := v.archive[name]
+	if digestOf(content) != digest || int64(len(content)) != in.listed.Bytes {
 		return nil, broken(name, "its content has another digest than its name")
 	}
+	in.used = true
 	return content, nil
 }
 
 // recordedDecision reads the body of a decision's leaf.
-func (v *verifier) recordedDecision(leaf int64) (d decisionBody, err error) {
-	r, ok := v.decided[leaf]
-	if !ok {
-		return d, broken(fileDecisions, "the decision of leaf %d is missing", leaf)
+func (v *verifier) recordedDecision(leaf int64) (*decided, *decisionBody, error) {
+	r := v.decidedAt(leaf)
+	if r == nil {
+		return nil, nil, broken(fileDecisions, "the decision of leaf %d is missing", leaf)
 	}
-	if err := json.Unmarshal(r.Body, &d); err != nil {
-		return d, broken(fileDecisions, "the record of leaf %d is no decision: %v", leaf, err)
+	d, err := v.again.decision(r.body)
+	if err != nil {
+		return nil, nil, broken(fileDecisions, "the record of leaf %d is no decision: %v", leaf, err)
 	}
-	return d, nil
+	return r, d, nil
 }
 
-// recordedAlone reads a decision that is in the bundle, for the documents, without what it was made
-// from.
+// counted returns what gives what the documents count of a decision that is in the bundle. One that
+// came out again says what it said, and is not read once more.
+func (v *verifier) counted() func(leaf int64) (*counted, error) {
+	alone := v.alike.read(v.recordedAlone)
+	return func(leaf int64) (*counted, error) {
+		if r := v.decidedAt(leaf); r != nil && r.counted != nil {
+			return r.counted, nil
+		}
+		return alone(leaf)
+	}
+}
+
+// recordedAlone reads a decision that is in the bundle, without what it was made from.
 func (v *verifier) recordedAlone(leaf int64) (r RecordedDecision, err error) {
-	d, err := v.recordedDecision(leaf)
+	record, d, err := v.recordedDecision(leaf)
 	if err != nil {
 		return r, err
 	}
-	r.Salt, r.Body = v.decided[leaf].Salt, v.decided[leaf].Body
+	r.Salt, r.Body = record.salt[:], record.body
 	r.Decision, err = v.blob(d.DecisionSHA256)
 	return r, err
 }
 
 // recorded reads it with all of that.
 func (v *verifier) recorded(leaf int64) (r RecordedDecision, err error) {
-	d, err := v.recordedDecision(leaf)
+	record, d, err := v.recordedDecision(leaf)
 	if err != nil {
 		return r, err
 	}
-	r.Salt, r.Body = v.decided[leaf].Salt, v.decided[leaf].Body
+	r.Salt, r.Body = record.salt[:], record.body
 	for _, b := range []struct {
 		digest string
 		into   *[]byte
@@ -83,18 +122,15 @@ func (v *verifier) recorded(leaf int64) (r RecordedDecision, err error) {
 
 // decision makes one decision again from its facts, and compares it byte for byte.
 func (v *verifier) decision(leaf int64) (out decidedAgain, err error) {
-	d, err := v.recordedDecision(leaf)
+	r, d, err := v.recordedDecision(leaf)
 	if err != nil {
 		return out, err
 	}
-	for _, digest := range d.digests() {
-		v.used[digest] = true
-	}
-	was, err := v.blob(d.DecisionSHA256)
+	was, err := v.blobInto(&v.again.was, d.DecisionSHA256)
 	if err != nil {
 		return out, err
 	}
-	facts, err := v.blob(d.FactsSHA256)
+	facts, err := v.blobInto(&v.again.from, d.FactsSHA256)
 	if err != nil {
 		return out, err
 	}
@@ -102,44 +138,43 @@ func (v *verifier) decision(leaf int64) (out decidedAgain, err error) {
 	if err != nil {
 		return out, err
 	}
-	if facts == nil || p == nil || c == nil {
+	if d.FactsSHA256 == "" || p == nil || c == nil {
 		v.unable(leaf, "it was made without facts, because nothing could be read")
 		return out, nil
 	}
-	again, err := out.judge(p, c, d.Number, facts)
+	again, err := v.again.judge(&out, p, c, d.Number, facts)
 	if err != nil {
 		return out, broken(blobs+d.FactsSHA256, "the decision of leaf %d cannot be made again: %v", leaf, err)
 	}
-	encoded, err := json.Marshal(again)
+	encoded, err := v.again.encode(again)
 	switch {
 	case err != nil:
 		return out, broken(blobs+d.FactsSHA256, "the decision of leaf %d cannot be made again: %v", leaf, err)
 	case bytes.Equal(encoded, was):
 		v.report.Reperformed++
+		r.counted = v.alike.of(d.PolicySHA256, &again) // JSON changes no text: facts and policies are UTF-8
 		return out, nil
 	}
 	return out, v.differs(leaf, d, was)
 }
 
 // judge decides from recorded facts, of a pull request or, without a number, of a merge group.
-func (a *decidedAgain) judge(p *policy.Policy, c *policy.Catalogue, number int, facts []byte) (policy.Decision, error) {
+func (r *reperformer) judge(out *decidedAgain, p *policy.Policy, c *policy.Catalogue, number int, facts []byte) (d policy.Decision, err error) {
 	if number == 0 {
-		a.group = &policy.GroupFacts{}
-		if err := json.Unmarshal(facts, a.group); err != nil {
-			return policy.Decision{}, err
+		if out.group, err = r.group(facts); err == nil {
+			d = policy.EvaluateGroup(p, c, out.group)
 		}
-		return policy.EvaluateGroup(p, c, a.group), nil
+		return d, err
 	}
-	a.facts = &policy.Facts{}
-	if err := json.Unmarshal(facts, a.facts); err != nil {
-		return policy.Decision{}, err
+	if out.facts, err = r.facts(facts); err == nil {
+		d = policy.Evaluate(p, c, out.facts)
 	}
-	return policy.Evaluate(p, c, a.facts), nil
+	return d, err
 }
 
 // differs says why a decision came out otherwise: by another engine, which this program does not
 // have, or because it does not follow from its facts.
-func (v *verifier) differs(leaf int64, d decisionBody, was []byte) error {
+func (v *verifier) differs(leaf int64, d *decisionBody, was []byte) error {
 	var old struct {
 		Engine string `json:"engine"`
 	}
@@ -154,9 +189,13 @@ func (v *verifier) differs(leaf int64, d decisionBody, was []byte) error {
 }
 
 // judgedBy reads the policy and the catalogue of a decision; nil: it was made without.
-func (v *verifier) judgedBy(d decisionBody) (*policy.Policy, *policy.Catalogue, error) {
+func (v *verifier) judgedBy(d *decisionBody) (*policy.Policy, *policy.Catalogue, error) {
 	if d.PolicySHA256 == "" || d.CatalogueSHA256 == "" {
-		return nil, nil, nil
+		_, err := v.blob(d.PolicySHA256) // what there is belongs to the decision all the same
+		if err == nil {
+			_, err = v.blob(d.CatalogueSHA256)
+		}
+		return nil, nil, err
 	}
 	key := d.PolicySHA256 + " " + d.Repository
 	p, c := v.again.policies[key], v.again.catalogues[d.CatalogueSHA256]
@@ -195,8 +234,8 @@ func (v *verifier) reperform() error {
 		if err != nil || l.Kind != leafMerge {
 			return err
 		}
-		var m mergeBody
-		if err := json.Unmarshal(r.Body, &m); err != nil {
+		m, err := v.again.merge(r.Body)
+		if err != nil {
 			return broken(fileRecords, "the record of leaf %d is no update: %v", r.Index, err)
 		}
 		whole, err := v.restore(&m.Update)
@@ -208,13 +247,13 @@ func (v *verifier) reperform() error {
 	if err != nil {
 		return err
 	}
-	for _, leaf := range v.findings.decisions {
-		if !v.made[leaf] {
+	for i, leaf := range v.findings.decisions {
+		if !v.decided[i].made {
 			return broken(fileDecisions, "the decision of leaf %d was made again for no update", leaf)
 		}
 	}
-	for name := range v.archive {
-		if digest, ok := strings.CutPrefix(name, blobs); ok && !v.used[digest] {
+	for name, in := range v.archive {
+		if strings.HasPrefix(name, blobs) && !in.used {
 			return broken(name, "no decision of the bundle was made from it")
 		}
 	}
@@ -225,20 +264,22 @@ func (v *verifier) reperform() error {
 
 // decideAgain makes a decision again, if it is in the bundle.
 func (v *verifier) decideAgain(leaf int64) (out decidedAgain, there bool, err error) {
-	if _, there = v.decided[leaf]; !there {
+	r := v.decidedAt(leaf)
+	if r == nil {
 		return out, false, nil
 	}
 	counted := v.report
 	if out, err = v.decision(leaf); err != nil {
 		return out, false, err
 	}
-	if v.made[leaf] {
+	if r.made {
 		v.report = counted // it counts once
 		return out, true, nil
 	}
-	v.made[leaf] = true
+	r.made = true
+	v.made++
 	if v.trust.Progress != nil {
-		v.trust.Progress(int64(len(v.made)), int64(len(v.findings.decisions)))
+		v.trust.Progress(int64(v.made), int64(len(v.findings.decisions)))
 	}
 	return out, true, nil
 }
@@ -284,7 +325,7 @@ func (a decidedAgain) files(c *policy.MergedChange) {
 }
 
 // judgedAgain compares an update with the decisions about it again.
-func (v *verifier) judgedAgain(leaf int64, m mergeBody) error {
+func (v *verifier) judgedAgain(leaf int64, m *mergeBody) error {
 	if m.Catalogue != policy.Builtin().Revision() {
 		v.unable(leaf, fmt.Sprintf("the update was judged with revision %.40q of the agent catalogue, and this program has %q", m.Catalogue, policy.Builtin().Revision()))
 		return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/countersign/countersign/policy"
@@ -57,26 +58,26 @@ func (f *findings) stack() ([]*stackEntry, error) {
 }
 
 // stackOf counts a decision with the policy that it was made by, which is read once.
-func (f *findings) stackOf(found map[string]*stackEntry, d policy.Decision, digest string, leaf int64) error {
-	key := fmt.Sprintf("%d/%s", d.RepositoryID, digest)
+func (f *findings) stackOf(found map[string]*stackEntry, c *counted, leaf int64) error {
+	key := strconv.FormatInt(c.repositoryID, 10) + "/" + c.policy
 	if found[key] == nil {
 		r, err := f.recorded.whole(leaf)
 		if err != nil {
 			return fmt.Errorf("policy of the decision of leaf %d: %w", leaf, err)
 		}
-		found[key] = newStackEntry(d, digest, r.Policy, leaf)
+		found[key] = newStackEntry(c, r.Policy, leaf)
 	}
-	found[key].add(d, leaf)
+	found[key].add(c, leaf)
 	return nil
 }
 
-func newStackEntry(d policy.Decision, digest string, kept []byte, leaf int64) *stackEntry {
-	e := &stackEntry{repositoryID: d.RepositoryID, digest: digest, first: leaf, branches: map[string]bool{}, seen: map[string]map[string]int{}}
+func newStackEntry(c *counted, kept []byte, leaf int64) *stackEntry {
+	e := &stackEntry{repositoryID: c.repositoryID, digest: c.policy, first: leaf, branches: map[string]bool{}, seen: map[string]map[string]int{}}
 	if kept == nil {
 		e.problem = "no policy could be read"
 		return e
 	}
-	p, _, err := policy.ParseKept(kept, d.Repository)
+	p, _, err := policy.ParseKept(kept, c.repository)
 	if err != nil {
 		e.problem = "the policy could not be used: " + err.Error()
 	}
@@ -84,14 +85,14 @@ func newStackEntry(d policy.Decision, digest string, kept []byte, leaf int64) *s
 	return e
 }
 
-func (e *stackEntry) add(d policy.Decision, leaf int64) {
-	e.repository, e.last, e.branches[d.GoverningRef] = d.Repository, leaf, true
+func (e *stackEntry) add(c *counted, leaf int64) {
+	e.repository, e.last, e.branches[c.ref] = c.repository, leaf, true
 	e.decisions++
-	for _, v := range d.Validations {
-		if e.seen[v.ID] == nil {
-			e.seen[v.ID] = map[string]int{}
+	for _, v := range c.validations {
+		if e.seen[v.id] == nil {
+			e.seen[v.id] = map[string]int{}
 		}
-		e.seen[v.ID][v.State]++
+		e.seen[v.id][v.state]++
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/countersign/countersign/ledger"
-	"github.com/countersign/countersign/policy"
 )
 
 // Check is one thing that was checked, and held.
@@ -92,8 +91,8 @@ func Verify(bundle io.ReaderAt, size int64, t Trust) (Report, error) {
 }
 
 func (a archive) verify(t Trust) (Report, error) {
-	v := &verifier{archive: a, trust: t, listed: map[string]FileInfo{}, decided: map[int64]recordLine{}, used: map[string]bool{}, made: map[int64]bool{},
-		report: Report{NotReperformed: []Unable{}, Cosigned: []Cosigned{}}, again: reperformer{map[string]*policy.Policy{}, map[string]*policy.Catalogue{}}}
+	v := &verifier{archive: a, trust: t, alike: counting{},
+		report: Report{NotReperformed: []Unable{}, Cosigned: []Cosigned{}}, again: newReperformer()}
 	for _, step := range []func() error{v.manifest, v.hashes, v.log, v.terms, v.beginsWith, v.anchors, v.cosigned, v.records, v.counts, v.decisions, v.reperform, v.documents} {
 		if err := step(); err != nil {
 			return v.report, err
@@ -110,17 +109,16 @@ type verifier struct {
 	trust    Trust
 	report   Report
 	archive  archive
-	listed   map[string]FileInfo // by name, as the manifest says
-	key      note.Verifier       // in the bundle
-	public   string              // the same as text
+	key      note.Verifier // in the bundle
+	public   string        // the same as text
 	leaves   []ledger.Leaf
 	contents contents
 	lineage  lineage
 	findings *findings
-	decided  map[int64]recordLine // records of decisions, by leaf
-	used     map[string]bool      // digests of blobs that a decision was made from
-	made     map[int64]bool       // leaves of the decisions that were made again, or could not be
-	again    reperformer
+	decided  []decided // those that the findings need, in their order
+	made     int       // how many of them were made again, or could not be
+	alike    counting
+	again    *reperformer
 }
 
 func (v *verifier) held(name, format string, args ...any) {
@@ -199,28 +197,31 @@ func selfContained(name string) bool {
 // hashes compares every file with the manifest, which lists all but those that are signed by themselves.
 func (v *verifier) hashes() error {
 	var total int64
-	for _, f := range v.report.Manifest.Files {
-		if _, twice := v.listed[f.Name]; twice || selfContained(f.Name) {
+	files := v.report.Manifest.Files
+	for i := range files {
+		f := &files[i]
+		in := v.archive[f.Name]
+		switch digest, blob := strings.CutPrefix(f.Name, blobs); {
+		case selfContained(f.Name) || in != nil && in.listed != nil:
 			return broken(fileManifest, "it lists %q, which it must not", f.Name)
-		}
-		if digest, ok := strings.CutPrefix(f.Name, blobs); ok && digest != f.SHA256 {
+		case in == nil:
+			return broken(f.Name, "it is missing")
+		case blob && digest != f.SHA256:
 			return broken(f.Name, "its content has another digest than its name")
+		case !blob: // blobs are compared when they are read, and every one is
+			if err := v.archive.compare(*f); err != nil {
+				return err
+			}
 		}
-		v.listed[f.Name] = f
+		in.listed = f
 		total += f.Bytes
-		if strings.HasPrefix(f.Name, blobs) {
-			continue // compared when it is read, and every one is
-		}
-		if err := v.archive.compare(f); err != nil {
-			return err
-		}
 	}
-	for name := range v.archive {
-		if _, ok := v.listed[name]; !ok && !selfContained(name) {
+	for name, in := range v.archive {
+		if in.listed == nil && !selfContained(name) {
 			return broken(name, "the manifest does not list it")
 		}
 	}
-	v.held("files", "All %d files (%d bytes) have the digests of the manifest, and there are no others.", len(v.listed), total)
+	v.held("files", "All %d files (%d bytes) have the digests of the manifest, and there are no others.", len(files), total)
 	return nil
 }
 
@@ -320,7 +321,7 @@ func (v *verifier) record(file string, line []byte) (r recordLine, l ledger.Leaf
 // counts draws the sample again and compares the figures of the manifest with the records.
 func (v *verifier) counts() (err error) {
 	m := &v.report.Manifest
-	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, recordedDecisions{whole: v.recorded, alone: v.recordedAlone}); err != nil {
+	if v.findings, err = v.contents.derive(m.Organisation, m.GitHub, recordedDecisions{whole: v.recorded, counted: v.counted()}); err != nil {
 		return orBroken(fileRecords, err)
 	}
 	if m.Population != v.findings.digest {
@@ -363,8 +364,8 @@ func (v *verifier) documents() error {
 		if err := d.write(e); err != nil {
 			return broken(d.name, "it cannot be made again: %v", err)
 		}
-		if err := v.archive.compare(FileInfo{d.name, e.sum(), e.n}); err != nil {
-			return broken(d.name, "it is missing, or is not what the records say")
+		if err := v.sameFile(FileInfo{d.name, e.sum(), e.n}); err != nil {
+			return err
 		}
 	}
 	for name := range v.archive {
@@ -383,8 +384,14 @@ func (v *verifier) sameDocument(d document, want []byte) error {
 	if d.signed() {
 		return v.sameStatement(d, want)
 	}
-	if err := v.archive.compare(FileInfo{d.name, digestOf(want), int64(len(want))}); err != nil {
-		return broken(d.name, "it is missing, or is not what the records say")
+	return v.sameFile(FileInfo{d.name, digestOf(want), int64(len(want))})
+}
+
+// sameFile compares what the records give with the file that the manifest lists, which is in the
+// bundle: all files were compared with the manifest.
+func (v *verifier) sameFile(made FileInfo) error {
+	if in := v.archive[made.Name]; in == nil || in.listed == nil || *in.listed != made {
+		return broken(made.Name, "it is missing, or is not what the records say")
 	}
 	return nil
 }
@@ -403,33 +410,46 @@ func (v *verifier) sameStatement(d document, want []byte) error {
 	return nil
 }
 
+// decided is a decision that is in the bundle: its record, and what came of making it again.
+type decided struct {
+	salt [ledger.SaltSize]byte
+	body []byte
+	// made is true once it was made again, or could not be. Counted is what is counted of it, when
+	// it came out as it was.
+	made    bool
+	counted *counted
+}
+
 // decisions reads the records of decisions.
 func (v *verifier) decisions() error {
-	last := int64(-1)
+	wanted, last := v.findings.decisions, int64(-1)
+	v.decided = make([]decided, 0, len(wanted))
 	err := v.archive.lines(fileDecisions, func(line []byte) error {
 		r, l, err := v.record(fileDecisions, line)
 		if err != nil {
 			return err
 		}
-		if _, wanted := slices.BinarySearch(v.findings.decisions, r.Index); r.Index <= last || l.Kind != leafDecision || !wanted {
+		if _, needed := slices.BinarySearch(wanted, r.Index); r.Index <= last || l.Kind != leafDecision || !needed {
 			return broken(fileDecisions, "the record of leaf %d is out of order, or no change rests on it", r.Index)
 		}
+		if next := wanted[len(v.decided)]; r.Index != next {
+			return broken(fileDecisions, "the decision of leaf %d is missing", next)
+		}
 		last = r.Index
-		v.decided[r.Index] = r
+		v.decided = append(v.decided, decided{salt: [ledger.SaltSize]byte(r.Salt), body: r.Body})
 		return nil
 	})
-	if err == nil && len(v.decided) != len(v.findings.decisions) {
-		err = broken(fileDecisions, "the decision of leaf %d is missing", v.missing())
+	if err == nil && len(v.decided) != len(wanted) {
+		err = broken(fileDecisions, "the decision of leaf %d is missing", wanted[len(v.decided)])
 	}
 	return err
 }
 
-// missing is the first decision that the bundle should have and has not.
-func (v *verifier) missing() int64 {
-	for _, leaf := range v.findings.decisions {
-		if _, ok := v.decided[leaf]; !ok {
-			return leaf
-		}
+// decidedAt is the decision of a leaf; nil: the bundle has none.
+func (v *verifier) decidedAt(leaf int64) *decided {
+	i, ok := slices.BinarySearch(v.findings.decisions, leaf)
+	if !ok {
+		return nil
 	}
-	return -1
+	return &v.decided[i]
 }
