@@ -64,7 +64,7 @@ type opener interface {
 
 // openArchive lists the files of a bundle, which have the names that they may have and no other.
 func openArchive(bundle io.ReaderAt, size int64) (archive, error) {
-	in, err := zip.NewReader(bundle, size)
+	in, err := zip.NewReader(&window{file: bundle}, size)
 	if err != nil {
 		return nil, broken("", "it is not a zip file: %v", err)
 	}
