@@ -132,7 +132,7 @@ func (v *verifier) manifest() error {
 		return err
 	}
 	m := &v.report.Manifest
-	if err := strictly(raw, m); err != nil {
+	if *m, err = decodeManifest(raw); err != nil {
 		return broken(fileManifest, "it is not a manifest: %v", err)
 	}
 	if m.V != BundleVersion {
