@@ -220,17 +220,42 @@ func peakOf(do func()) (peak uint64) {
 	return peak
 }
 
-func (y *year) verify(b *testing.B, file string) (evidence.Report, time.Duration) {
+// verified is what it took to verify a bundle.
+type verified struct {
+	evidence.Report
+	took time.Duration
+	// cpu is the CPU time of the process meanwhile, and again that from the first decision that was
+	// made again to the last.
+	cpu, again time.Duration
+	peak       uint64 // of the heap
+}
+
+// perCore is how many decisions were verified in a second of CPU time.
+func (v verified) perCore(cpu time.Duration) float64 {
+	return float64(v.Reperformed) / cpu.Seconds()
+}
+
+func (y *year) verify(b *testing.B, file string) (v verified) {
 	b.Helper()
 	in, err := os.Open(file)
 	must(b, err)
 	defer in.Close()
 	size, err := in.Seek(0, io.SeekEnd)
 	must(b, err)
-	began := time.Now()
-	report, err := evidence.Verify(in, size, evidence.Trust{Key: y.key.Public()})
+	var first time.Duration
+	trust := evidence.Trust{Key: y.key.Public(), Progress: func(done, total int64) {
+		switch done {
+		case 1:
+			first = ownCPU(b)
+		case total:
+			v.again = ownCPU(b) - first
+		}
+	}}
+	began, cpu := time.Now(), ownCPU(b)
+	v.peak = peakOf(func() { v.Report, err = evidence.Verify(in, size, trust) })
+	v.took, v.cpu = time.Since(began), ownCPU(b)-cpu
 	must(b, err)
-	return report, time.Since(began)
+	return v
 }
 
 // BenchmarkYear exports a year of 100,000 changes with a sample of 60, and without one, and
@@ -246,17 +271,26 @@ func BenchmarkYear(b *testing.B) {
 		file, took, peak := y.export(b, &evidence.SampleQuery{Size: 60, Seed: seed})
 		b.ReportMetric(took.Seconds(), "s-export-60")
 		b.ReportMetric(float64(peak)/(1<<20), "MiB-export-60")
-		report, took := y.verify(b, file)
-		b.ReportMetric(took.Seconds(), "s-verify-60")
+		got := y.verify(b, file)
+		b.ReportMetric(got.took.Seconds(), "s-verify-60")
+		b.ReportMetric(got.cpu.Seconds(), "cpu-s-verify-60")
+		b.ReportMetric(float64(got.peak)/(1<<20), "MiB-verify-60")
 		b.ReportMetric(float64(sizeOf(b, file))/(1<<20), "MiB-bundle-60")
-		if c := report.Manifest.Counts; c.Population != yearChanges || c.Sample != 60 || c.Deviations != 0 {
+		if c := got.Manifest.Counts; c.Population != yearChanges || c.Sample != 60 || c.Deviations != 0 {
 			b.Fatalf("the year has %s changes: %+v", strconv.Itoa(yearChanges), c)
 		}
 		file, took, peak = y.export(b, nil)
 		b.ReportMetric(took.Seconds(), "s-export-all")
 		b.ReportMetric(float64(peak)/(1<<20), "MiB-export-all")
-		report, took = y.verify(b, file)
-		b.ReportMetric(float64(report.Reperformed)/took.Seconds(), "decisions/s-verify-all")
+		b.ReportMetric(float64(sizeOf(b, file))/(1<<20), "MiB-bundle-all")
+		got = y.verify(b, file)
+		b.ReportMetric(float64(got.Reperformed)/got.took.Seconds(), "decisions/s-verify-all")
+		b.ReportMetric(got.perCore(got.cpu), "decisions/cpu-s-verify-all")
+		b.ReportMetric(got.perCore(got.again), "decisions/cpu-s-again")
+		b.ReportMetric(float64(got.peak)/(1<<20), "MiB-verify-all")
+		if got.Reperformed != yearChanges {
+			b.Fatalf("%d of the decisions came out again", got.Reperformed)
+		}
 		b.ReportMetric(0, "ns/op")
 	}
 }
