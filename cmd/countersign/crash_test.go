@@ -29,9 +29,9 @@ var (
 // comes to, and the log holds.
 //
 // This is what CI can afford. `make crash` passes all points, again and again, on PostgreSQL too, and
-// looks at what became of the server after each.
+// looks at what became of the server after each. It comes before the tests that run side by side: its
+// load goes on for as long as the server needs, so beside them both take longer.
 func TestKilled(t *testing.T) {
-	t.Parallel()
 	testKilled(t)
 }
 

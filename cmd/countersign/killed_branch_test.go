@@ -28,7 +28,6 @@ func (m *moves) note(do func()) {
 // and does not hear of what happens while it is dead: every update is looked at in the end, once
 // and in its order, and what was not decided on is an exception, once.
 func TestKilledWhileABranchIsLookedAt(t *testing.T) {
-	t.Parallel()
 	p := startProcess(t)
 	random := rand.New(rand.NewPCG(7, 7))
 	var all []*moves

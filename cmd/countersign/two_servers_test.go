@@ -16,8 +16,8 @@ import (
 // Two servers on one database, under load. One is killed again and again, the other is paused past
 // its leases and cut off from the database: nothing that was acknowledged is lost, every pull request
 // shows what its story comes to, no check run is there twice, and the log that both signed holds.
+// Like TestKilled it comes before the tests that run side by side.
 func TestOnPostgresTwoServers(t *testing.T) {
-	t.Parallel()
 	s := newSiege(t, 7)
 	s.slow = 10 // it lasts longer than the others
 	link := newLink(t)
