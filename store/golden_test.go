@@ -65,15 +65,20 @@ func TestBodiesGolden(t *testing.T) {
 	} {
 		got, err := json.Marshal(body)
 		ok(t, err)
-		got = append(got, '\n')
-		path := filepath.Join("testdata", name)
-		if *update {
-			ok(t, os.WriteFile(path, got, 0o644))
-		}
-		want, err := os.ReadFile(path)
-		ok(t, err)
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-		}
+		golden(t, name, append(got, '\n'))
+	}
+}
+
+// golden compares with a golden file, or writes it anew.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		ok(t, os.WriteFile(path, got, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	ok(t, err)
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 	}
 }

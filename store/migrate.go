@@ -28,18 +28,27 @@ var (
 	postgresMigrations = migrations{goose.DialectPostgres, "migrations/postgres"}
 )
 
-// migrate brings the database to the version of this program. It returns ErrNewerDatabase,
-// and changes nothing, if the database is ahead; ErrOlderDatabase if it is behind and is to be
-// opened as it is.
-func migrate(ctx context.Context, db *sql.DB, m migrations, asItIs bool) error {
+// provider goes through the migrations in a database.
+func (m migrations) provider(db *sql.DB) (*goose.Provider, error) {
 	dir, err := fs.Sub(migrationFiles, m.folder)
 	if err != nil {
-		return fmt.Errorf("store: read migrations: %w", err)
+		return nil, fmt.Errorf("store: read migrations: %w", err)
 	}
 	p, err := goose.NewProvider(m.dialect, db, dir, goose.WithDisableGlobalRegistry(true),
 		goose.WithGoMigrations(goose.NewGoMigration(21, &goose.GoFunc{RunTx: listAll}, nil), goose.NewGoMigration(23, &goose.GoFunc{RunTx: countAll}, nil)))
 	if err != nil {
-		return fmt.Errorf("store: read migrations: %w", err)
+		return nil, fmt.Errorf("store: read migrations: %w", err)
+	}
+	return p, nil
+}
+
+// migrate brings the database to the version of this program. It returns ErrNewerDatabase,
+// and changes nothing, if the database is ahead; ErrOlderDatabase if it is behind and is to be
+// opened as it is.
+func migrate(ctx context.Context, db *sql.DB, m migrations, asItIs bool) error {
+	p, err := m.provider(db)
+	if err != nil {
+		return err
 	}
 	have, err := p.GetDBVersion(ctx)
 	if err != nil {

@@ -20,7 +20,7 @@ CREATE TABLE listed_changes (
   PRIMARY KEY (org_id, repo_id, number),
   FOREIGN KEY (org_id, record_id) REFERENCES decisions (org_id, record_id) ON DELETE CASCADE
 );
-CREATE INDEX listed_changes_by_leaf ON listed_changes (org_id, leaf_index);
+CREATE UNIQUE INDEX listed_changes_by_leaf ON listed_changes (org_id, leaf_index);
 CREATE INDEX listed_changes_by_repository ON listed_changes (org_id, repo_id, leaf_index);
 CREATE INDEX listed_changes_by_record ON listed_changes (org_id, record_id);
 
@@ -31,7 +31,7 @@ CREATE TABLE listed_marks (
   leaf_index BIGINT NOT NULL, -- as in listed_changes
   repo_id    BIGINT NOT NULL,
   number     BIGINT NOT NULL,
-  PRIMARY KEY (org_id, mark, leaf_index, repo_id, number),
+  PRIMARY KEY (org_id, mark, leaf_index),
   FOREIGN KEY (org_id, repo_id, number) REFERENCES listed_changes (org_id, repo_id, number) ON DELETE CASCADE
 );
 CREATE INDEX listed_marks_by_change ON listed_marks (org_id, repo_id, number);

@@ -1,12 +1,11 @@
 -- +goose Up
 
--- When each installation wrote to GitHub, as far back as decides whether it may write again: how often it
--- may is bounded, over all processes. Like the queue, it is the server's own.
+-- When each installation wrote to GitHub, for at least the last minute: how often it may is bounded,
+-- over all processes. Like the queue, it is the server's own.
 CREATE TABLE github_writes (
   installation_id INTEGER NOT NULL,
-  n               INTEGER NOT NULL CHECK (n > 0), -- counts its writes
-  at              INTEGER NOT NULL,               -- microseconds UTC
-  PRIMARY KEY (installation_id, n)
+  at              INTEGER NOT NULL, -- microseconds UTC; of two at one time, the second is a microsecond later
+  PRIMARY KEY (installation_id, at)
 ) STRICT, WITHOUT ROWID;
 
 -- How urgent the write is that the job waits for room for, store.WriteClass; 0: it waits for none.
