@@ -2,6 +2,8 @@ package handlers
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -17,7 +19,7 @@ type Emergency struct {
 	// HeadSHA and BaseRef are what the page showed.
 	HeadSHA, BaseRef string
 	Ticket, Reason   string
-	// Once is of the form that was sent: sent again, it declares nothing more.
+	// Once is of the form that was sent: the same sent again declares nothing more.
 	Once string
 	// ByID is GitHub's id of the account that signed in, and By its login.
 	ByID int64
@@ -32,7 +34,8 @@ func Declare(ctx context.Context, st *store.Store, tenant store.Tenant, e Emerge
 	if err != nil {
 		return "", err
 	}
-	switch now, is := open[e.Number]; {
+	now, is := open[e.Number]
+	switch {
 	case !is:
 		return "The pull request is not open.", nil
 	case now.HeadSHA != e.HeadSHA:
@@ -40,37 +43,34 @@ func Declare(ctx context.Context, st *store.Store, tenant store.Tenant, e Emerge
 	case now.BaseRef != e.BaseRef:
 		return "The pull request goes to another branch by now. Look at it again, and declare it for that.", nil
 	}
-	a, err := e.arrival(ctx, tenant, at)
+	a, err := e.arrival(tenant.OrgID(), now, at)
 	if err != nil {
 		return "", err
 	}
 	// If we stop here, nothing was declared and nothing was answered: whoever sends the form again
 	// declares it once.
-	_, err = st.Receive(ctx, a)
+	kept, err := st.Receive(ctx, a)
+	if err == nil && kept.Undecodable != "" {
+		err = fmt.Errorf("declare an emergency: it was kept without effect: %s", kept.Undecodable)
+	}
 	return "", err
 }
 
-func (e Emergency) arrival(ctx context.Context, tenant store.Tenant, at time.Time) (store.Arrival, error) {
-	name, err := tenant.RepositoryName(ctx, e.RepoID)
-	if err != nil {
-		return store.Arrival{}, err
-	}
-	installation, err := tenant.Installation(ctx)
-	if err != nil {
-		return store.Arrival{}, err
-	}
+func (e Emergency) arrival(org int64, now store.OpenChange, at time.Time) (store.Arrival, error) {
 	body, err := json.Marshal(gh.Event{
-		Name: gh.EmergencyDeclared, InstallationID: installation, Organization: gh.Account{ID: tenant.OrgID()},
-		Sender: gh.Account{ID: e.ByID, Login: e.By, Type: "User"}, Repository: &gh.EventRepository{ID: e.RepoID, FullName: name},
+		Name: gh.EmergencyDeclared, InstallationID: now.InstallationID, Organization: gh.Account{ID: org},
+		Sender: gh.Account{ID: e.ByID, Login: e.By, Type: "User"}, Repository: &gh.EventRepository{ID: e.RepoID, FullName: now.Repository},
 		Declared: &gh.EventDeclared{HeadSHA: e.HeadSHA, BaseRef: e.BaseRef, Ticket: e.Ticket, Reason: e.Reason},
 	})
 	if err != nil {
 		return store.Arrival{}, fmt.Errorf("declare an emergency: %w", err)
 	}
-	id := "session " + e.Once
+	// The same form that says something else now declares that as well.
+	sum := sha256.Sum256(append([]byte(e.Once), body...))
+	id := "session " + hex.EncodeToString(sum[:16])
 	return store.Arrival{
-		DeliveryID: id, Event: gh.EmergencyDeclared, InstallationID: installation, OrgID: tenant.OrgID(), RepoID: e.RepoID, Payload: body, ReceivedAt: at,
-		Observation: &store.Observation{DeliveryID: id, Event: gh.EmergencyDeclared, ReceivedAt: at, OrgID: tenant.OrgID(), RepoID: e.RepoID, Number: e.Number, HeadSHA: e.HeadSHA, Body: body},
-		Marks:       []store.Mark{{OrgID: tenant.OrgID(), InstallationID: installation, RepoID: e.RepoID, Repository: name, Number: e.Number}},
+		DeliveryID: id, Event: gh.EmergencyDeclared, InstallationID: now.InstallationID, OrgID: org, RepoID: e.RepoID, Payload: body, ReceivedAt: at,
+		Observation: &store.Observation{DeliveryID: id, Event: gh.EmergencyDeclared, ReceivedAt: at, OrgID: org, RepoID: e.RepoID, Number: e.Number, HeadSHA: e.HeadSHA, Body: body},
+		Marks:       []store.Mark{{OrgID: org, InstallationID: now.InstallationID, RepoID: e.RepoID, Repository: now.Repository, Number: e.Number}},
 	}, nil
 }

@@ -36,11 +36,7 @@ func (s *Site) emergencyForm(v *visit, d store.Decided, p *changePage) (*emergen
 	if !p.Newest || !held || v.session.PersonID == 0 || len(d.Policy) == 0 || s.Declare == nil {
 		return nil, nil
 	}
-	layers, err := policy.DecodeLayers(d.Policy, d.Repository)
-	if err != nil {
-		return nil, fmt.Errorf("web: the policy of leaf %d: %w", d.LeafIndex, err)
-	}
-	used, _, err := policy.ParseLayers(layers, d.Repository)
+	used, _, err := policy.ParseKept(d.Policy, d.Repository)
 	if err != nil {
 		return nil, fmt.Errorf("web: the policy of leaf %d: %w", d.LeafIndex, err)
 	}

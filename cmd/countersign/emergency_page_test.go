@@ -75,11 +75,19 @@ func TestEmergencyOnAPage(t *testing.T) {
 		t.Errorf("exceptions: %+v", list)
 	}
 	b.wantPage(changePage(pr), http.StatusOK, []string{"<b>Emergency:</b> erin declared it", "the shop &lt;b&gt;is&lt;/b&gt; down"}, "<summary>Declare")
-	// What was declared before the server stops is there afterwards, and declared once.
+	// With something else in it, it is another declaration.
+	form.Set("reason", "the shop is still down")
+	b.sends(changePage(pr)+"/emergency", form)
+	w.wantCheck(t, pr, released)
+	if list := w.declarations(t, pr); len(list) != 2 || list[1].Reason != "the shop is still down" {
+		t.Errorf("declarations: %+v", list)
+	}
+	b.wantPage(changePage(pr), http.StatusOK, []string{"<b>Emergency:</b> erin declared it", "the shop is still down"}, "<summary>Declare")
+	// What was declared before the server stops is there afterwards, and no more.
 	w.restart(t)
 	pr.Label(w.dave, "again")
 	w.wantCheck(t, pr, released)
-	if list := w.declarations(t, pr); len(list) != 1 {
+	if list := w.declarations(t, pr); len(list) != 2 {
 		t.Errorf("declarations: %+v", list)
 	}
 	// A push ends it, and who has the old page open is told.
