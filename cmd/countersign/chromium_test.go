@@ -156,10 +156,10 @@ type axeFinding struct {
 // accessible fails for what keeps people from using the page that is open, in the light and in the dark.
 func (c *chromium) accessible(page string) {
 	c.t.Helper()
+	c.do(chromedp.Evaluate(c.axe+";0", nil))
 	for _, scheme := range []string{"light", "dark"} {
 		var found string
 		c.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-			chromedp.Evaluate(c.axe+";0", nil),
 			chromedp.Evaluate(`axe.run({resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.filter(v => v.impact === "serious" || v.impact === "critical")))`, &found,
 				func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 		var findings []axeFinding

@@ -175,6 +175,9 @@ func (c *crash) reach(t testing.TB, p point) {
 		c.push(c.nextStory())
 		orFatal(t, c.sim.Drain(t.Context()))
 	}
+	if p.story == pushes && c.cmd == nil {
+		c.later(time.Minute) // the server waits no more for what would tell of the updates that it did not hear of
+	}
 	if c.cmd != nil {
 		<-time.After(time.Duration(c.random.Int64N(int64(200 * time.Millisecond))))
 		c.lay(t, p)
