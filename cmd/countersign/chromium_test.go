@@ -153,14 +153,15 @@ type axeFinding struct {
 	Nodes            []struct{ HTML, FailureSummary string }
 }
 
-// accessible fails for what keeps people from using the page that is open, in the light and in the dark.
+// accessible fails for what keeps people from using the page that is open, in the light and in the
+// dark, where only colours differ.
 func (c *chromium) accessible(page string) {
 	c.t.Helper()
 	c.do(chromedp.Evaluate(c.axe+";0", nil))
-	for _, scheme := range []string{"light", "dark"} {
+	for scheme, only := range map[string]string{"light": "", "dark": `, runOnly: ["color-contrast", "link-in-text-block"]`} {
 		var found string
 		c.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-			chromedp.Evaluate(`axe.run({resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.filter(v => v.impact === "serious" || v.impact === "critical")))`, &found,
+			chromedp.Evaluate(`axe.run({resultTypes: ["violations"]`+only+`}).then(r => JSON.stringify(r.violations.filter(v => v.impact === "serious" || v.impact === "critical")))`, &found,
 				func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 		var findings []axeFinding
 		orFatal(c.t, json.Unmarshal([]byte(found), &findings))
