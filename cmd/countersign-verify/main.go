@@ -13,12 +13,14 @@ import (
 	"github.com/countersign/countersign/evidence/verify"
 )
 
+const program = "countersign-verify"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	err := verify.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, nil)
+	err := verify.Run(ctx, program, os.Args[1:], os.Stdout, os.Stderr, nil)
 	if err != nil && !errors.Is(err, verify.ErrUsage) && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "countersign-verify:", err)
+		fmt.Fprintln(os.Stderr, program+":", err)
 	}
 	os.Exit(verify.ExitCode(err))
 }

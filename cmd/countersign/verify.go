@@ -7,5 +7,5 @@ import (
 )
 
 func runVerify(ctx context.Context, args []string, env environment) error {
-	return verify.Run(ctx, args, env.stdout, env.stderr, progress(env.stderr, "decisions"))
+	return verify.Run(ctx, "countersign verify", args, env.stdout, env.stderr, progress(env.stderr, "decisions"))
 }

@@ -17,18 +17,19 @@ import (
 	"github.com/countersign/countersign/evidence"
 )
 
-const help = `verify checks a bundle of evidence offline: that nothing in it was changed after it was
+// help is what --help prints, for the name by which the program was called.
+const help = `%[1]s checks a bundle of evidence offline: that nothing in it was changed after it was
 recorded, that nothing was left out, that the sample is the one of its seed, and that every
 decision in it comes out again from its facts. It names the first thing that does not hold.
 
-usage: verify [flags] BUNDLE
+usage: %[1]s [flags] BUNDLE
 
 The exit code is 0 when everything holds, 1 when something does not, 2 for a command line that
 cannot be understood, and 3 when everything holds but the key is the bundle's own word: without
 --key, anybody could have made the bundle.
 
 example:
-  verify --key countersign.pub --checkpoint kept-in-march.txt --git acme/shop=clones/shop acme.zip`
+  %[1]s --key countersign.pub --checkpoint kept-in-march.txt --git acme/shop=clones/shop acme.zip`
 
 // Outcomes that are no failures of the program.
 var (
@@ -71,11 +72,11 @@ type order struct {
 	json        bool
 }
 
-func parse(args []string, stderr io.Writer) (o order, err error) {
-	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
+func parse(program string, args []string, stderr io.Writer) (o order, err error) {
+	flags := flag.NewFlagSet(program, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprint(stderr, help+"\n\nflags:\n")
+		fmt.Fprintf(stderr, help+"\n\nflags:\n", program)
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&o.key, "key", "", "`file` with the log's public key, as you got it from the organisation or keep it since")
@@ -91,19 +92,20 @@ func parse(args []string, stderr io.Writer) (o order, err error) {
 	case err != nil:
 		return o, ErrUsage
 	case flags.NArg() != 1:
-		fmt.Fprintln(stderr, "verify: name one bundle")
+		fmt.Fprintln(stderr, program+": name one bundle")
 		return o, ErrUsage
 	case o.needed < 0 || o.needed > len(o.witnesses):
-		fmt.Fprintln(stderr, "verify: --witnesses-needed is at most the number of witnesses that --witness names")
+		fmt.Fprintln(stderr, program+": --witnesses-needed is at most the number of witnesses that --witness names")
 		return o, ErrUsage
 	}
 	o.bundle = flags.Arg(0)
 	return o, nil
 }
 
-// Run is the command. Its errors are the outcomes above, or that something could not be read.
-func Run(ctx context.Context, args []string, stdout, stderr io.Writer, progress func(done, total int64)) error {
-	o, err := parse(args, stderr)
+// Run is the command. program is what it calls itself: it is "countersign verify", and a program of
+// its own. Its errors are the outcomes above, or that something could not be read.
+func Run(ctx context.Context, program string, args []string, stdout, stderr io.Writer, progress func(done, total int64)) error {
+	o, err := parse(program, args, stderr)
 	if err != nil {
 		return err
 	}

@@ -52,15 +52,15 @@ func TestCommand(t *testing.T) {
 		"another key":            {[]string{"--key", written(t, "x+00000000+AAAA"), bundle}, 1, "another key than yours"},
 		"no bundle":              {[]string{written(t, "hello")}, 1, "DOES NOT HOLD: it is not a zip file"},
 		"no bundle, as JSON":     {[]string{"--json", written(t, "hello")}, 1, `"broken":{"what":"it is not a zip file`},
-		"no name":                {nil, 2, "name one bundle"},
-		"an unknown flag":        {[]string{"--trust-me", bundle}, 2, "usage: verify"},
+		"no name":                {nil, 2, "countersign-verify: name one bundle"},
+		"an unknown flag":        {[]string{"--trust-me", bundle}, 2, "usage: countersign-verify [flags] BUNDLE"},
 		"help":                   {[]string{"--help"}, 0, "exit code is 0"},
 		"a file that is missing": {[]string{"missing.zip"}, 1, "missing.zip"},
 		"a folder":               {[]string{t.TempDir()}, 1, "is not a file"},
 		"a clone of something":   {[]string{"--key", publicKey(t), "--git", "acme/other=" + t.TempDir(), bundle}, 1, "DOES NOT HOLD: nothing in the bundle"},
 	} {
 		var out bytes.Buffer
-		err := Run(t.Context(), tt.args, &out, &out, nil)
+		err := Run(t.Context(), "countersign-verify", tt.args, &out, &out, nil)
 		if err != nil && !errors.Is(err, ErrUsage) && !errors.Is(err, flag.ErrHelp) {
 			out.WriteString(err.Error())
 		}
