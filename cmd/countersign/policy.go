@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/policy"
@@ -175,6 +176,18 @@ func describeAdded(w io.Writer, p *policy.Policy) {
 		fmt.Fprintf(w, "  rule %s (%s): %s\n", rule.ID, rule.Control, rule.Message)
 	}
 	if e := p.Emergency; e != nil {
-		fmt.Fprintf(w, "  emergency: by %s, with a comment. %s\n", e.Team, p.EmergencyPath())
+		fmt.Fprintf(w, "  emergency: by %s, %s. %s\n", e.Team, declaredBy(e.Via), p.EmergencyPath())
 	}
+}
+
+// declaredBy says which ways of declaring an emergency are open.
+func declaredBy(via []string) string {
+	var ways []string
+	if slices.Contains(via, policy.ViaSession) {
+		ways = append(ways, "on the page of the pull request")
+	}
+	if slices.Contains(via, policy.ViaComment) {
+		ways = append(ways, "with a comment")
+	}
+	return strings.Join(ways, " or ")
 }
