@@ -55,6 +55,7 @@ var words = template.FuncMap{
 	"class":   classInWords,
 	"verdict": verdictInWords,
 	"tone":    tone,
+	"size":    size,
 	"section": func(f frame, path, name string) section {
 		return section{"/orgs/" + url.PathEscape(f.Org) + "/" + path, name, f.Section == path}
 	},
@@ -66,6 +67,17 @@ func moment(t time.Time) string {
 		return "never"
 	}
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// size is a number of bytes as people read it.
+func size(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1_000_000:
+		return fmt.Sprintf("%d kB", (n+999)/1000)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }
 
 func shortSHA(s string) string { return s[:min(len(s), 7)] }
