@@ -12,7 +12,7 @@ VERSION     = $$(git describe --tags --always --dirty)
 # folder in memory with room, it is there that they wait for nothing.
 MEMORY      = $$(test -w /dev/shm && test "$$(df --output=avail -k /dev/shm | tail -1)" -gt 4000000 && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
-.PHONY: demo evidence test crash faults lint bench build binaries release published postgres chromium
+.PHONY: demo evidence screenshots test crash faults lint bench build binaries release published postgres chromium
 
 ## demo: watch agent-authored pull requests being held and released
 demo: published
@@ -24,6 +24,11 @@ evidence: published build
 	bin/countersign demo --once --data bin/demo
 	bin/countersign export --org acme --from $$(date -u +%F) --to $$(date -u -d tomorrow +%F) --database sqlite:bin/demo/countersign.db --key bin/demo/countersign.key -o bin/acme.zip
 	@bin/countersign verify bin/acme.zip || test $$? = 3 # the key is the bundle's own word here
+
+## screenshots: the pictures in the guides anew, of the demo's organisation; look at each before it is committed
+screenshots: published chromium
+	@fc-list | grep -qi emoji || { echo "screenshots: there is no font with the signs of a check run: apt-get install -y fonts-noto-color-emoji"; exit 1; }
+	go test -vet=off -count 1 -v -tags screenshots -run 'TestScreenshots$$' ./cmd/countersign
 
 ## test: everything that must hold, as CI runs it
 test: lint published postgres chromium
@@ -42,8 +47,8 @@ faults: published postgres
 ## lint: gofmt, vet, staticcheck, and known vulnerabilities where their database is reachable
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); test -z "$$unformatted" || { echo "not gofmt'ed: $$unformatted"; exit 1; }
-	go vet -tags crash ./...
-	go run $(STATICCHECK) -tags crash ./...
+	go vet -tags crash,screenshots ./...
+	go run $(STATICCHECK) -tags crash,screenshots ./...
 	@if curl -sf -m 10 -o /dev/null $(VULNDB)/index/db.json; then go run $(GOVULNCHECK) ./...; \
 	else echo "govulncheck: not run, $(VULNDB) is not reachable from here"; fi
 

@@ -163,6 +163,42 @@ func headings(t *testing.T, doc string) (out []string) {
 	return out
 }
 
+// Every picture is in a guide, with words for who does not see it, and small enough to be fetched
+// with the source.
+func TestPicturesInDocuments(t *testing.T) {
+	shown := map[string]bool{}
+	for _, doc := range documents(t) {
+		src, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`!\[([^\]]*)\]\(([^)]+)\)`).FindAllStringSubmatch(string(src), -1) {
+			shown[filepath.Join(filepath.Dir(doc), m[2])] = true
+			if len(m[1]) < 40 {
+				t.Errorf("%s: what is to be seen in %s is not said: %q", doc, m[2], m[1])
+			}
+		}
+	}
+	pictures, err := filepath.Glob("docs/images/*")
+	if err != nil || len(pictures) == 0 {
+		t.Fatalf("there are no pictures: %v", err)
+	}
+	var all int64
+	for _, name := range pictures {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += info.Size()
+		if !shown[name] || info.Size() > 150_000 {
+			t.Errorf("%s has %d bytes, and is shown: %t", name, info.Size(), shown[name])
+		}
+	}
+	if all > 900_000 {
+		t.Errorf("all pictures have %d bytes, at most 900000 are wanted", all)
+	}
+}
+
 // The README leads to every document, once.
 func TestReadmeLeadsToEveryDocument(t *testing.T) {
 	src, err := os.ReadFile("README.md")
@@ -272,6 +308,27 @@ func column(t *testing.T, table, name string) (out []string) {
 		out = append(out, row[i])
 	}
 	return out
+}
+
+// docs/pages.md says what every section of the pages is for.
+func TestSectionsInDocuments(t *testing.T) {
+	layout, err := os.ReadFile("web/layout.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := os.ReadFile("docs/pages.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := matches(regexp.MustCompile(`\(section \. "[a-z]+" "([^"]+)"\)`), string(layout))
+	if len(sections) < 5 {
+		t.Fatalf("the layout has the sections %v", sections)
+	}
+	for _, name := range sections {
+		if !strings.Contains(string(src), "\n**"+name+"**") {
+			t.Errorf("docs/pages.md does not say what %s is for", name)
+		}
+	}
 }
 
 // The README lists every setting that the environment has, and no other.
