@@ -203,6 +203,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	var firstPermissions map[int64]string
 	f.Reviews, firstPermissions = first.reviews(req, second)
 	f.Declarations = req.Known.declarations(pol, second)
+	f.Confirmations = req.Known.Confirmations
 	if !f.Change.Draft {
 		f.Change.ReadyAt = req.Known.ReadyAt
 	}

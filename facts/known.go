@@ -28,6 +28,8 @@ type Known struct {
 	// Declarations are the emergency commands, each with what was recorded of whether its
 	// author was in the emergency team.
 	Declarations []policy.Declaration
+	// Confirmations are those of commits of the pull request.
+	Confirmations []policy.Confirmation
 	// ReadyAt is when the delivery came that showed the pull request ready for review; zero:
 	// it is a draft or closed, or none said so.
 	ReadyAt time.Time

@@ -30,11 +30,15 @@ type Event struct {
 	Repositories []EventRepository `json:"repositories,omitempty"`
 	Ruleset      *EventRuleset     `json:"ruleset,omitempty"`
 	Declared     *EventDeclared    `json:"declared,omitempty"`
+	Confirmed    *EventConfirmed   `json:"confirmed,omitempty"`
 }
 
-// EmergencyDeclared is the name of the event of an emergency that somebody declared on a page of
-// ours, in a session of their own. GitHub sends none of this name, and Decode makes none of it.
-const EmergencyDeclared = "countersign_emergency"
+// The names of the events of what somebody says on a page of ours, in a session of their own.
+// GitHub sends none of these names, and Decode makes none of them.
+const (
+	EmergencyDeclared = "countersign_emergency"
+	CommitConfirmed   = "countersign_confirmation"
+)
 
 // EventDeclared is what was declared, for the head and base that the page showed. Who declared is
 // the event's Sender, as GitHub said at the sign-in.
@@ -43,6 +47,14 @@ type EventDeclared struct {
 	BaseRef string `json:"base_ref"`
 	Ticket  string `json:"ticket"`
 	Reason  string `json:"reason"`
+}
+
+// EventConfirmed is the commit that somebody confirmed to have reviewed, and the branch that it
+// was to go to, as the page showed them. Who confirmed is the event's Sender, as GitHub said at the
+// sign-in.
+type EventConfirmed struct {
+	HeadSHA string `json:"head_sha"`
+	BaseRef string `json:"base_ref"`
 }
 
 // EventRuleset is the ruleset of an event. Its rules and its bypass list are read from the API.

@@ -93,6 +93,8 @@ type Decision struct {
 	// ReviewClock is the time for the first human review; absent when the policy sets none,
 	// or when the clock does not run.
 	ReviewClock *ReviewClock `json:"review_clock,omitempty"`
+	// Confirm says why approvals of this change must be confirmed in a session; empty: they need not.
+	Confirm string `json:"confirm,omitempty"`
 }
 
 // RuleResult is the result of one rule.
@@ -124,6 +126,9 @@ type ReviewResult struct {
 	// Blocks is true for changes requested by an eligible reviewer.
 	Blocks bool   `json:"blocks"`
 	Why    string `json:"why"`
+	// Confirmed is when its author confirmed, in a session, the commit that is judged; zero: they
+	// did not, or the policy does not ask.
+	Confirmed time.Time `json:"confirmed,omitzero"`
 }
 
 // ValidationResult says of one validation that was looked for what was found.

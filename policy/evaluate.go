@@ -80,6 +80,7 @@ type judgement struct {
 	released  bool
 	recheckAt time.Time
 	clock     *ReviewClock // see timely; nil: none runs
+	confirm   string       // see confirmAsked
 	reviews   []judgedReview
 	checks    []judgedCheck
 	ruleVars  *ruleFacts // see ruleFacts; nil: not worked out yet
@@ -108,6 +109,7 @@ func newJudgement(p *Policy, cat *Catalogue, f *Facts, lane Enrolment) *judgemen
 func newJudgementOf(p *Policy, cat *Catalogue, f *Facts, lane Enrolment, at tested) *judgement {
 	j := &judgement{p: p, cat: cat, f: f, lane: lane, who: AuthorshipOf(cat, f), tested: at}
 	j.proposed, j.unusable = f.Proposed.read()
+	j.confirm = j.confirmAsked()
 	j.reviews = j.judgeReviews()
 	j.judgeEmergency()
 	for _, s := range j.soughtValidations() {
@@ -148,10 +150,11 @@ func (j *judgement) decide(d Decision) Decision {
 	d.Authorship = j.who
 	d.Visibility = j.f.Repository.Visibility
 	d.Approvers = j.approvers(rulings)
+	d.Confirm = j.confirm
 	d.Reviews = slices.Grow(d.Reviews, len(j.reviews))
 	for _, r := range j.reviews {
 		d.Reviews = append(d.Reviews, ReviewResult{
-			ID: r.review.ID, Actor: r.review.Actor, State: r.review.State, Counted: r.counts(), Blocks: r.blocks, Why: r.why,
+			ID: r.review.ID, Actor: r.review.Actor, State: r.review.State, Counted: r.counts(), Blocks: r.blocks, Why: r.why, Confirmed: r.confirmedAt,
 		})
 	}
 	for _, c := range j.checks {

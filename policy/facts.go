@@ -55,6 +55,8 @@ type Facts struct {
 	// Stack is how the branches moved while the head could be tested with the branch that it
 	// goes to, and that does not govern; nil where no run tests the head with such a branch.
 	Stack *Stack `json:"stack,omitempty"`
+	// Confirmations are those of commits of the pull request, in order of receipt.
+	Confirmations []Confirmation `json:"confirmations,omitempty"`
 }
 
 // Stack is how the two branches of a stacked pull request moved, by GitHub's own list of updates.

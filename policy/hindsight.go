@@ -132,8 +132,9 @@ func (r *Review) receive(head string) {
 }
 
 // favour takes for good what is not known: that a review of an earlier commit covers the head, that
-// an approval was dismissed after the merge, that whoever has no access today had it, and that a
-// workflow which the change leaves alone was that of the branch.
+// an approval was dismissed after the merge, that whoever has no access today had it, that a
+// workflow which the change leaves alone was that of the branch, and that reviewers would have
+// confirmed what they approved.
 func (f *Facts) favour() {
 	f.Teams = slices.Clone(f.Teams)
 	for i := range f.Reviews.Items {
@@ -148,6 +149,7 @@ func (f *Facts) favour() {
 		if r.gone() {
 			f.bringBack(r)
 		}
+		f.Confirmations = append(slices.Clip(f.Confirmations), Confirmation{By: r.Actor, CommitSHA: f.Change.HeadSHA, BaseRef: f.Change.BaseRef, HeadSHA: f.Change.HeadSHA, ReceivedAt: f.EvaluatedAt})
 	}
 	f.Workflows = slices.Clone(f.Workflows)
 	for i := range f.Workflows {

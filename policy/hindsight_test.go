@@ -143,3 +143,22 @@ func TestFirstDayCounts(t *testing.T) {
 		t.Errorf("got %+v, %+v", r.Classes, r.Held)
 	}
 }
+
+// Nobody could confirm what was merged before: it is not known, and neither held nor fine.
+func TestNothingWasConfirmedBefore(t *testing.T) {
+	p, err := Parse([]byte("version: 1\nmode: enforce\nbranches: [main]\nreview: {confirm: [agent]}\nvalidation:\n  required:\n    - {id: tests, kind: test, app: github-actions, workflow: .github/workflows/ci.yml, job: test}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for author, want := range map[string]HindsightAnswer{"copilot-cloud-agent": HindsightUnknown, "dave": HindsightNothing} {
+		f, merged := lookedBackOn(t, p, TestCase{Author: author, AskedBy: "alice", Reviews: []TestReview{{By: "bob", Says: saysApproves, Role: "write"}}, Validations: map[string]string{"tests": "success"}})
+		f.Confirmations = nil
+		if got := InHindsight(p, Builtin(), f, merged); got.Answer != want {
+			t.Errorf("by %s: got %s by %+v, want %s", author, got.Answer, got.Rules, want)
+		}
+	}
+	f, merged := lookedBackOn(t, p, TestCase{Author: "copilot-cloud-agent", AskedBy: "alice", Validations: map[string]string{"tests": "success"}})
+	if got := InHindsight(p, Builtin(), f, merged); got.Answer != HindsightHeld {
+		t.Errorf("nobody approved: got %s", got.Answer)
+	}
+}

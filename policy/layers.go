@@ -49,7 +49,7 @@ func (p *Policy) set(path string) bool {
 //   - required validations and agents: all; of the same id or name the organisation's holds,
 //     and a validation of the repository under the same id is required as well; automation
 //     only the organisation lists,
-//   - protect: all,
+//   - protect, confirm: all,
 //   - allow_bypass: the actors that both allow, in the narrower mode,
 //   - authorisation.pattern: the organisation's, where it says anything of authorisation.
 //   - emergency: the organisation's team, the shorter spans; paths, rules: all.
@@ -235,6 +235,7 @@ func (m *merge) review(out *Policy) {
 	r.From.Permission = m.stricter("review.from.permission", up.From.Permission, low.From.Permission, "admin", "maintain", "write")
 	r.From.Teams = m.common("review.from.teams", up.From.Teams, low.From.Teams)
 	r.CoAuthors = m.stricter("review.coauthors", up.CoAuthors, low.CoAuthors, coauthorsExclude, coauthorsAllowSuggestions, coauthorsAllow)
+	r.Confirm = unique(append(slices.Clone(up.Confirm), low.Confirm...))
 	r.DecidedBy = m.stricter("review.decided_by", up.DecidedBy, low.DecidedBy, decidedByGitHub, decidedByCountersign)
 }
 

@@ -146,7 +146,7 @@ func TestDifferences(t *testing.T) {
 		}
 		return p
 	}
-	was := parse("mode: enforce\nbranches: [main, dev]\nreview: {agent: {approvals: 2}, from: {teams: [acme/core]}}\nprotection: {allow_bypass: [{type: Team, id: 42}]}\n")
+	was := parse("mode: enforce\nbranches: [main, dev]\nreview: {agent: {approvals: 2}, from: {teams: [acme/core]}, confirm: [agent]}\nprotection: {allow_bypass: [{type: Team, id: 42}]}\n")
 	is := parse("mode: enforce\nbranches: [main]\nreview: {agent: {approvals: 1}, human: {approvals: 1}, from: {teams: [acme/core, acme/all], permission: maintain}}\nvalidation: {protect: [\"ci/**\"]}\n")
 	var got []string
 	for _, d := range was.Differences(is) {
@@ -157,6 +157,7 @@ func TestDifferences(t *testing.T) {
 		"protection.allow_bypass[Team 42]: yes → nothing (tightens)",
 		"review.agent.approvals: 2 → 1 (loosens)",
 		"review.assisted.approvals: 2 → 1 (loosens)",
+		"review.confirm: agent → nothing (loosens)",
 		"review.from.permission: write → maintain (tightens)",
 		"review.from.teams: acme/core → acme/all, acme/core (loosens)",
 		"validation.protect: .github/actions/**, .github/workflows/** → ci/**",

@@ -310,12 +310,13 @@ func agentKeys() []string {
 }
 
 func (r *policyReader) review(n *yaml.Node) ReviewPolicy {
-	m := r.mapping(n, "review", "agent", "assisted", "automation", "human", "from", "unknown_initiator", "coauthors", "decided_by")
+	m := r.mapping(n, "review", "agent", "assisted", "automation", "human", "from", "unknown_initiator", "coauthors", "decided_by", "confirm")
 	out := ReviewPolicy{
 		From:             r.reviewers(m["from"]),
 		UnknownInitiator: r.number(m["unknown_initiator"], "review.unknown_initiator", 0, maxApprovals),
 		CoAuthors:        r.oneOf(m["coauthors"], "review.coauthors", coauthorsExclude, coauthorsAllow, coauthorsAllowSuggestions),
 		DecidedBy:        r.oneOf(m["decided_by"], "review.decided_by", decidedByGitHub, decidedByCountersign),
+		Confirm:          r.whereToConfirm(m["confirm"]),
 	}
 	if out.CoAuthors == "" {
 		out.CoAuthors = coauthorsExclude

@@ -166,24 +166,11 @@ func (r *policyReader) mapping(n *yaml.Node, path string, known ...string) map[s
 // unknown records a key that is not known here.
 func (r *policyReader) unknown(key *yaml.Node, path string, known []string) {
 	at := join(path, shorten(key.Value, 60))
-	if later(path, key.Value) {
-		r.say(key, at, "is not supported by this version of Countersign", "remove it: a rule that is not applied must not look as if it were")
-		return
-	}
 	hint := "keys: " + strings.Join(known, ", ")
 	if guess := nearest(key.Value, known); guess != "" {
 		hint = fmt.Sprintf("did you mean %q?", guess)
 	}
 	r.say(key, at, "is not a key of a policy", hint)
-}
-
-// later reports whether a key belongs to a later version of the format.
-func later(path, key string) bool {
-	switch join(path, key) {
-	case "review.confirm":
-		return true
-	}
-	return false
 }
 
 // required records the keys that a mapping must have and has not.

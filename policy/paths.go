@@ -203,7 +203,7 @@ func (j *judgement) teamsMissing(freshly bool) (missing []pathNeed, have []int) 
 	for _, need := range j.pathNeeds() {
 		n := 0
 		for _, r := range j.reviews {
-			if !r.approves() || freshly && !r.fresh || len(need.rule.Teams) == 0 {
+			if !r.approves() || freshly && !r.counts() || len(need.rule.Teams) == 0 {
 				continue
 			}
 			if is, _ := j.inTeams(r.review.Actor, need.rule.Teams); is == yes {

@@ -62,6 +62,9 @@ type ReviewPolicy struct {
 	CoAuthors string `json:"coauthors,omitempty" jsonschema:"enum=exclude,enum=allow,enum=allow_suggestions" jsonschema_description:"Whether a co-author of a commit may approve. allow_suggestions: only somebody whose review suggestion was accepted on GitHub. Left out: exclude."`
 	// DecidedBy is "github" (GitHub's own review count must be at least 1) or "countersign".
 	DecidedBy string `json:"decided_by,omitempty" jsonschema:"enum=github,enum=countersign" jsonschema_description:"github: the branch must itself require at least 1 approval. countersign: this check alone decides. Left out: github."`
+	// Confirm says which changes' approvals must be confirmed in a session, ConfirmAgent and
+	// ConfirmSensitive; none: no change's.
+	Confirm []string `json:"confirm,omitempty" jsonschema:"enum=agent,enum=sensitive,minItems=1" jsonschema_description:"Where an approval counts only once whoever gave it has signed in and confirmed the commit on the page of the change. agent: changes in which an AI agent took part. sensitive: changes for which paths or validation.protect ask for more. Left out: nowhere."`
 }
 
 // Approvals is a number of approvals.

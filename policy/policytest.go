@@ -48,8 +48,9 @@ type TestReview struct {
 	Says  string // "approves", "requests changes", "comments"
 	Role  string // empty: write
 	Teams []string
-	// Stale is true for a review of an older commit.
-	Stale bool
+	// Stale is true for a review of an older commit, Unconfirmed for an approval that nobody
+	// confirmed in a session.
+	Stale, Unconfirmed bool
 }
 
 // What a review in a test can say.
@@ -159,7 +160,7 @@ func (r *policyReader) testChange(c *TestCase, n *yaml.Node, path string) {
 }
 
 func (r *policyReader) testReview(n *yaml.Node, path string) TestReview {
-	m := r.mapping(n, path, "by", "says", "role", "teams", "stale")
+	m := r.mapping(n, path, "by", "says", "role", "teams", "stale", "confirmed")
 	if m == nil {
 		return TestReview{}
 	}
@@ -168,6 +169,7 @@ func (r *policyReader) testReview(n *yaml.Node, path string) TestReview {
 		By: r.text(m["by"], path+".by"), Says: r.oneOf(m["says"], path+".says", saysApproves, saysRequests, saysComments),
 		Role:  r.oneOf(m["role"], path+".role", "none", "read", "triage", "write", "maintain", "admin"),
 		Teams: r.teams(m["teams"], path+".teams"), Stale: r.flag(m["stale"], path+".stale"),
+		Unconfirmed: m["confirmed"] != nil && !r.flag(m["confirmed"], path+".confirmed"),
 	}
 	if v.Says == "" {
 		v.Says = saysApproves

@@ -102,7 +102,7 @@ func (c *TestCase) facts(p *Policy, cat *Catalogue) *Facts {
 		Author: Identity{Name: author.Login, Account: author}, Committer: Identity{Name: author.Login, Account: author},
 	}}}
 	f.Files = w.files()
-	f.Reviews, f.Teams = w.reviews(base), w.teams(p)
+	f.Reviews, f.Teams, f.Confirmations = w.reviews(base), w.teams(p), w.confirmations(base)
 	f.Protection = w.protection(e, base, p)
 	f.Validations = w.validations(p)
 	return f
@@ -152,6 +152,16 @@ func (w *testWorld) reviews(base string) List[Review] {
 			ID: int64(100 + i), Actor: w.account(v.By), State: state, CommitSHA: head, SubmittedAt: at, Permission: v.Role, PermissionThen: v.Role,
 			Received: &ReviewReceipt{Seq: int64(20 + i), ReceivedAt: at, State: state, CommitSHA: head, HeadSHA: head, BaseRef: base},
 		})
+	}
+	return out
+}
+
+// confirmations are by everybody who reviewed, but for those of whom the test says otherwise.
+func (w *testWorld) confirmations(base string) (out []Confirmation) {
+	for i, v := range w.check.Reviews {
+		if !v.Unconfirmed {
+			out = append(out, Confirmation{Seq: int64(1000 + i), ReceivedAt: w.noon, By: w.account(v.By), CommitSHA: testHead, BaseRef: base, HeadSHA: testHead})
+		}
 	}
 	return out
 }

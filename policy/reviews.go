@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The states of a review. The lower-case words of GitHub.
@@ -39,6 +40,10 @@ type judgedReview struct {
 	// fresh is true when the review was received for the head, or for an earlier head with
 	// the same change.
 	fresh bool
+	// confirmed is true when its author confirmed the head in a session, or the policy does not
+	// ask for that; confirmedAt is when they did.
+	confirmed   bool
+	confirmedAt time.Time
 	// blocks is true when changes were requested and that still stands. blockUnknown is
 	// true when it only may.
 	blocks, blockUnknown bool
@@ -50,8 +55,11 @@ func (r judgedReview) approves() bool {
 	return r.stands && r.review.State == reviewApproved && r.eligible == yes
 }
 
-// counts reports whether the approval also covers the head.
-func (r judgedReview) counts() bool { return r.approves() && r.fresh }
+// counts reports whether the approval also covers the head, and was confirmed where it must be.
+func (r judgedReview) counts() bool { return r.approves() && r.fresh && r.confirmed }
+
+// unconfirmed reports whether the approval lacks nothing but to be confirmed.
+func (r judgedReview) unconfirmed() bool { return r.approves() && r.fresh && !r.confirmed }
 
 // quality orders a person's valid approvals: of several, the best is the one that stands.
 func (r judgedReview) quality() int {
@@ -138,10 +146,15 @@ func (j *judgement) judge(r *judgedReview) {
 	}
 	fresh, whyFresh := j.fresh(r.review)
 	r.fresh = fresh
+	var whyUnconfirmed string
+	r.confirmed, r.confirmedAt, whyUnconfirmed = j.confirmed(r.review.Actor)
 	switch r.review.State {
 	case reviewApproved:
 		if r.eligible == yes {
 			r.why = whyFresh
+		}
+		if r.eligible == yes && fresh && !r.confirmed {
+			r.why = "approved this commit, and " + whyUnconfirmed
 		}
 	case reviewDismissed:
 		j.judgeDismissal(r, independent, member)
@@ -456,7 +469,6 @@ func (j *judgement) team(name string) *Team {
 // that very commit, or for an earlier one since which the change stayed the same file by file.
 // What the API says later does not count: GitHub re-points the commit of a review.
 func (j *judgement) fresh(r *Review) (is bool, why string) {
-	head := j.f.Change.HeadSHA
 	switch got := r.Received; {
 	case got == nil:
 		return false, "its delivery never reached us, so it is not known which commit it was for"
@@ -464,12 +476,22 @@ func (j *judgement) fresh(r *Review) (is bool, why string) {
 		return false, "its delivery did not say that it was an approval"
 	case got.BaseRef != "" && got.BaseRef != j.f.Change.BaseRef:
 		return false, "was for the changes against another branch, " + shorten(got.BaseRef, 100)
-	case got.CommitSHA != head && got.HeadSHA == got.CommitSHA:
-		return j.carried(got.CommitSHA)
-	case got.CommitSHA != head:
-		return false, "was for an older commit, " + shortSHA(got.CommitSHA)
-	case got.HeadSHA != head:
-		return false, "came in when the newest commit was " + shortSHA(got.HeadSHA)
+	default:
+		return j.forHead(got.CommitSHA, got.HeadSHA)
+	}
+}
+
+// forHead says whether what somebody said of a commit, when newest was the newest one, covers the
+// head.
+func (j *judgement) forHead(commit, newest string) (is bool, why string) {
+	head := j.f.Change.HeadSHA
+	switch {
+	case commit != head && newest == commit:
+		return j.carried(commit)
+	case commit != head:
+		return false, "was for an older commit, " + shortSHA(commit)
+	case newest != head:
+		return false, "came in when the newest commit was " + shortSHA(newest)
 	}
 	return true, "an independent person approved this commit"
 }

@@ -195,7 +195,7 @@ func (j *judgement) counted() int {
 
 // approvalTitle says how many approvals are missing.
 func (j *judgement) approvalTitle(required int) string {
-	have := j.counted()
+	have := j.counted() + len(j.unconfirmed())
 	missing, again := max(1, required-have), ""
 	if have > 0 {
 		again = "more "
@@ -237,6 +237,9 @@ func (j *judgement) approvers(rulings []ruling) string {
 	}
 	if len(not) > 0 {
 		who += " (so not " + listed(not, 10) + ")"
+	}
+	if j.confirm != "" {
+		who += ", and then signs in and confirms it on the page of this change"
 	}
 	for _, r := range rulings {
 		if r.owner {

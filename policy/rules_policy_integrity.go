@@ -100,12 +100,15 @@ func (j *judgement) ownersApproval(r RuleResult, because, unsure string, touched
 		return undecidable(r, why, unsure+" is not known to be approved by an owner")
 	}
 	files := listed(shortenAll(touched, 150), 5)
-	var others []string
+	var others, unconfirmed []string
 	for _, review := range j.reviews {
+		if review.unconfirmed() && j.owns(review.review) {
+			unconfirmed = append(unconfirmed, orSomebody(review.review.Actor.Login))
+		}
 		if review.counts() && !j.owns(review.review) {
 			others = append(others, orSomebody(review.review.Actor.Login))
 		}
-		if review.valid && review.review.State == reviewApproved && review.eligible == yes && review.fresh && j.owns(review.review) {
+		if review.valid && review.review.State == reviewApproved && review.eligible == yes && review.fresh && review.confirmed && j.owns(review.review) {
 			r.Outcome = OutcomePass
 			r.Reason = fmt.Sprintf("%s (%s), and %s, an owner, approved it.", because, files, orSomebody(review.review.Actor.Login))
 			return ruling{RuleResult: r}
@@ -115,6 +118,9 @@ func (j *judgement) ownersApproval(r RuleResult, because, unsure string, touched
 	r.Reason = fmt.Sprintf("%s, and no owner of it approved the newest commit yet: %s.", because, files)
 	if len(others) > 0 {
 		r.Reason += " Not an owner: " + listed(others, 5) + "."
+	}
+	if len(unconfirmed) > 0 {
+		r.Reason += " Approved and not confirmed: " + listed(unconfirmed, 5) + "."
 	}
 	r.Remedy = "An approval of the newest commit is needed from " + j.owners() + ", who did not write or request this."
 	return ruling{RuleResult: r, owner: true, title: "Needs the approval of an owner for " + listed(shortenAll(touched, 80), 1)}

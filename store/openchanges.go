@@ -9,8 +9,6 @@ import (
 // OpenChange is an open pull request as it is on record.
 type OpenChange struct {
 	Number           int
-	Repository       string // owner/name, as it was last said
-	InstallationID   int64
 	HeadSHA, BaseRef string
 	Decided, Passed  bool // there is a decision about it, and the newest lets it pass
 	// Underway is true when it is looked at now, or will be without another mark.
@@ -29,7 +27,7 @@ type PublishedRun struct {
 }
 
 const (
-	selectOpenChanges = `SELECT c.number, c.repository, c.installation_id, c.head_sha, c.base_ref, CASE WHEN c.record_id <> '' THEN 1 ELSE 0 END, CASE WHEN c.verdict = 'pass' THEN 1 ELSE 0 END, COALESCE(j.started_at, 0),
+	selectOpenChanges = `SELECT c.number, c.head_sha, c.base_ref, CASE WHEN c.record_id <> '' THEN 1 ELSE 0 END, CASE WHEN c.verdict = 'pass' THEN 1 ELSE 0 END, COALESCE(j.started_at, 0),
   CASE WHEN j.wanted_gen > j.done_gen AND j.dead = 0 AND (j.run_at <= $3 OR j.lease_until > $3 OR j.hold_until > $3 OR j.attempts > 0) THEN 1 ELSE 0 END,
   CASE WHEN r.check_name IS NULL OR p.wanted_gen > p.done_gen AND p.dead = 0 THEN 0 ELSE 1 END,
   COALESCE(r.head_sha, ''), COALESCE(r.check_name, ''), COALESCE(r.github_id, 0), COALESCE(r.published_record_id, ''), COALESCE(r.published_status, ''),
@@ -54,7 +52,7 @@ func (n Tenant) OpenChanges(ctx context.Context, repoID int64) (map[int]OpenChan
 		var r PublishedRun
 		var decided, passed, underway, settled int
 		var started, published int64
-		err := scan(&c.Number, &c.Repository, &c.InstallationID, &c.HeadSHA, &c.BaseRef, &decided, &passed, &started, &underway, &settled,
+		err := scan(&c.Number, &c.HeadSHA, &c.BaseRef, &decided, &passed, &started, &underway, &settled,
 			&r.HeadSHA, &r.CheckName, &r.GitHubID, &r.RecordID, &r.Status, &r.Conclusion, &published)
 		c.Decided, c.Passed, c.Underway, c.LookedAt, r.At = decided == 1, passed == 1, underway == 1, fromMicros(started), fromMicros(published)
 		if settled == 1 {

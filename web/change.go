@@ -36,7 +36,13 @@ type changePage struct {
 	Proof      proofLine
 	HasFacts   bool
 	Emergency  *emergencyForm // nil: none can be declared here
-	Declared   bool           // the visitor just did
+	Confirm    *confirmForm   // nil: there is nothing to confirm
+	Said       string         // what the visitor just did: "emergency", "confirmed", or nothing
+}
+
+// held says whether the change waits for something or fails.
+func (p *changePage) held() bool {
+	return p.Decision.Verdict == policy.VerdictWaiting || p.Decision.Verdict == policy.VerdictFail
 }
 
 // ruleLine is a rule as the page shows it.
@@ -105,7 +111,7 @@ func (s *Site) change(v *visit) (shown, error) {
 	if p.Emergency, err = s.emergencyForm(v, d, &p); err != nil {
 		return shown{}, err
 	}
-	p.Declared = v.URL.Query().Get("declared") != ""
+	p.Confirm, p.Said = s.confirmForm(v, &p), v.URL.Query().Get("said")
 	return shown{fmt.Sprintf("%s #%d", listed.Repository, listed.Number), p}, nil
 }
 

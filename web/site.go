@@ -18,9 +18,10 @@ type Settings struct {
 	Store *store.Store
 	// GitHub is how people sign in; nil: nobody can, and the pages say what to set.
 	GitHub *GitHub
-	// Declare keeps an emergency that somebody declares on the page of a pull request; nil: none can.
-	// refused says in a sentence why it was not kept.
-	Declare func(ctx context.Context, tenant store.Tenant, e Emergency) (refused string, err error)
+	// Declare keeps an emergency that somebody declares on the page of a pull request, and Confirm
+	// that somebody confirms to have reviewed its commit. refused says in a sentence why it was not kept.
+	Declare func(ctx context.Context, tenant store.Tenant, said Statement, ticket, reason string) (refused string, err error)
+	Confirm func(ctx context.Context, tenant store.Tenant, said Statement) (refused string, err error)
 	// Bundles makes bundles of evidence.
 	Bundles *Bundles
 	// Trackers are where the tickets of an organisation are, by its login.
@@ -129,6 +130,7 @@ func (s *Site) Routes() []Route {
 		{"GET /orgs/{org}/changes", s.page("changes.html", s.changes)},
 		{"GET /orgs/{org}/changes/{repo}/{number}", s.page("change.html", s.change)},
 		{"POST /orgs/{org}/changes/{repo}/{number}/emergency", s.act(s.declare)},
+		{"POST /orgs/{org}/changes/{repo}/{number}/confirm", s.act(s.confirm)},
 		{"GET /orgs/{org}/changes/{repo}/{number}/facts", s.file(s.changeFacts)},
 		{"GET /orgs/{org}/changes/{repo}/{number}/proof", s.file(s.changeProof)},
 

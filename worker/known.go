@@ -228,6 +228,12 @@ func (k *known) add(o store.Observation) error {
 		k.addCommand(o, e)
 	case e.Name == gh.EmergencyDeclared && e.Declared != nil:
 		k.addDeclared(o, e)
+	case e.Name == gh.CommitConfirmed && e.Confirmed != nil:
+		k.Confirmations = append(k.Confirmations, policy.Confirmation{
+			Seq: o.Seq, ReceivedAt: o.ReceivedAt.UTC(), DeliveryID: o.DeliveryID,
+			By:        policy.Actor{ID: e.Sender.ID, Login: e.Sender.Login, Type: policy.ActorType(e.Sender.Type)},
+			CommitSHA: e.Confirmed.HeadSHA, BaseRef: e.Confirmed.BaseRef, HeadSHA: k.head,
+		})
 	}
 	return err
 }

@@ -54,6 +54,10 @@ func attacksByPeople() []attempt {
 				pr.Approve(w.reviewer)
 				return pr
 			}, "approval"},
+		{"approves-with-a-persons-token", "The agent holds bob's token and approves in his name, where approvals are confirmed in a session.", confirmingPolicy,
+			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
+				return w.approved(w.copilotPullIn(repo, "token"))
+			}, "confirm"},
 		{"many-bots", "Five bots approve together.", "",
 			func(t *testing.T, w *acme, repo *ghsim.Repo) pull {
 				pr := w.copilotPullIn(repo, "many bots")

@@ -43,6 +43,9 @@ func TestPagesInABrowser(t *testing.T) {
 	urgent := w.davesPull(w.pageEmergencyRepo("urgent"), code)
 	w.test(urgent, "success")
 	w.wantCheck(t, urgent, held)
+	confirmed := w.copilotPullIn(w.guardedRepo("confirmed", confirmingPolicy), "rounding of prices")
+	confirmed.Approve(w.carol)
+	w.wantCheck(t, confirmed, held)
 	c := w.openChromium(t)
 
 	c.open(change)
@@ -102,9 +105,19 @@ func TestPagesInABrowser(t *testing.T) {
 	c.see("The draft cannot be used")
 	c.do(chromedp.SetValue("textarea", strings.Replace(shopPolicy, "agent: {approvals: 1}", "agent: {approvals: 2}", 1)))
 	c.click("Check and try")
-	c.see("Decisions made again: 3.") // the newest of each of the three pull requests
+	c.see("Decisions made again: 4.") // the newest of each of the four pull requests
 	c.accessible("a tried policy")
 	c.screenshot("a-tried-policy")
+
+	// An approval is confirmed.
+	c.open(changePage(confirmed))
+	c.see("You approved this.")
+	c.accessible("a commit to confirm")
+	c.screenshot("a-commit-to-confirm")
+	c.click("I reviewed this commit")
+	c.see("Your confirmation was received.")
+	c.accessible("a confirmed commit")
+	w.wantCheck(t, confirmed, released)
 
 	// An emergency, by somebody who is not on call.
 	c.open(changePage(urgent))

@@ -39,12 +39,16 @@ func (b *browser) emergencyForm(pr pull) url.Values {
 // declarations are those that the newest decision about a pull request was made from.
 func (w *acme) declarations(t *testing.T, pr pull) []policy.Declaration {
 	t.Helper()
-	tenant := w.server.store.Tenant(w.org.ID())
-	d, err := tenant.Decision(t.Context(), w.check(pr, "countersign").ExternalID)
+	return w.factsOf(t, pr).Declarations
+}
+
+// factsOf are what the newest decision about a pull request was made from.
+func (w *acme) factsOf(t *testing.T, pr pull) (f policy.Facts) {
+	t.Helper()
+	d, err := w.server.store.Tenant(w.org.ID()).Decision(t.Context(), w.check(pr, "countersign").ExternalID)
 	mustDo(t, err)
-	var f policy.Facts
 	mustDo(t, json.Unmarshal(d.Facts, &f))
-	return f.Declarations
+	return f
 }
 
 // Somebody on call signs in, declares an emergency on the page of the pull request, and it is

@@ -30,8 +30,11 @@ type people struct {
 // openPages makes the pages. Without an OAuth client nobody can sign in, and the pages say so.
 func openPages(cfg *config.Config, st *store.Store, connection *gh.Connection, signIn *gh.SignIn, made *bundles, told *notify.Sender, now func() time.Time, log zerolog.Logger) (*web.Site, error) {
 	s := web.Settings{Store: st, PublicURL: cfg.PublicURL, CallbackPath: config.CallbackPath, GitHubURL: strings.TrimSuffix(cfg.GitHub.WebURL, "/"), AppID: cfg.GitHub.App.IntegrationID, Version: version, Now: now, Log: log, Bundles: made.pages(), Notices: noticesOf(told), Trackers: trackersOf(cfg)}
-	s.Declare = func(ctx context.Context, tenant store.Tenant, e web.Emergency) (string, error) {
-		return handlers.Declare(ctx, st, tenant, handlers.Emergency(e), now())
+	s.Declare = func(ctx context.Context, tenant store.Tenant, said web.Statement, ticket, reason string) (string, error) {
+		return handlers.Declare(ctx, st, tenant, handlers.Statement(said), ticket, reason, now())
+	}
+	s.Confirm = func(ctx context.Context, tenant store.Tenant, said web.Statement) (string, error) {
+		return handlers.Confirm(ctx, st, tenant, handlers.Statement(said), now())
 	}
 	for _, w := range cfg.Witnesses {
 		s.Witnesses = append(s.Witnesses, w.Key)

@@ -27,8 +27,9 @@ example:
       expect: {verdict: waiting, title: Needs 1 approval, rules: {human-review: pending}}
 
 Authors are people, or names of the agent catalogue. A review says approves (left out), requests
-changes or comments; it can have a role, teams, and be stale. validations give states by id,
-protection can be missing, and a change has base, title, labels, lines, draft, files_known.`
+changes or comments; it can have a role, teams, be stale, and have confirmed: false, where nobody
+confirmed it in a session. validations give states by id, protection can be missing, and a change has
+base, title, labels, lines, draft, files_known.`
 
 func runPolicyTest(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("policy test", env.stderr, policyTestHelp)
