@@ -53,6 +53,8 @@ var rooms = map[string]room{
 	"store":                    {may: []string{"policy", "ledger"}, never: []string{"net/http"}},
 	"store/pgtest":             {},
 	"notify":                   {},
+	"bucket":                   {never: []string{"database/sql"}},
+	"bucket/s3sim":             {},
 	"tracing":                  {never: []string{"net", "database/sql"}},
 	"witness":                  {may: []string{"ledger"}},
 	"evidence":                 {may: []string{"policy", "ledger"}, never: []string{"net", "database/sql"}},
@@ -63,7 +65,7 @@ var rooms = map[string]room{
 	"handlers":                 {may: []string{"gh", "store", "ledger", "tracing"}},
 	"web":                      {may: []string{"policy", "store", "evidence"}},
 	"setup":                    {may: []string{"gh"}},
-	"doctor":                   {may: []string{"config", "policy", "ledger", "facts", "gh", "store"}},
+	"doctor":                   {may: []string{"bucket", "config", "policy", "ledger", "facts", "gh", "store"}},
 	"cmd/countersign":          {may: everything},
 }
 
