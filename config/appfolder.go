@@ -67,5 +67,5 @@ func FirstStart(path string, getenv func(string) string, files func(string) ([]b
 	if errors.Join(problems...) != nil || !c.GitHub.App.none() || len(c.unread) > 0 {
 		return nil, false
 	}
-	return c, errors.Join(c.readNotifications(files), c.readRetention(), c.validateServer()) == nil
+	return c, errors.Join(c.readNotifications(files), c.readRetention(), c.readBucket(files), c.validateServer()) == nil
 }

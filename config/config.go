@@ -51,6 +51,8 @@ type Config struct {
 	// is made when it is missing. Default: "bundles" beside a SQLite database, and with PostgreSQL
 	// "countersign-bundles" in the system's folder for temporary files.
 	BundleFolder string `yaml:"bundle_folder"`
+	// Bucket is where bundles are put as well, locked. Default: nowhere.
+	Bucket Bucket `yaml:"bucket"`
 	// LogLevel is "debug", "info", "warn" or "error". Default "info".
 	LogLevel string `yaml:"log_level"`
 	// Workers is how many subjects are evaluated at a time. Default 32.
@@ -122,6 +124,15 @@ var settings = []setting{
 	{"COUNTERSIGN_TLS_CERTIFICATE_FILE", text(func(c *Config) *string { return &c.TLSCertificateFile })},
 	{"COUNTERSIGN_TLS_KEY_FILE", text(func(c *Config) *string { return &c.TLSKeyFile })},
 	{"COUNTERSIGN_BUNDLE_FOLDER", text(func(c *Config) *string { return &c.BundleFolder })},
+	{"COUNTERSIGN_BUCKET", text(func(c *Config) *string { return &c.Bucket.Name })},
+	{"COUNTERSIGN_BUCKET_ENDPOINT", text(func(c *Config) *string { return &c.Bucket.Endpoint })},
+	{"COUNTERSIGN_BUCKET_REGION", text(func(c *Config) *string { return &c.Bucket.Region })},
+	{"COUNTERSIGN_BUCKET_PREFIX", text(func(c *Config) *string { return &c.Bucket.Prefix })},
+	{"COUNTERSIGN_BUCKET_ACCESS_KEY_ID", text(func(c *Config) *string { return &c.Bucket.AccessKeyID })},
+	{"COUNTERSIGN_BUCKET_SECRET_ACCESS_KEY", text(func(c *Config) *string { return &c.Bucket.SecretAccessKey })},
+	{"COUNTERSIGN_BUCKET_SECRET_ACCESS_KEY_FILE", text(func(c *Config) *string { return &c.Bucket.SecretAccessKeyFile })},
+	{"COUNTERSIGN_BUCKET_RETENTION", text(func(c *Config) *string { return &c.Bucket.Retention })},
+	{"COUNTERSIGN_BUCKET_MODE", text(func(c *Config) *string { return &c.Bucket.Mode })},
 	{"COUNTERSIGN_LOG_LEVEL", text(func(c *Config) *string { return &c.LogLevel })},
 	{"COUNTERSIGN_WORKERS", number(func(c *Config) *int { return &c.Workers })},
 	{"COUNTERSIGN_WRITES_PER_MINUTE", number(func(c *Config) *int { return &c.WritesPerMinute })},
@@ -165,7 +176,7 @@ func number(field func(*Config) *int) func(*Config, string) error {
 // it may be. No secret's value is ever part of an error.
 func Load(path string, getenv func(string) string, files func(string) ([]byte, error)) (*Config, error) {
 	c, problems := read(path, getenv, files)
-	problems = append(problems, c.readPrivateKey(files), c.readWebhookSecrets(files), c.readClientSecret(files), c.readNotifications(files), c.readRetention(), c.Validate())
+	problems = append(problems, c.readPrivateKey(files), c.readWebhookSecrets(files), c.readClientSecret(files), c.readNotifications(files), c.readRetention(), c.readBucket(files), c.Validate())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}

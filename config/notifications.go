@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 )
@@ -90,9 +89,7 @@ func checkReceiver(raw string) error {
 	if err != nil || u.Hostname() == "" || u.User != nil {
 		return errors.New("does not hold an address, for example https://hooks.example.com/countersign")
 	}
-	ip := net.ParseIP(u.Hostname())
-	here := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme != "https" && (u.Scheme != "http" || !here) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !thisMachine(u)) {
 		return errors.New("must hold an https address; http is for this machine only")
 	}
 	return nil

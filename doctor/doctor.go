@@ -38,6 +38,7 @@ const (
 	checkSpace             = "database-space"
 	checkSigningKey        = "signing-key"
 	checkLedger            = "ledger"
+	checkBucket            = "bucket"
 	checkAppKey            = "app-key"
 	checkAppPermission     = "app-permission"
 	checkAppEvent          = "app-event"
@@ -136,6 +137,7 @@ func Examine(ctx context.Context, s Settings) Report {
 		e.publicURL(ctx)
 		e.files()
 		e.database(ctx)
+		e.bucket(ctx)
 		if e.registration(ctx) {
 			e.webhook(ctx)
 			e.deliveries(ctx)

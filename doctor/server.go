@@ -62,7 +62,7 @@ func (e *examination) files() {
 	for _, file := range []struct{ setting, name string }{
 		{"COUNTERSIGN_SIGNING_KEY_FILE", e.cfg.SigningKeyFile}, {"COUNTERSIGN_OLD_SIGNING_KEY_FILE", e.cfg.OldSigningKeyFile},
 		{"COUNTERSIGN_TLS_KEY_FILE", e.cfg.TLSKeyFile}, {"GITHUB_APP_PRIVATE_KEY_FILE", app.PrivateKeyFile}, {"GITHUB_APP_WEBHOOK_SECRETS_FILE", app.WebhookSecretsFile},
-		{"GITHUB_OAUTH_CLIENT_SECRET_FILE", e.cfg.GitHub.OAuth.ClientSecretFile},
+		{"GITHUB_OAUTH_CLIENT_SECRET_FILE", e.cfg.GitHub.OAuth.ClientSecretFile}, {"COUNTERSIGN_BUCKET_SECRET_ACCESS_KEY_FILE", e.cfg.Bucket.SecretAccessKeyFile},
 	} {
 		setting, name := file.setting, file.name
 		info, err := os.Stat(name)

@@ -12,15 +12,19 @@ import (
 // LeafAccess is the kind of the leaves that say who took or read evidence.
 const LeafAccess = "access"
 
-// AccessExport is an access that took a bundle.
-const AccessExport = "export"
+// AccessExport is an access that took a bundle, and AccessStored says that it was put into a bucket and is
+// locked there.
+const (
+	AccessExport = "export"
+	AccessStored = "stored"
+)
 
 // Access says who took or read which evidence. It is the body of its leaf.
 //
 // Field names and order are part of the evidence format; add, never change.
 type Access struct {
 	V    int    `json:"v"`
-	What string `json:"what"` // "export", "read", "grant", "revoke"
+	What string `json:"what"` // "export", "stored", "read", "grant", "revoke"
 	By   Who    `json:"by"`
 	// Query is what was asked for, and LogSize the size of the log that answered.
 	Query   json.RawMessage `json:"query"`
@@ -30,14 +34,31 @@ type Access struct {
 	// DrawLeaf is the leaf of the draw of its sample; nil: there is no sample.
 	DrawLeaf *int64    `json:"draw_leaf,omitempty"`
 	At       time.Time `json:"at"` // UTC, to the microsecond
+	// Stored is where the bundle is and until when it is locked there; nil: this is about something else.
+	Stored *Stored `json:"stored,omitempty"`
+}
+
+// Stored is a file in a bucket, as the storage said when the lock was read back.
+//
+// Field names and order are part of the evidence format; add, never change.
+type Stored struct {
+	Endpoint  string `json:"endpoint"` // address of the storage
+	Bucket    string `json:"bucket"`
+	Object    string `json:"object"`
+	VersionID string `json:"version_id"`
+	SHA256    string `json:"sha256"` // of the file, hexadecimal
+	Bytes     int64  `json:"bytes"`
+	// Mode is how strong the lock is, in S3's words, and LockedUntil when it ends, UTC.
+	Mode        string    `json:"mode"`
+	LockedUntil time.Time `json:"locked_until"`
 }
 
 const accessVersion = 1
 
 // RecordAccess adds an access to the log. V and At are set.
 func (n Tenant) RecordAccess(ctx context.Context, a Access) error {
-	if a.What == "" || !a.By.known() || !json.Valid(a.Query) {
-		return fmt.Errorf("%w: access %q without who, or without its query", ErrInvalid, a.What)
+	if a.What == "" || !a.By.known() || !json.Valid(a.Query) || (a.What == AccessStored) != (a.Stored != nil) {
+		return fmt.Errorf("%w: access %q without who, or without its query, or without where", ErrInvalid, a.What)
 	}
 	return n.s.write(ctx, "record an access", func(t *txn) error { return n.recordAccess(t, a) })
 }

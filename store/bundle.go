@@ -28,6 +28,9 @@ type Bundle struct {
 	// ManifestSHA256 and Bytes are the file's; zero: it is not made.
 	ManifestSHA256 string
 	Bytes          int64
+	// Upload is how far it is with putting the file into the bucket of the settings; nil: there was none
+	// when it was made.
+	Upload *Upload
 }
 
 // BundleProgress is how far a step is. Doing is empty while it waits for its turn.
@@ -105,16 +108,19 @@ const keepBundle = `UPDATE bundles SET state = $4, beat_at = $5, doing = $6, don
 // KeepBundle keeps how far whoever took a bundle is with it. BeatAt is set. ErrNotFound if somebody
 // else has taken it since, or it was forgotten.
 func (n Tenant) KeepBundle(ctx context.Context, b Bundle) error {
-	return n.s.write(ctx, "keep a bundle", func(t *txn) error {
-		return one(t.exec(keepBundle, n.org, b.ID, b.Run, string(b.State), micros(n.s.moment()), b.Progress.Doing, b.Progress.Done, b.Progress.Total, b.LogSize,
-			notNull(b.Preview), b.Cause, b.ManifestSHA256, b.Bytes))
-	})
+	return n.s.write(ctx, "keep a bundle", func(t *txn) error { return n.keepBundle(t, b) })
+}
+
+func (n Tenant) keepBundle(t *txn, b Bundle) error {
+	return one(t.exec(keepBundle, n.org, b.ID, b.Run, string(b.State), micros(n.s.moment()), b.Progress.Doing, b.Progress.Done, b.Progress.Total, b.LogSize,
+		notNull(b.Preview), b.Cause, b.ManifestSHA256, b.Bytes))
 }
 
 const (
-	bundleColumns = `SELECT id, query, asked_by, asked_at, state, server, run, beat_at, doing, done, total, log_size, preview, cause, manifest_sha256, bytes FROM bundles `
-	selectBundle  = bundleColumns + `WHERE org_id = $1 AND id = $2`
-	selectBundles = bundleColumns + `WHERE org_id = $1 ORDER BY asked_at DESC, id LIMIT $2`
+	bundleColumns = `SELECT b.id, b.query, b.asked_by, b.asked_at, b.state, b.server, b.run, b.beat_at, b.doing, b.done, b.total, b.log_size, b.preview, b.cause, b.manifest_sha256, b.bytes,
+  u.sha256, u.locked_until, u.attempts, u.next_at, u.run, u.cause, u.stored FROM bundles b LEFT JOIN bundle_uploads u ON u.org_id = b.org_id AND u.bundle_id = b.id `
+	selectBundle  = bundleColumns + `WHERE b.org_id = $1 AND b.id = $2`
+	selectBundles = bundleColumns + `WHERE b.org_id = $1 ORDER BY b.asked_at DESC, b.id LIMIT $2`
 )
 
 // Bundle returns a bundle that was asked for in the last day; ErrNotFound if there is none.
@@ -139,8 +145,13 @@ func (n Tenant) bundles(ctx context.Context, query string, arg any) (out []Bundl
 		var b Bundle
 		var asked, beat int64
 		var query, by, preview []byte
+		var u uploadRow
 		if err := scan(&b.ID, &query, &by, &asked, &b.State, &b.Server, &b.Run, &beat, &b.Progress.Doing, &b.Progress.Done, &b.Progress.Total, &b.LogSize,
-			&preview, &b.Cause, &b.ManifestSHA256, &b.Bytes); err != nil {
+			&preview, &b.Cause, &b.ManifestSHA256, &b.Bytes, &u.sha256, &u.until, &u.attempts, &u.next, &u.run, &u.cause, &u.stored); err != nil {
+			return err
+		}
+		var err error
+		if b.Upload, err = u.upload(); err != nil {
 			return err
 		}
 		b.Query, b.AskedAt, b.BeatAt = query, fromMicros(asked), fromMicros(beat)
@@ -156,12 +167,14 @@ func (n Tenant) bundles(ctx context.Context, query string, arg any) (out []Bundl
 	return out, nil
 }
 
-const forgetBundles = `DELETE FROM bundles WHERE org_id = $1 AND asked_at < $2`
+const forgetBundles = `DELETE FROM bundles WHERE org_id = $1 AND asked_at < $2 AND (asked_at < $3
+  OR NOT EXISTS (SELECT 1 FROM bundle_uploads u WHERE u.org_id = bundles.org_id AND u.bundle_id = bundles.id AND LENGTH(u.stored) = 0))`
 
-// ForgetBundles forgets the bundles that were asked for before a time. What the log says of them stays.
-func (n Tenant) ForgetBundles(ctx context.Context, before time.Time) error {
+// ForgetBundles forgets the bundles that were asked for before a time, and those that still wait for the
+// bucket when they were asked for before another. What the log says of them stays.
+func (n Tenant) ForgetBundles(ctx context.Context, before, waiting time.Time) error {
 	return n.s.write(ctx, "forget bundles", func(t *txn) error {
-		_, err := t.exec(forgetBundles, n.org, micros(before))
+		_, err := t.exec(forgetBundles, n.org, micros(before), micros(waiting))
 		return err
 	})
 }

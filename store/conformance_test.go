@@ -80,6 +80,7 @@ func conformance(t *testing.T, open opener) {
 		{"what was merged before there were figures", testCountedAfterwards},
 		{"coverage and exceptions", testCoverage},
 		{"bundles of evidence", testBundles},
+		{"uploads of bundles", testUploads},
 		{"the first day", testFirstDay},
 		{"how a log stands", testLogState},
 	} {

@@ -60,6 +60,7 @@ var movedTables = []struct{ name, key string }{
 	{"session_repositories", "session, org_id, repo_id"},
 	{"github_writes", "installation_id, n"},
 	{"bundles", "org_id, id"},
+	{"bundle_uploads", "org_id, bundle_id"},
 	{"first_days", "org_id"},
 }
 

@@ -27,6 +27,7 @@ type bundlePage struct {
 	Past       bool // the period is over in the log
 	HasFile    bool
 	Made       bool
+	Uploading  bool // it is being put into the bucket
 	Login      string
 }
 
@@ -47,6 +48,7 @@ func (s *Site) bundle(v *visit) (shown, error) {
 	p.Query = q
 	now := s.Now()
 	p.Bundle, p.To, p.Sample, p.Busy, p.Killed, p.Made = b, lastDay(p.Query.To), sampleInWords(p.Query), b.Busy(now), b.Killed(now), b.State == store.BundleMade
+	p.Uploading = b.Upload.Busy(now)
 	p.State, p.Tone = stateInWords(b, now)
 	if v.slight = p.Busy; p.Busy {
 		p.Step = 100 * b.Progress.Done / max(b.Progress.Total, 1)

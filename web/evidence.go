@@ -49,6 +49,7 @@ type exportLine struct {
 	Sample         string
 	LogSize        int64
 	ManifestSHA256 string
+	Stored         *store.Stored // where it was put, and is locked; nil: this is that it was made
 }
 
 // mostSought is how many accesses are looked through for exports, for one page.
@@ -99,13 +100,13 @@ func (p *evidencePage) exports(v *visit, tenant store.Tenant) error {
 		return err
 	}
 	for i, a := range list {
-		if a.What == store.AccessExport {
+		if a.What == store.AccessExport || a.What == store.AccessStored {
 			var query evidence.Query
 			if err := json.Unmarshal(a.Query, &query); err != nil {
 				return fmt.Errorf("web: access of leaf %d: %w", a.LeafIndex, err)
 			}
 			if v.mayAsk(query) {
-				p.Exports = append(p.Exports, exportLine{a.LeafIndex, a.At, a.By.String(), query.From, lastDay(query.To), sampleInWords(query), a.LogSize, a.ManifestSHA256})
+				p.Exports = append(p.Exports, exportLine{a.LeafIndex, a.At, a.By.String(), query.From, lastDay(query.To), sampleInWords(query), a.LogSize, a.ManifestSHA256, a.Stored})
 			}
 		}
 		if i+1 == mostSought || len(p.Exports) == perPage && i+1 < len(list) {
@@ -167,6 +168,12 @@ func stateInWords(b store.Bundle, now time.Time) (state, tone string) {
 		return "was looked at, and not made", "open"
 	case b.State == store.BundleMaking:
 		return "is being made", "open"
+	case b.State == store.BundleMade && b.Upload.Waits() && b.Upload.Cause != "":
+		return "is made, and NOT in the bucket", "bad"
+	case b.State == store.BundleMade && b.Upload.Waits():
+		return "is made, and not in the bucket yet", "open"
+	case b.State == store.BundleMade && b.Upload != nil:
+		return "is made, and locked in the bucket", "good"
 	case b.State == store.BundleMade:
 		return "is made", "good"
 	}

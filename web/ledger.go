@@ -114,6 +114,8 @@ func accessLineOf(a store.Accessed) (accessLine, error) {
 	switch a.What {
 	case store.AccessExport:
 		l.What, l.Detail = "made a bundle", fmt.Sprintf("%s to %s, manifest %s", q.From.Format(time.DateOnly), lastDay(q.To).Format(time.DateOnly), a.ManifestSHA256)
+	case store.AccessStored:
+		l.What, l.Detail = "had a bundle locked in the bucket", fmt.Sprintf("until %s, object %s, manifest %s", a.Stored.LockedUntil.Format(time.DateOnly), a.Stored.Object, a.ManifestSHA256)
 	case store.AccessRead:
 		l.Detail = q.Page
 		if q.Query != "" {

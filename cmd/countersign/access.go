@@ -17,7 +17,7 @@ import (
 
 const accessHelp = `countersign access is about who took or read evidence: docs/retention.md.
 
-  countersign access list    every export, download, reading of an auditor and grant, with who, when and what
+  countersign access list    every export, what was locked in a bucket, downloads, what auditors read, and grants
 
 example: countersign access list --org acme`
 
@@ -53,7 +53,7 @@ func runAccessList(ctx context.Context, args []string, env environment) error {
 
 func printAccesses(w io.Writer, list []store.Accessed, disposed int) error {
 	for _, a := range list {
-		if a.What != store.AccessExport {
+		if a.What != store.AccessExport && a.What != store.AccessStored {
 			fmt.Fprintf(w, "%s  leaf %d  %s by %s: %s\n", policy.WhenUTC(a.At), a.LeafIndex, visible(a.What), visible(a.By.String()), visible(string(a.Query)))
 			continue
 		}
@@ -67,6 +67,9 @@ func printAccesses(w io.Writer, list []store.Accessed, disposed int) error {
 			fmt.Fprintf(w, ", sample of the draw in leaf %d", *a.DrawLeaf)
 		}
 		fmt.Fprintf(w, "\n    manifest %s\n", visible(a.ManifestSHA256))
+		if s := a.Stored; s != nil {
+			fmt.Fprintf(w, "    in the bucket %s as %s, version %s, locked until %s (%s)\n", visible(s.Bucket), visible(s.Object), visible(s.VersionID), policy.WhenUTC(s.LockedUntil), visible(s.Mode))
+		}
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(w, "No access is on record.")

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +26,9 @@ const (
 	// bundlesKept is how many files of one organisation stay, at most, and bundlesLast how long.
 	bundlesKept = 5
 	bundlesLast = 24 * time.Hour
+	// Those that wait for the bucket stay for longer: waitingKept and waitingLast.
+	waitingKept = 20
+	waitingLast = 7 * 24 * time.Hour
 	// bundleBeat is how often whoever makes a bundle says that they are at it.
 	bundleBeat = time.Second
 )
@@ -38,13 +44,18 @@ type bundles struct {
 	log    zerolog.Logger
 	turn   chan struct{} // whoever put something into it has its turn
 
+	bucket   *lockedBucket // nil: the settings have none
+	poll     time.Duration // how often it is looked for files that are to be there
+	toUpload chan struct{} // there may be one
+
 	ctx     context.Context // ends when the server stops
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
 
-func newBundles(b bundler, st *store.Store, folder string, now func() time.Time, log zerolog.Logger) *bundles {
-	out := &bundles{bundler: b, store: st, folder: folder, server: processName(), now: now, log: log, turn: make(chan struct{}, 1)}
+func newBundles(b bundler, st *store.Store, folder string, to *lockedBucket, p pace, log zerolog.Logger) *bundles {
+	out := &bundles{bundler: b, store: st, folder: folder, server: processName(), now: p.now, log: log, turn: make(chan struct{}, 1),
+		bucket: to, poll: cmp.Or(p.poll, uploadPoll), toUpload: make(chan struct{}, 1)}
 	out.ctx, out.cancel = context.WithCancel(context.Background())
 	return out
 }
@@ -76,18 +87,31 @@ func (b *bundles) run(ctx context.Context) {
 	}
 }
 
-// sweep deletes the files, and the rows, of bundles that are a day old.
+// sweep deletes the files, and the rows, of bundles that are a day old, but for those that wait for the bucket.
 func (b *bundles) sweep(ctx context.Context) error {
 	before := b.now().Add(-bundlesLast)
 	orgs, err := b.store.Orgs(ctx)
+	if err != nil {
+		return err
+	}
+	waiting := map[string]bool{}
 	for _, org := range orgs {
-		err = errors.Join(err, b.store.Tenant(org.ID).ForgetBundles(ctx, before))
+		n := b.store.Tenant(org.ID)
+		err = errors.Join(err, n.ForgetBundles(ctx, before, b.now().Add(-waitingLast)))
+		list, listErr := n.Bundles(ctx, 1000)
+		err = errors.Join(err, listErr)
+		for _, of := range list {
+			waiting[b.file(of.ID)] = of.Upload.Waits()
+		}
+	}
+	if err != nil {
+		return err // which of the files wait is not known
 	}
 	for _, pattern := range []string{"*.zip", "*.zip.partial"} {
 		files, globErr := filepath.Glob(filepath.Join(b.folder, pattern))
 		err = errors.Join(err, globErr)
 		for _, file := range files {
-			if info, statErr := os.Stat(file); statErr == nil && info.ModTime().Before(before) {
+			if info, statErr := os.Stat(file); statErr == nil && info.ModTime().Before(before) && !waiting[file] {
 				err = errors.Join(err, os.Remove(file))
 			}
 		}
@@ -218,9 +242,10 @@ func (r *bundleRun) make(ctx context.Context, order bundleOrder) error {
 		return fmt.Errorf("%w: %w", errNoRoom, err)
 	}
 	var manifest string
+	sum := sha256.New()
 	log := fixedLog{exportedLog{r.tenant}, func(size int64) error { return r.keep(ctx, func(b *store.Bundle) { b.LogSize = size }) }}
 	if err := part.write(func(w io.Writer) (err error) {
-		_, manifest, err = r.export(ctx, log, order, w)
+		_, manifest, err = r.export(ctx, log, order, io.MultiWriter(w, sum))
 		return err
 	}); err != nil {
 		return err
@@ -232,10 +257,24 @@ func (r *bundleRun) make(ctx context.Context, order bundleOrder) error {
 	if err := r.makeRoom(ctx); err != nil {
 		r.log.Error().Err(err).Msg("delete earlier bundles of evidence")
 	}
-	return r.keep(ctx, func(b *store.Bundle) { b.State, b.ManifestSHA256, b.Bytes = store.BundleMade, manifest, info.Size() })
+	return r.made(ctx, manifest, info.Size(), hex.EncodeToString(sum.Sum(nil)))
 }
 
-// makeRoom deletes the organisation's oldest files but for the newest few.
+// made keeps that the bundle is made, and has its file put into the bucket if there is one.
+func (r *bundleRun) made(ctx context.Context, manifest string, bytes int64, file string) error {
+	done := func(b *store.Bundle) { b.State, b.ManifestSHA256, b.Bytes = store.BundleMade, manifest, bytes }
+	if r.bucket == nil {
+		return r.keep(ctx, done)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	done(&r.is)
+	err := r.tenant.KeepMade(ctx, r.is, file, r.bucket.until(r.now()))
+	r.uploadSoon()
+	return err
+}
+
+// makeRoom deletes the organisation's oldest files but for the newest few, and for more that wait for the bucket.
 func (r *bundleRun) makeRoom(ctx context.Context) error {
 	list, err := r.tenant.Bundles(ctx, 1000)
 	kept := 1 // the one that is made
@@ -243,7 +282,11 @@ func (r *bundleRun) makeRoom(ctx context.Context) error {
 		if b.State != store.BundleMade || b.ID == r.is.ID {
 			continue
 		}
-		if kept++; kept > bundlesKept {
+		most := bundlesKept
+		if b.Upload.Waits() {
+			most = waitingKept
+		}
+		if kept++; kept > most {
 			if removeErr := os.Remove(r.file(b.ID)); !errors.Is(removeErr, os.ErrNotExist) {
 				err = errors.Join(err, removeErr)
 			}

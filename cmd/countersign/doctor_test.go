@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/bucket/s3sim"
 	"github.com/countersign/countersign/doctor"
 	"github.com/countersign/countersign/gh/ghsim"
 	"github.com/countersign/countersign/handlers"
@@ -43,6 +45,16 @@ func (w *acme) doctorEnv(t *testing.T, other map[string]string) environment {
 		settings[name] = value
 	}
 	return environment{getenv: func(name string) string { return settings[name] }, stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
+}
+
+// bucketEnv are the settings of a storage's bucket, some of them other ones.
+func bucketEnv(s *s3sim.Storage, other map[string]string) map[string]string {
+	out := map[string]string{
+		"COUNTERSIGN_BUCKET": s3sim.Bucket, "COUNTERSIGN_BUCKET_ENDPOINT": s.URL, "COUNTERSIGN_BUCKET_REGION": s3sim.Region,
+		"COUNTERSIGN_BUCKET_ACCESS_KEY_ID": s3sim.AccessKeyID, "COUNTERSIGN_BUCKET_SECRET_ACCESS_KEY": s3sim.Secret, "COUNTERSIGN_BUCKET_RETENTION": "2y",
+	}
+	maps.Copy(out, other)
+	return out
 }
 
 // planted is one defect and how it is to be found.
@@ -78,14 +90,19 @@ func wantFound(t *testing.T, r doctor.Report, want ...planted) {
 func TestDoctorOfAHealthyWorld(t *testing.T) {
 	t.Parallel()
 	w := healthy(t)
-	env := w.doctorEnv(t, nil)
+	locked, plain := s3sim.New(t), s3sim.New(t)
+	plain.Be(s3sim.Behaviour{NoLock: true})
+	env := w.doctorEnv(t, bucketEnv(locked, nil))
 	if err := runDoctor(t.Context(), nil, env); err != nil {
 		t.Fatalf("%v\n%s", err, env.stdout)
 	}
-	for _, want := range []string{"1 organisations, 4 repositories and 4 enrolled branches were looked at; 0 findings", "acme/shop main: classic branch protection: nobody", "arrived"} {
+	for _, want := range []string{"1 organisations, 4 repositories and 4 enrolled branches were looked at; 0 findings", "acme/shop main: classic branch protection: nobody", "arrived", "it is versioned and has object lock; bundles are locked for 2y in the mode compliance"} {
 		if !strings.Contains(env.stdout.(*bytes.Buffer).String(), want) {
 			t.Errorf("it does not say %q:\n%s", want, env.stdout)
 		}
+	}
+	if len(locked.Objects()) > 0 {
+		t.Errorf("it put %v into the bucket", locked.Objects())
 	}
 	// It changed nothing.
 	for route := range w.sim.RequestCounts() {
@@ -108,6 +125,9 @@ func TestDoctorOfAHealthyWorld(t *testing.T) {
 		{"no signing key", map[string]string{"COUNTERSIGN_SIGNING_KEY_FILE": "gone.key"}, planted{"signing-key", "COUNTERSIGN_SIGNING_KEY_FILE", doctor.High, "no key"}},
 		{"no server", map[string]string{"COUNTERSIGN_PUBLIC_URL": "http://127.0.0.1:1"}, planted{"public-url", "COUNTERSIGN_PUBLIC_URL", doctor.High, "not reached"}},
 		{"another server", map[string]string{"COUNTERSIGN_PUBLIC_URL": w.sim.URL()}, planted{"public-url", "COUNTERSIGN_PUBLIC_URL", doctor.High, "answered with 404"}},
+		{"a bucket without object lock", bucketEnv(plain, nil), planted{"bucket", "COUNTERSIGN_BUCKET", doctor.High, "has no object lock"}},
+		{"a bucket of somebody else", bucketEnv(plain, map[string]string{"COUNTERSIGN_BUCKET_SECRET_ACCESS_KEY": "another"}), planted{"bucket", "COUNTERSIGN_BUCKET", doctor.High, "its secret is another one"}},
+		{"half a bucket", map[string]string{"COUNTERSIGN_BUCKET_RETENTION": "1y"}, planted{"settings", "COUNTERSIGN_BUCKET", doctor.High, "is not set"}},
 		{"webhook elsewhere", map[string]string{"COUNTERSIGN_PUBLIC_URL": w.sim.URL()}, planted{"webhook", "countersign", doctor.High, "GitHub sends to"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

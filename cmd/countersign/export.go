@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
 
@@ -25,6 +27,10 @@ Each export is on record in the log itself: countersign access list prints who t
 log is longer after it, and the same export again is of a longer log. For the same bytes again,
 give --log-size with the number of leaves that the first one printed.
 
+With --upload the bundle is also put into the bucket that the settings of the server name, locked there until
+its retention ends, which is read back and put on record (docs/locked-bundles.md). These settings come as for
+countersign serve: from the environment, or with --config from its file.
+
 usage: countersign export --org LOGIN --from DATE --to DATE [flags]
 
 example:
@@ -37,6 +43,8 @@ type exportOrder struct {
 	org, out, keyFile, database string
 	size                        int64
 	query                       evidence.Query
+	upload                      bool
+	settings                    string // file of the server's settings; empty: there is none
 }
 
 func runExport(ctx context.Context, args []string, env environment) error {
@@ -48,23 +56,42 @@ func runExport(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
+	to, err := o.bucket(env)
+	if err != nil {
+		return err
+	}
 	options := store.Options{URL: o.database, Signer: key}
 	return withDatabase(ctx, options, func(st *store.Store) error {
 		org, err := orgOf(ctx, st, o.org)
 		if err != nil {
 			return err
 		}
-		tenant := st.Tenant(org.ID)
-		return o.write(env, func(w io.Writer) (evidence.Manifest, error) {
-			by, err := operator()
-			if err != nil {
-				return evidence.Manifest{}, err
-			}
+		by, err := operator()
+		if err != nil {
+			return err
+		}
+		made := exported{org: org, by: by, sum: sha256.New()}
+		log := exportedLog{st.Tenant(org.ID)}
+		err = o.write(env, func(w io.Writer) (_ evidence.Manifest, err error) {
 			b := bundler{key, strings.TrimSuffix(cmp.Or(env.getenv("GITHUB_WEB_URL"), "https://github.com"), "/")}
-			m, _, err := b.export(ctx, exportedLog{tenant}, bundleOrder{org.Login, by, o.size, o.query, exportProgress(env.stderr, org.Login)}, w)
-			return m, err
+			order := bundleOrder{org.Login, by, o.size, o.query, exportProgress(env.stderr, org.Login)}
+			made.manifest, made.digest, err = b.export(ctx, log, order, io.MultiWriter(w, made.sum))
+			return made.manifest, err
 		})
+		if err != nil || to == nil {
+			return err
+		}
+		return o.uploadTo(ctx, env, to, log.Tenant, made)
 	})
+}
+
+// exported is a bundle that was written and is on record.
+type exported struct {
+	org      store.OrgRow
+	by       store.Who
+	manifest evidence.Manifest
+	digest   string    // of manifest.json
+	sum      hash.Hash // of the file
 }
 
 func parseExport(args []string, env environment) (o exportOrder, err error) {
@@ -72,6 +99,8 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	database := databaseFlag(flags, env)
 	flags.StringVar(&o.org, "org", "", "the organisation, by `login`")
 	flags.StringVar(&o.out, "o", "", "the `file` to write")
+	flags.BoolVar(&o.upload, "upload", false, "put the bundle into the bucket of the server's settings as well, locked")
+	flags.StringVar(&o.settings, "config", "", "with --upload: YAML `file` with settings, as of serve")
 	keyFile := keyFlag(flags, env)
 	from := flags.String("from", "", "first `date` of the period, YYYY-MM-DD, UTC")
 	to := flags.String("to", "", "last `date` of the period")
@@ -99,6 +128,9 @@ func parseExport(args []string, env environment) (o exportOrder, err error) {
 	switch {
 	case o.org == "" || o.out == "" || *from == "" || *to == "":
 		fmt.Fprintln(env.stderr, "countersign export: --org, --from, --to and -o are needed")
+		return o, errUsage
+	case o.settings != "" && !o.upload:
+		fmt.Fprintln(env.stderr, "countersign export: --config goes with --upload")
 		return o, errUsage
 	case s.Size < 0 || s.Size > 0 && s.Plan != nil:
 		fmt.Fprintln(env.stderr, "countersign export: give --sample or --confidence, not both")

@@ -137,6 +137,10 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	if err != nil {
 		return nil, err
 	}
+	to, err := bucketOf(cfg)
+	if err != nil {
+		return nil, err
+	}
 	st, err := store.Open(ctx, store.Options{
 		URL: cfg.DatabaseURL, Signer: key, Origin: cfg.LogOrigin(), Now: p.now, NoisyInterval: p.noisy, WritesPerMinute: cfg.WritesPerMinute,
 	})
@@ -157,7 +161,7 @@ func newServer(ctx context.Context, cfg *config.Config, log zerolog.Logger, p pa
 	}
 	door := &handlers.Handlers{Intake: intake, Store: st, AppID: cfg.GitHub.App.IntegrationID, Log: log, Now: p.now, Person: connection.Person,
 		Received: counts.received, GitHubSilent: counts.silent, Tracer: spans.tracer()}
-	made := newBundles(bundler{key, strings.TrimSuffix(cfg.GitHub.WebURL, "/")}, st, cfg.BundleFolder, p.now, log)
+	made := newBundles(bundler{key, strings.TrimSuffix(cfg.GitHub.WebURL, "/")}, st, cfg.BundleFolder, to, p, log)
 	told := sender(cfg)
 	pages, err := openPages(cfg, st, connection, signIn, made, told, p.now, log)
 	if err != nil {
@@ -219,6 +223,7 @@ func (s *server) run(ctx context.Context) error {
 	go func() { served <- s.serve() }()
 	go s.rotation.run(work)
 	go s.bundles.run(work)
+	s.bundles.startUploads()
 	s.metrics.serve(s.log)
 	s.log.Info().Stringer("listen", s.listener.Addr()).Str("version", version).Msg("serving")
 	go s.sayWhoWeAre(work)
