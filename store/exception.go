@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/countersign/countersign/ledger"
 )
 
 // LeafException is the kind of the leaves that hold the steps of exceptions.
@@ -93,6 +95,8 @@ const ImpostorCheck = "impostor-check"
 type LeafIndexed struct {
 	Exception
 	LeafIndex int64
+	// RecordedAt is the time of that leaf; zero where leaves were not read: ExceptionSteps reads them.
+	RecordedAt time.Time `json:",omitzero"`
 }
 
 // OpenException opens an exception with its first step, in the ledger, and has its clocks looked
@@ -248,31 +252,60 @@ func (n Tenant) Exception(ctx context.Context, id string) (LeafIndexed, error) {
 	return list[0], nil
 }
 
-const selectExceptionSteps = `SELECT s.leaf_index, l.body FROM exception_steps s
+const selectExceptionSteps = `SELECT s.leaf_index, l.body, l.leaf FROM exception_steps s
 JOIN log_leaves l ON l.org_id = s.org_id AND l.leaf_index = s.leaf_index
 WHERE s.org_id = $1 AND s.id = $2 AND l.body IS NOT NULL ORDER BY s.leaf_index`
 
 // ExceptionSteps returns every step of an exception, oldest first.
 func (n Tenant) ExceptionSteps(ctx context.Context, id string) ([]LeafIndexed, error) {
-	return n.exceptions(ctx, selectExceptionSteps, n.org, id)
+	var out []LeafIndexed
+	err := n.s.query(ctx, selectExceptionSteps, []any{n.org, id}, func(scan func(...any) error) error {
+		var body, encoded []byte
+		var index int64
+		if err := scan(&index, &body, &encoded); err != nil {
+			return err
+		}
+		e, err := readException(index, body)
+		if err != nil {
+			return err
+		}
+		leaf, err := ledger.DecodeLeaf(encoded)
+		if err != nil {
+			return fmt.Errorf("leaf %d: %w", index, err)
+		}
+		e.RecordedAt = leaf.RecordedAt
+		out = append(out, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: list the steps of exception %s: %w", id, err)
+	}
+	return out, nil
 }
 
 func (n Tenant) exceptions(ctx context.Context, query string, args ...any) ([]LeafIndexed, error) {
 	var out []LeafIndexed
 	err := n.s.query(ctx, query, args, func(scan func(...any) error) error {
-		var e LeafIndexed
 		var body []byte
-		if err := scan(&e.LeafIndex, &body); err != nil {
+		var index int64
+		if err := scan(&index, &body); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(body, &e.Exception); err != nil {
-			return fmt.Errorf("exception of leaf %d: %w", e.LeafIndex, err)
-		}
+		e, err := readException(index, body)
 		out = append(out, e)
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store: list exceptions %s: %w", strings.TrimSpace(fmt.Sprint(args[1:]...)), err)
 	}
 	return out, nil
+}
+
+// readException reads what a leaf says of an exception.
+func readException(index int64, body []byte) (e LeafIndexed, err error) {
+	e.LeafIndex = index
+	if err := json.Unmarshal(body, &e.Exception); err != nil {
+		return e, fmt.Errorf("exception of leaf %d: %w", index, err)
+	}
+	return e, nil
 }

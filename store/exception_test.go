@@ -40,7 +40,7 @@ func testAnExceptionIsOpenedOnceAndKeepsItsSteps(t *testing.T, open opener) {
 		t.Errorf("no such exception: got %v, want ErrNotFound", err)
 	}
 	steps := must(n.ExceptionSteps(t.Context(), e.ID))
-	if len(steps) != 2 || !reflect.DeepEqual(steps[0].Exception, e) || steps[1].Step != "closed" || steps[0].LeafIndex >= steps[1].LeafIndex {
+	if len(steps) != 2 || !reflect.DeepEqual(steps[0].Exception, e) || steps[1].Step != "closed" || steps[0].LeafIndex >= steps[1].LeafIndex || !steps[1].RecordedAt.Equal(at.Now()) || !steps[0].RecordedAt.Equal(at.Now().Add(-time.Hour)) {
 		t.Errorf("steps: got %+v", steps)
 	}
 	if got := must(n.Exception(t.Context(), e.ID)); got.State != ExceptionClosed || got.LeafIndex != steps[1].LeafIndex {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/store"
@@ -42,10 +43,12 @@ func (s *Site) admin(v *visit) (shown, error) {
 	if p.MoreJobs = len(p.Jobs) > mostJobs; p.MoreJobs {
 		p.Jobs = p.Jobs[:mostJobs]
 	}
-	for _, j := range p.Jobs {
+	for i, j := range p.Jobs {
 		if j.Dead {
 			p.Dead++
 		}
+		// A job of the organisation is about no repository: "acme/".
+		p.Jobs[i].Repository = strings.TrimSuffix(j.Repository, "/")
 	}
 	if err := p.list(v, tenant); err != nil {
 		return shown{}, err

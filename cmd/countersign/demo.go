@@ -195,8 +195,9 @@ func (n narrator) scenario(ctx context.Context, s scenario) {
 }
 
 func (n narrator) outcome(ctx context.Context, w *acme, pr pull, got outcome) {
-	n.say("   %s %s#%d: %s", sign(got.Conclusion), got.Repository, got.Number, got.title)
-	if blockers := pr.Blockers(); len(blockers) > 0 {
+	blockers := pr.Blockers()
+	n.say("   %s %s#%d: %s", sign(got.Conclusion, len(blockers) > 0), got.Repository, got.Number, got.title)
+	if len(blockers) > 0 {
 		n.say("     GitHub does not merge it: %s", blockers[0])
 	} else {
 		n.say("     GitHub would merge it now.")
@@ -205,11 +206,15 @@ func (n narrator) outcome(ctx context.Context, w *acme, pr pull, got outcome) {
 	n.pause(ctx, 1500*time.Millisecond)
 }
 
-func sign(conclusion string) string {
-	switch conclusion {
-	case "success":
+// sign says in a word what became of a pull request. Where nothing requires our check, it is red and
+// holds nobody.
+func sign(conclusion string, blocked bool) string {
+	switch {
+	case conclusion == released:
 		return "✔ released"
-	case "in_progress":
+	case !blocked:
+		return "✘ not held"
+	case conclusion == held:
 		return "… held"
 	}
 	return "✘ held"

@@ -244,7 +244,7 @@ func printSteps(w io.Writer, steps []store.LeafIndexed, asJSON bool) error {
 	newest := steps[len(steps)-1].Exception
 	fmt.Fprintf(w, "%s  %s  %s  %s\n%s\n%s\n\n", stateOf(newest), newest.Severity, visible(newest.Kind), visible(whereIs(newest)), visible(newest.Reason), strings.Join(detailsOf(newest), ", "))
 	for _, s := range steps {
-		fmt.Fprintf(w, "  leaf %-8d %-22s by %s\n", s.LeafIndex, visible(s.Step), visible(s.By))
+		fmt.Fprintf(w, "  %s  leaf %-8d %-22s by %s\n", policy.WhenUTC(s.RecordedAt), s.LeafIndex, visible(s.Step), visible(s.By))
 	}
 	if newest.Remediation != "" {
 		fmt.Fprintf(w, "\nWhat was done: %s\n", visible(newest.Remediation))
