@@ -43,7 +43,7 @@ type Policy struct {
 type Lane struct {
 	Name     string   `json:"name" jsonschema:"required,pattern=^[a-z0-9-]{1\\,30}$" jsonschema_description:"1 to 30 of a-z, 0-9 and -. Not audit."`
 	Branches []string `json:"branches" jsonschema:"required,minItems=1" jsonschema_description:"Globs. No branch may be in two lanes."`
-	Mode     Mode     `json:"mode" jsonschema:"required,enum=audit,enum=enforce"`
+	Mode     Mode     `json:"mode" jsonschema:"required,enum=audit,enum=enforce" jsonschema_description:"enforce: its check run holds. audit: it only reports."`
 }
 
 // ReviewPolicy says how many independent humans must approve, by class of authorship.
@@ -69,7 +69,7 @@ type ReviewPolicy struct {
 
 // Approvals is a number of approvals.
 type Approvals struct {
-	Approvals *int `json:"approvals,omitempty" jsonschema:"minimum=0,maximum=10"`
+	Approvals *int `json:"approvals,omitempty" jsonschema:"minimum=0,maximum=10" jsonschema_description:"How many people who did not write or request it must approve."`
 }
 
 // Reviewers says whose approval counts.
@@ -99,7 +99,7 @@ func (v ValidationRules) OfBranch() bool { return len(v.Required) == 0 || v.andB
 // RequiredValidation identifies one validation by who runs it, never by name alone.
 type RequiredValidation struct {
 	ID   string `json:"id" jsonschema:"required,pattern=^[A-Za-z0-9._-]{1\\,60}$" jsonschema_description:"A short name for people; unique."`
-	Kind string `json:"kind,omitempty" jsonschema:"enum=test,enum=security,enum=build,enum=lint,enum=other"`
+	Kind string `json:"kind,omitempty" jsonschema:"enum=test,enum=security,enum=build,enum=lint,enum=other" jsonschema_description:"What it is, for the documents of the evidence. Left out: it is not said."`
 	// App is the App's slug; AppID its numeric id, which wins when both are given.
 	App   string `json:"app,omitempty" jsonschema_description:"The App's slug: github-actions, or another App's."`
 	AppID int64  `json:"app_id,omitempty" jsonschema:"minimum=1" jsonschema_description:"The App's numeric id; wins over app."`
@@ -139,7 +139,7 @@ type ProtectionRules struct {
 
 // AllowedBypass is an actor who may be on a bypass list.
 type AllowedBypass struct {
-	Type string `json:"type" jsonschema:"required,enum=User,enum=Team,enum=Integration,enum=RepositoryRole,enum=OrganizationAdmin,enum=DeployKey,enum=EnterpriseOwner"`
+	Type string `json:"type" jsonschema:"required,enum=User,enum=Team,enum=Integration,enum=RepositoryRole,enum=OrganizationAdmin,enum=DeployKey,enum=EnterpriseOwner" jsonschema_description:"What GitHub calls the kind of actor."`
 	ID   int64  `json:"id" jsonschema:"minimum=1" jsonschema_description:"The numeric id; not for OrganizationAdmin, DeployKey and EnterpriseOwner."`
 	// Mode left out allows "pull_request" and "always"; "exempt" must be named.
 	Mode string `json:"mode,omitempty" jsonschema:"enum=pull_request,enum=always,enum=exempt" jsonschema_description:"The widest mode. Left out: always, which includes pull_request."`
@@ -169,36 +169,36 @@ type PathRule struct {
 // with everything by which it is recognised. Text shapes (Trailers, Branches, Sessions,
 // Names) are written in the small language that catalogue_shape.go describes.
 type Agent struct {
-	Name string `json:"name" jsonschema:"required"`
+	Name string `json:"name" jsonschema:"required" jsonschema_description:"What decisions and lists call it; unique, also beside the built-in catalogue."`
 	// Kind is "ai-agent" or "automation". The built-in catalogue also uses "platform",
 	// for GitHub's own accounts; a policy cannot.
-	Kind     string `json:"kind" jsonschema:"required,enum=ai-agent,enum=automation"`
-	Vendor   string `json:"vendor,omitempty"`
-	Provider string `json:"provider,omitempty"` // LLM provider: the subprocessor
+	Kind     string `json:"kind" jsonschema:"required,enum=ai-agent,enum=automation" jsonschema_description:"ai-agent: it writes code by a model. automation: it does the same thing each time, like a dependency updater."`
+	Vendor   string `json:"vendor,omitempty" jsonschema_description:"Who makes it. What one vendor made, no validation by the same vendor counts for."`
+	Provider string `json:"provider,omitempty" jsonschema_description:"Who runs its language model: the subprocessor, for your list of these."` // LLM provider: the subprocessor
 	// Local is true for a tool that runs on a person's machine under the person's
 	// account: its sessions make a change assisted, not agent-authored.
-	Local bool `json:"local,omitempty"`
+	Local bool `json:"local,omitempty" jsonschema_description:"true: it runs on a person's machine and under their account, so its sessions make a change assisted. Left out: false."`
 	// Suggests is true for a review product: its co-author trailer means that a person
 	// accepted a suggestion.
-	Suggests bool `json:"suggests,omitempty"`
+	Suggests bool `json:"suggests,omitempty" jsonschema_description:"true: it reviews, and as a co-author it means that a person accepted its suggestion. Left out: false."`
 	// IDs are numeric account ids: what counts. Logins are bot accounts when they end
 	// in "[bot]", else user accounts; they count alone only when GitHub says Bot, or as a claim.
-	IDs    []int64  `json:"ids,omitempty"`
-	Logins []string `json:"logins,omitempty"`
-	Apps   []string `json:"apps,omitempty"` // App slugs
+	IDs    []int64  `json:"ids,omitempty" jsonschema_description:"Numeric ids of its accounts: what is sure. List these before anything else."`
+	Logins []string `json:"logins,omitempty" jsonschema_description:"Its accounts by login, with [bot] for an App. A login can change hands; an id cannot."`
+	Apps   []string `json:"apps,omitempty" jsonschema_description:"Slugs of its Apps."` // App slugs
 	// Emails are whole addresses. Those of the form <id>+<login>@users.noreply.github.com
 	// need no entry: they are matched by their id.
-	Emails   []string `json:"emails,omitempty"`
-	Names    []string `json:"names,omitempty"`    // shapes of an author or committer name
-	Trailers []string `json:"trailers,omitempty"` // "Key: shape"
-	Branches []string `json:"branches,omitempty"` // shapes of a whole branch name
-	Titles   []string `json:"titles,omitempty"`   // beginnings of a title or commit headline
-	Labels   []string `json:"labels,omitempty"`   // whole labels
-	Body     []string `json:"body,omitempty"`     // beginnings of a line of the body
+	Emails   []string `json:"emails,omitempty" jsonschema_description:"Whole addresses of authors or committers. Anybody can write them, so they only add scrutiny."`
+	Names    []string `json:"names,omitempty" jsonschema_description:"Shapes of the name of an author or committer."`             // shapes of an author or committer name
+	Trailers []string `json:"trailers,omitempty" jsonschema_description:"Shapes of trailers of a commit message, as Key: shape."` // "Key: shape"
+	Branches []string `json:"branches,omitempty" jsonschema_description:"Shapes of whole names of branches."`                     // shapes of a whole branch name
+	Titles   []string `json:"titles,omitempty" jsonschema_description:"Beginnings of a title, or of the headline of a commit."`   // beginnings of a title or commit headline
+	Labels   []string `json:"labels,omitempty" jsonschema_description:"Whole labels."`                                            // whole labels
+	Body     []string `json:"body,omitempty" jsonschema_description:"Beginnings of a line of the description."`                   // beginnings of a line of the body
 	// Sessions are shapes of a session link without its scheme, or "Key: shape" for a
 	// trailer that carries a session.
-	Sessions []string `json:"sessions,omitempty"`
+	Sessions []string `json:"sessions,omitempty" jsonschema_description:"Shapes of links to a session without their scheme, or Key: shape of a trailer that carries one."`
 	// Mentions are further words after an "@" by which somebody calls the agent to work, beside
 	// its logins and the slugs of its Apps.
-	Mentions []string `json:"mentions,omitempty"`
+	Mentions []string `json:"mentions,omitempty" jsonschema_description:"Further words after an @ by which somebody calls it to work, beside its logins and Apps."`
 }
