@@ -119,7 +119,7 @@ func transport() *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: connected}).DialContext, TLSHandshakeTimeout: connected, ForceAttemptHTTP2: true,
 		// After the last byte of a file the storage hashes all of it before it answers.
-		ResponseHeaderTimeout: 2 * time.Minute, IdleConnTimeout: time.Minute, DisableCompression: true,
+		ResponseHeaderTimeout: 2 * time.Minute, IdleConnTimeout: time.Minute, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
 	}
 }
 
@@ -165,10 +165,15 @@ func (b *Bucket) write(ctx context.Context, f File, content io.Reader) (version 
 	if err != nil {
 		return "", b.refused(ctx, err)
 	}
-	if info.VersionID == "" || info.VersionID == "null" {
+	if !versioned(info.VersionID) {
 		return "", notVersioned("The storage took the file and gave it no version, so it is not locked.")
 	}
 	return info.VersionID, nil
+}
+
+// versioned says whether an id is one of a version. AWS's have 1024 bytes at most.
+func versioned(id string) bool {
+	return id != "" && id != "null" && len(id) <= 1024 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // refused says why an object was not taken. AWS calls it an invalid request when the bucket has no object
@@ -212,7 +217,10 @@ func (b *Bucket) look(ctx context.Context, f File, version string) (o object, er
 	if err != nil {
 		return o, problem("look at the object", err)
 	}
-	o.VersionID, o.Mode = cmp.Or(version, info.VersionID), Mode(info.Metadata.Get(headerMode))
+	o.VersionID = cmp.Or(version, info.VersionID)
+	if mode := Mode(info.Metadata.Get(headerMode)); mode == Compliance || mode == Governance {
+		o.Mode = mode
+	}
 	if until := info.Metadata.Get(headerUntil); until != "" {
 		if o.Until, err = time.Parse(time.RFC3339, until); err != nil {
 			return o, problem("read the lock", err)
@@ -247,7 +255,7 @@ func (b *Bucket) reads(ctx context.Context, f File, version string) (same bool, 
 
 // keep has a version that is there locked for as long as the file is to be. A lock never becomes shorter.
 func (b *Bucket) keep(ctx context.Context, f File, o object) (Locked, error) {
-	if o.VersionID == "" || o.VersionID == "null" {
+	if !versioned(o.VersionID) {
 		return Locked{}, notVersioned("The file is there without a version, so it is not locked.")
 	}
 	if o.holds(f) {

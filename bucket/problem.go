@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -61,14 +62,19 @@ func problem(doing string, err error) error {
 		return unheard(doing, err)
 	}
 	// What the storage says may hold anything, and of any length.
-	said.Message = strings.ToValidUTF8(said.Message[:min(len(said.Message), 300)], "")
+	said.Message = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, said.Message[:min(len(said.Message), 300)])
 	p := &Problem{cause: fmt.Errorf("%s: HTTP %d: %s", doing, said.StatusCode, said.Message)}
 	switch said.Code {
 	case minio.NoSuchBucket:
 		p.What, p.Do = "The bucket is not there.", "Make it, with object lock, or correct COUNTERSIGN_BUCKET and COUNTERSIGN_BUCKET_ENDPOINT."
 	case minio.AccessDenied:
 		p.What, p.Do = "The storage refuses: the access key is not known, its secret is another one, or it may not do this.",
-			"Compare COUNTERSIGN_BUCKET_ACCESS_KEY_ID and its secret, and what the key may do, with docs/locked-bundles.md."
+			"Compare COUNTERSIGN_BUCKET_ACCESS_KEY_ID and its secret, and what the key may do, with docs/locked-bundles.md, and look at the clock of this server."
 	case minio.InvalidAccessKeyID, minio.SignatureDoesNotMatch:
 		p.What, p.Do = "The storage does not know the access key, or its secret is another one.", "Correct COUNTERSIGN_BUCKET_ACCESS_KEY_ID and its secret."
 	case minio.RequestTimeTooSkewed:

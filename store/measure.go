@@ -70,6 +70,17 @@ func (s *Store) LogLines(ctx context.Context) ([]LogLine, error) {
 	return out, nil
 }
 
+const countUploads = `SELECT COUNT(*) FROM bundle_uploads WHERE LENGTH(stored) = 0`
+
+// CountUploads counts the bundles that are to be in the bucket and are not yet.
+func (s *Store) CountUploads(ctx context.Context) (int, error) {
+	var n int
+	if err := s.one(ctx, countUploads, nil, &n); err != nil {
+		return 0, fmt.Errorf("store: count uploads: %w", err)
+	}
+	return n, nil
+}
+
 // What has arrived since the last sweep is still noted.
 const countLost = `SELECT COUNT(*) FROM lost_deliveries l WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.delivery_id = l.delivery_id)`
 

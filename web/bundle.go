@@ -28,6 +28,7 @@ type bundlePage struct {
 	HasFile    bool
 	Made       bool
 	Uploading  bool // it is being put into the bucket
+	NoBucket   bool // the settings have none any more
 	Login      string
 }
 
@@ -48,7 +49,7 @@ func (s *Site) bundle(v *visit) (shown, error) {
 	p.Query = q
 	now := s.Now()
 	p.Bundle, p.To, p.Sample, p.Busy, p.Killed, p.Made = b, lastDay(p.Query.To), sampleInWords(p.Query), b.Busy(now), b.Killed(now), b.State == store.BundleMade
-	p.Uploading = b.Upload.Busy(now)
+	p.Uploading, p.NoBucket = b.Upload.Busy(now), !s.Bundles.Locks
 	p.State, p.Tone = stateInWords(b, now)
 	if v.slight = p.Busy; p.Busy {
 		p.Step = 100 * b.Progress.Done / max(b.Progress.Total, 1)

@@ -17,6 +17,8 @@ type Bundles struct {
 	// Open opens the file of a bundle that was made, and says how long it is; ErrNotHere if this
 	// server does not have it.
 	Open func(of store.Bundle) (content io.ReadCloser, bytes int64, err error)
+	// Locks says whether the settings have a bucket into which files are put, locked.
+	Locks bool
 }
 
 // ErrNotHere: a file is beside another server, or was deleted.

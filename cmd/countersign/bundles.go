@@ -62,7 +62,7 @@ func newBundles(b bundler, st *store.Store, folder string, to *lockedBucket, p p
 
 // pages is what the pages need.
 func (b *bundles) pages() *web.Bundles {
-	return &web.Bundles{Server: b.server, Start: b.start, Open: b.open}
+	return &web.Bundles{Server: b.server, Start: b.start, Open: b.open, Locks: b.bucket != nil}
 }
 
 // stop ends what is being made, and waits until that is on record.

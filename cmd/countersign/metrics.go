@@ -51,6 +51,7 @@ var (
 	unsignedDesc   = describe("ledger_unsigned_leaves", "Leaves behind the newest checkpoint.", "organisation")
 	checkpointDesc = describe("ledger_checkpoint_age_seconds", "Age of the newest checkpoint; of the process, where there is none.", "organisation")
 	lostDesc       = describe("lost_deliveries", "Deliveries that GitHub sent and that are not here yet.")
+	uploadsDesc    = describe("bundle_uploads_waiting", "Bundles of evidence that are to be in the bucket and are not yet.")
 	limitDesc      = describe("github_rate_limit_limit", "An installation's hourly budget; installation 0 is the App itself.", "installation", "resource")
 	remainingDesc  = describe("github_rate_limit_remaining", "What is left of it: what GitHub said last, or all of it in an hour in which nothing was asked.", "installation", "resource")
 	resetDesc      = describe("github_rate_limit_reset_seconds", "Time until it is whole again; 0: it is.", "installation", "resource")
@@ -165,7 +166,7 @@ func (m *metrics) silent() time.Time {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, queueAgeDesc, outboxAgeDesc, leavesDesc, unsignedDesc, checkpointDesc, lostDesc, sweepAgeDesc,
+	for _, d := range []*prometheus.Desc{jobsDesc, queueAgeDesc, outboxAgeDesc, leavesDesc, unsignedDesc, checkpointDesc, lostDesc, uploadsDesc, sweepAgeDesc,
 		limitDesc, remainingDesc, resetDesc, writesDesc, unwrittenDesc} {
 		out <- d
 	}
@@ -189,7 +190,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		}
 		gauge(resetDesc, max(0, reset), labels...)
 	}
-	for _, part := range []func(context.Context, setGauge) error{m.queue, m.logs, m.sweeps, m.writes} {
+	for _, part := range []func(context.Context, setGauge) error{m.queue, m.logs, m.sweeps, m.uploads, m.writes} {
 		if err := part(ctx, gauge); err != nil {
 			m.failed.Inc()
 		}
@@ -226,6 +227,14 @@ func (m *metrics) logs(ctx context.Context, gauge setGauge) error {
 		gauge(leavesDesc, float64(l.Leaves), org)
 		gauge(unsignedDesc, float64(l.Leaves-l.Signed), org)
 		gauge(checkpointDesc, m.age(m.orStarted(l.SignedAt)), org)
+	}
+	return err
+}
+
+func (m *metrics) uploads(ctx context.Context, gauge setGauge) error {
+	waiting, err := m.store.CountUploads(ctx)
+	if err == nil {
+		gauge(uploadsDesc, float64(waiting))
 	}
 	return err
 }

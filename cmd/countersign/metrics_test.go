@@ -62,6 +62,7 @@ func TestMetrics(t *testing.T) {
 		`countersign_ledger_leaves\{organisation="[1-9]\d*"\} [1-9]`,
 		`countersign_ledger_checkpoint_age_seconds\{organisation="[1-9]\d*"\} \d`,
 		`countersign_lost_deliveries 0`,
+		`countersign_bundle_uploads_waiting 0`,
 		`countersign_scrape_errors_total 0`,
 	} {
 		if !regexp.MustCompile(`(?m)^` + want).MatchString(text) {

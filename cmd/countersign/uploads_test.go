@@ -68,6 +68,9 @@ func TestBundleGoesIntoTheBucket(t *testing.T) {
 	failedTimes(1)
 	admin.wantPage(at, http.StatusOK, []string{"It is NOT locked in the bucket.", "The storage answered 503 Service Unavailable.", "It is tried again at", "Attempts so far: 1."}, "It is locked in", s3sim.Secret)
 	admin.wantPage("/orgs/acme/evidence", http.StatusOK, []string{"is made, and NOT in the bucket"})
+	if waiting, err := w.server.store.CountUploads(t.Context()); err != nil || waiting != 1 {
+		t.Errorf("%d wait (%v), want 1", waiting, err)
+	}
 	if wait := upload().NextAt.Sub(w.now()); wait <= 0 || wait > uploadAgain {
 		t.Errorf("it is tried again after %s, want %s at most", wait, uploadAgain)
 	}
