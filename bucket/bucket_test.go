@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/countersign/countersign/bucket/s3sim"
 )
@@ -185,6 +186,9 @@ func wantProblem(t *testing.T, err error, what, do string) {
 	if !errors.As(err, &p) || !strings.Contains(p.What, what) || !strings.Contains(p.Do, do) {
 		t.Fatalf("got %v, want %q and %q", err, what, do)
 	}
+	if said := strings.TrimSuffix(err.Error(), "\n  hint: "+p.Do); len(said) > 600 || strings.ContainsFunc(said, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) }) {
+		t.Errorf("it says what the storage said as it came: %q", said)
+	}
 	if strings.Contains(err.Error(), "s3cret") || strings.Contains(p.What, "127.0.0.1") || strings.Contains(p.What, "http") {
 		t.Errorf("it says too much: %v", err)
 	}
@@ -203,6 +207,7 @@ func TestCheck(t *testing.T) {
 		"another key":    {settings: func(s *Settings) { s.AccessKeyID = "AKIAOTHER" }, what: "does not know the access key", do: "Correct"},
 		"another region": {settings: func(s *Settings) { s.Region = "us-east-1" }, what: "in another region", do: "COUNTERSIGN_BUCKET_REGION"},
 		"another bucket": {settings: func(s *Settings) { s.Name = "elsewhere" }, what: "is not there", do: "Make it"},
+		"broken":         {is: s3sim.Behaviour{Status: 500}, what: "answered Broken", do: "Look at the storage"},
 		"unreachable":    {settings: func(s *Settings) { s.Endpoint = "http://127.0.0.1:1" }, what: "cannot be reached", do: "COUNTERSIGN_BUCKET_ENDPOINT"},
 		"no certificate": {settings: func(s *Settings) { s.Endpoint = strings.Replace(s.Endpoint, "http:", "https:", 1) }, what: "cannot be reached", do: "trust its certificate"},
 	} {

@@ -134,7 +134,7 @@ func (s *Storage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	f := refuse(is.Status, "Broken", "It is broken.")
+	f := refuse(is.Status, "Broken", "It is\a\u202e broken.\n"+strings.Repeat("x", 9000))
 	if is.Status == 0 {
 		if f = verify(r, body, time.Now()); f == nil {
 			f = s.answer(w, r, body)
