@@ -79,6 +79,9 @@ type Request struct {
 	// Draft is a policy file to judge by in place of the one of the governing base, as if it were on
 	// the default branch too; nil: by what is there.
 	Draft []byte
+	// Beginning is the policy to judge by where no policy enrols the default branch and the repository
+	// has none of its own, by the branch's name; nil: there is none, and such a change is not enrolled.
+	Beginning func(branch string) []byte
 	// LastPolicy is what was kept of the last policy that a change was judged by under a
 	// governing branch of the repository; nil: there was none.
 	LastPolicy func(ctx context.Context, governingRef string) ([]byte, error)
@@ -98,7 +101,9 @@ type Collected struct {
 	PolicySource []byte
 	// Organisation is the organisation's policy; nil when there is none.
 	Organisation *policy.Policy
-	Catalogue    *policy.Catalogue
+	// Beginning is true when it is to be judged by Request.Beginning.
+	Beginning bool
+	Catalogue *policy.Catalogue
 	// FirstPermissions are the roles of reviewers whose review had no recorded role
 	// yet, by review id: to be kept as the role at the time of the review.
 	FirstPermissions map[int64]string
@@ -218,7 +223,7 @@ func finish(ctx context.Context, client *gh.Client, req Request, first *firstRea
 	}
 	f.Sources = Sources(reads)
 	return Collected{
-		Facts: f, Policy: pol, PolicySource: use.kept, Organisation: use.organisation,
+		Facts: f, Policy: pol, PolicySource: use.kept, Organisation: use.organisation, Beginning: use.beginning,
 		Catalogue: catalogue, FirstPermissions: firstPermissions,
 		FirstMembers: req.Known.firstMembers(f.Declarations),
 	}, nil

@@ -39,6 +39,49 @@ func TestOrganisationLayer(t *testing.T) {
 	}
 }
 
+// The policy to begin with stands in where no policy enrols the default branch and the repository has none,
+// above it the organisation's floor, and nowhere else.
+func TestThePolicyToBeginWith(t *testing.T) {
+	w := newWorld(t)
+	collect := func(pr *ghsim.PullRequest, begins bool) facts.Collected {
+		t.Helper()
+		req := w.request(pr)
+		req.Beginning = policy.Beginning
+		c, err := facts.Collect(t.Context(), w.client, req)
+		if err != nil || c.Beginning != begins {
+			t.Errorf("got by the beginning %v, want %v: %v", c.Beginning, begins, err)
+		}
+		return c
+	}
+	pr := w.open()
+	collect(pr, false) // it has one of its own
+	dev := w.repo.OpenPullRequest(ghsim.PullSpec{Title: "elsewhere", Head: "topic", Base: w.branch("dev"), Author: w.agent,
+		Commits: []ghsim.Commit{{Message: "x", Files: map[string]string{"x": "x"}}}})
+	w.repo.Push("main", w.alice, ghsim.Commit{Message: "no policy", Delete: []string{policy.Path}})
+	if c := collect(pr, true); c.Policy == nil || *c.Policy.Review.Human.Approvals != 1 {
+		t.Errorf("got %+v", c.Policy)
+	}
+	req := w.request(dev)
+	req.Beginning = policy.Beginning
+	var outside *facts.NotEnrolledError
+	if _, err := facts.Collect(t.Context(), w.client, req); !errors.As(err, &outside) {
+		t.Errorf("another branch: got %v, want NotEnrolledError", err)
+	}
+	org := w.org.Repo(policy.OrganisationRepository, ghsim.RepoSpec{By: w.alice, Files: map[string]string{policy.Path: organisationFile}})
+	if c := collect(pr, true); *c.Policy.Review.Human.Approvals != 2 {
+		t.Errorf("under the organisation's: got %+v", c.Policy)
+	}
+	org.Push("main", w.alice, ghsim.Commit{Message: "for all", Files: map[string]string{policy.Path: organisationFile + "repositories: [shop]\n"}})
+	collect(pr, false) // the organisation's enrols it
+	org.Push("main", w.alice, ghsim.Commit{Message: "broken", Files: map[string]string{policy.Path: "version: 2\n"}})
+	var broken *facts.PolicyError
+	req = w.request(pr)
+	req.Beginning = policy.Beginning
+	if _, err := facts.Collect(t.Context(), w.client, req); !errors.As(err, &broken) {
+		t.Errorf("under one that cannot be used: got %v, want PolicyError", err)
+	}
+}
+
 // What is at the place of the organisation's policy and cannot be used is never taken for none.
 func TestOrganisationLayerThatCannotBeUsed(t *testing.T) {
 	w := newWorld(t)

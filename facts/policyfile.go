@@ -22,6 +22,8 @@ type policyInUse struct {
 	broken *policy.BrokenLayer
 	// organisation is the organisation's policy; nil when there is none.
 	organisation *policy.Policy
+	// beginning is true when Request.Beginning stands in for the repository's own.
+	beginning bool
 }
 
 // layerRead is one policy file as it was read.
@@ -34,10 +36,26 @@ type layerRead struct {
 // usePolicy makes one policy of the organisation's and of that of the governing base. It never
 // comes from the head: a change cannot loosen the policy that it is judged by.
 func usePolicy(ctx context.Context, req Request, first *firstReading) (policyInUse, error) {
+	name := req.Repo.Owner + "/" + req.Repo.Name
+	use, err := useLayers(ctx, req, first, first.policyLayers(name, req.Draft))
+	var outside *NotEnrolledError
+	if req.Draft != nil || req.Beginning == nil || !errors.Is(first.policyErr, gh.ErrNotFound) || !errors.As(err, &outside) {
+		return use, err
+	}
+	main := first.repository(req).DefaultBranch
+	if main == "" || main != first.aim().base {
+		return use, err
+	}
+	use, err = useLayers(ctx, req, first, first.policyLayers(name, req.Beginning(main)))
+	use.beginning = err == nil
+	return use, err
+}
+
+// useLayers makes one policy of the layers that were read.
+func useLayers(ctx context.Context, req Request, first *firstReading, read []layerRead) (policyInUse, error) {
 	base := first.aim().base
 	name := req.Repo.Owner + "/" + req.Repo.Name
 	change := first.change(policy.Builtin())
-	read := first.policyLayers(name, req.Draft)
 	if len(read) == 0 {
 		return policyInUse{}, &NotEnrolledError{change, fmt.Sprintf("%s has no %s on %s", name, policy.Path, base)}
 	}

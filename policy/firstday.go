@@ -36,12 +36,20 @@ type FirstDay struct {
 	NotKnown []FirstDayChange `json:"not_known"`
 	// Decided are merged pull requests that were decided on when they were open: they are left out.
 	Decided int `json:"decided"`
-	// Left are merged pull requests of enrolled branches beyond those that are looked at, the oldest.
+	// Left are merged pull requests of enrolled branches beyond those that are looked at, the oldest, and
+	// of branches that were too many to find out whether they are enrolled.
 	Left int `json:"left"`
 	// NotEnrolled are merged pull requests to branches that no policy enrols.
 	NotEnrolled int `json:"not_enrolled"`
 	// Unread are repositories of which not all could be read.
 	Unread []FirstDayUnread `json:"unread"`
+	// Until is when the last of it was read, where that took until then; absent: not known.
+	Until time.Time `json:"read_until,omitzero"`
+	// Repositories are how many were looked through; absent in reports that did not count them.
+	Repositories int `json:"repositories,omitempty"`
+	// Beginning is the policy by which changes to the default branches of repositories without a policy
+	// were judged, as it would be for main; empty: those were left out.
+	Beginning string `json:"beginning,omitempty"`
 }
 
 // FirstDayCounts are how many changes there were, and what is said of them.
@@ -73,6 +81,10 @@ type FirstDayBranch struct {
 	// Unknown where no change could be read.
 	Protected   Answer `json:"protected"`
 	Unprotected string `json:"unprotected,omitempty"`
+	// Beginning: its repository has no policy, and it was judged by the one to begin with.
+	Beginning bool `json:"by_beginning,omitempty"`
+	// Untested: that names no validation and the branch requires none. It is held against no change.
+	Untested bool `json:"untested,omitempty"`
 }
 
 // FirstDayChange is a change of which there is something to say.
@@ -114,7 +126,9 @@ func (r *FirstDay) Add(c FirstDayChange, h Hindsight) {
 			r.rule(rule.Rule).Held++
 		}
 	}
-	for _, counts := range []*FirstDayCounts{&r.All, r.class(c.Class), &r.Branch(c.Repository, c.Ref).FirstDayCounts} {
+	branch := r.Branch(c.Repository, c.Ref)
+	branch.Untested = branch.Untested || h.Untested
+	for _, counts := range []*FirstDayCounts{&r.All, r.class(c.Class), &branch.FirstDayCounts} {
 		counts.add(h.Answer)
 	}
 	switch h.Answer {
@@ -184,8 +198,8 @@ func (r *FirstDay) Finish() {
 	r.Held, r.NotKnown = worst(r.Held), worst(r.NotKnown)
 }
 
-// WithoutWords is the report without what people wrote and without their names: numbers, rules and
-// repositories.
+// WithoutWords is the report without what people wrote and without their names: what stays is numbers,
+// rules, repositories and branches, and why something could not be read, which is in our words alone.
 func (r *FirstDay) WithoutWords() *FirstDay {
 	out := *r
 	out.Held, out.NotKnown, out.Branches = wordless(r.Held), wordless(r.NotKnown), slices.Clone(r.Branches)

@@ -27,6 +27,8 @@ type Hindsight struct {
 	Rules []RuleResult
 	// Cause is why nothing can be said, where no rule says it.
 	Cause string
+	// Untested: neither the policy nor the branch names a validation, and that was left aside.
+	Untested bool
 }
 
 // InHindsight judges a pull request as it was when it was merged, from facts that were collected
@@ -37,6 +39,31 @@ type Hindsight struct {
 // is not known in favour of the change. What does not hold even so is held. Branch protection is left
 // aside: it is the branch's of today, and no change is to blame for it.
 func InHindsight(p *Policy, cat *Catalogue, f *Facts, merged time.Time) Hindsight {
+	return inHindsight(p, cat, f, merged, Decision.against)
+}
+
+// InHindsightByBeginning is InHindsight by Beginning, which names no validations and leaves them to the
+// branch. Where that requires none either, nothing can be said of tests, and no change is to blame for it.
+func InHindsightByBeginning(p *Policy, cat *Catalogue, f *Facts, merged time.Time) Hindsight {
+	untested := false
+	h := inHindsight(p, cat, f, merged, func(d Decision) (held, open []RuleResult) {
+		held, open = d.against()
+		if untested = d.untested(); untested {
+			held = slices.DeleteFunc(held, func(r RuleResult) bool { return r.Rule == RuleValidated })
+		}
+		return held, open
+	})
+	h.Untested = untested
+	return h
+}
+
+// untested says whether it is known that no validation was to be looked for.
+func (d Decision) untested() bool {
+	return len(d.Validations) == 0 && slices.ContainsFunc(d.Rules, func(r RuleResult) bool { return r.Rule == RuleValidated && r.Outcome == OutcomeFail && !r.Unknown })
+}
+
+// inHindsight judges by the rules that are against a change.
+func inHindsight(p *Policy, cat *Catalogue, f *Facts, merged time.Time, against func(Decision) (held, open []RuleResult)) Hindsight {
 	if p == nil || cat == nil || f == nil || merged.IsZero() {
 		return Hindsight{Answer: HindsightUnknown, Cause: "When it was merged is not known."}
 	}
@@ -57,15 +84,15 @@ func InHindsight(p *Policy, cat *Catalogue, f *Facts, merged time.Time) Hindsigh
 	likely := Evaluate(&lenient, cat, &shown)
 	shown.favour()
 	best := Evaluate(&lenient, cat, &shown)
-	if held, _ := best.against(); len(held) > 0 {
+	if held, _ := against(best); len(held) > 0 {
 		out.Answer, out.Rules = HindsightHeld, held
 		return out
 	}
-	held, open := likely.against()
+	held, open := against(likely)
 	if out.Rules = append(held, open...); len(out.Rules) > 0 {
 		return out
 	}
-	if _, open = best.against(); len(open) > 0 {
+	if _, open = against(best); len(open) > 0 {
 		out.Rules = open
 		return out
 	}

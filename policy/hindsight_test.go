@@ -115,6 +115,66 @@ func TestInHindsightTheClassMayNotBeKnown(t *testing.T) {
 	}
 }
 
+// By the policy to begin with tests are those that the branch requires. Where it requires none, that is
+// held against no change, and is said; whatever else is against one still is.
+func TestInHindsightByTheBeginning(t *testing.T) {
+	for _, branch := range []string{"main", "release/1.x", "\"odd\": {name}", "[main]"} {
+		p, err := Parse(Beginning(branch))
+		if branch[0] == '"' || branch[0] == '[' { // of which no policy can be
+			if err == nil {
+				t.Errorf("%s can be named", branch)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, enrolled := p.Lane(branch); !enrolled || e.Mode != ModeAudit {
+			t.Errorf("%s: %+v", branch, e)
+		}
+		if _, enrolled := p.Lane("another"); enrolled {
+			t.Errorf("%s enrols more", branch)
+		}
+	}
+	p, err := Parse(Beginning("main"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	approved := TestCase{Reviews: []TestReview{{By: "bob", Says: saysApproves, Role: "write"}}, Unprotected: true}
+	for name, tt := range map[string]struct {
+		test     TestCase
+		alter    func(f *Facts)
+		want     HindsightAnswer
+		untested bool
+	}{
+		"the branch requires none":                      {approved, nil, HindsightNothing, true},
+		"and nobody approved":                           {TestCase{Unprotected: true}, nil, HindsightHeld, true},
+		"what the branch requires is not known":         {approved, func(f *Facts) { f.Protection.Readable, f.Protection.Why = false, "not shown" }, HindsightUnknown, false},
+		"the branch requires one, which did not run":    {approved, requiresCI, HindsightHeld, false},
+		"the branch requires one, which cannot be read": {approved, func(f *Facts) { requiresCI(f); f.Validations = List[Validation]{Why: "not shown"} }, HindsightUnknown, false},
+	} {
+		f, merged := lookedBackOn(t, p, tt.test)
+		f.Validations.Items = nil
+		if tt.alter != nil {
+			tt.alter(f)
+		}
+		got := InHindsightByBeginning(p, Builtin(), f, merged)
+		if got.Answer != tt.want || got.Untested != tt.untested {
+			t.Errorf("%s: got %+v", name, got)
+		}
+		if tt.untested {
+			if by := InHindsight(p, Builtin(), f, merged); by.Answer != HindsightHeld {
+				t.Errorf("%s: as any other policy: got %+v", name, by)
+			}
+		}
+	}
+}
+
+// requiresCI has the branch require a check.
+func requiresCI(f *Facts) {
+	f.Protection.Classic = &ClassicProtection{RequiresChecks: true, RequiredChecks: []RequiredCheck{{Name: "ci", AppID: 1}}}
+}
+
 // A report counts each change once in each of its sums, and names the worst.
 func TestFirstDayCounts(t *testing.T) {
 	r := NewFirstDay("acme", time.Unix(1e9, 0), time.Unix(9e8, 0))
