@@ -106,6 +106,21 @@ func TestPolicyTestsInDocuments(t *testing.T) {
 	}
 }
 
+// What the documents begin with is what the first day's report judges by, with tests.
+func TestThePolicyToBeginWithInDocuments(t *testing.T) {
+	for _, doc := range []string{"README.md", "docs/getting-started.md", "docs/first-day.md"} {
+		src, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := regexp.MustCompile(`(?m)\s+#.*$`).ReplaceAllString(string(src), "")
+		shown = regexp.MustCompile("(?m)^ {3}").ReplaceAllString(shown, "") // in a list
+		if want := "```yaml\n" + string(policy.Beginning("main")); !strings.Contains(shown, want) {
+			t.Errorf("%s does not show %s", doc, want)
+		}
+	}
+}
+
 // block is the first block of YAML that holds a text.
 func block(t *testing.T, src []byte, holds string) []byte {
 	t.Helper()

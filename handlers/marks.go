@@ -122,12 +122,27 @@ func markOrganisation(a *store.Arrival, e gh.Event) {
 		// From the first moment that a branch cannot be seen, that is on record.
 		markBranches(a, e)
 		markScope(a, e, a.OrgLogin+"/")
+		markFirstDay(a, e)
 		if e.Action != "deleted" && e.Action != "suspend" && e.Action != "removed" {
 			a.MarkBases = append(a.MarkBases, all)
 			markRegister(a, e, a.OrgLogin+"/"+policyHolder)
 			a.Installed = true
 		}
 	}
+}
+
+// markFirstDay has the report of the first day made when the App is installed. When it sees more
+// repositories it is looked whether there is more to say.
+func markFirstDay(a *store.Arrival, e gh.Event) {
+	switch {
+	case e.Name == "installation" && e.Action == "created":
+		a.FirstDay = store.FirstDayInstalled
+	case e.Name == "installation_repositories" && e.Action == "added":
+		a.FirstDay = store.FirstDayEnlarged
+	default:
+		return
+	}
+	a.Marks = append(a.Marks, store.Mark{Kind: store.KindFirstDay, OrgID: a.OrgID, InstallationID: e.InstallationID, Repository: a.OrgLogin + "/"})
 }
 
 // markBranches has the followed branches of the repository that an event names looked at, or of

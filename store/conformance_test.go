@@ -82,6 +82,7 @@ func conformance(t *testing.T, open opener) {
 		{"bundles of evidence", testBundles},
 		{"uploads of bundles", testUploads},
 		{"the first day", testFirstDay},
+		{"the first day, asked for", testFirstDayAsked},
 		{"how a log stands", testLogState},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })

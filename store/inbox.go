@@ -45,6 +45,8 @@ type Arrival struct {
 	Installed bool
 	// Uninstalled says that the installation is gone.
 	Uninstalled bool
+	// FirstDay is what it is the occasion of for the report of the first day.
+	FirstDay FirstDayOccasion
 	// ChangedRulesets are rulesets that the event says were changed or deleted: what was
 	// attested of them before is void.
 	ChangedRulesets []RulesetChange
@@ -225,6 +227,9 @@ func (s *Store) process(t *txn, a Arrival, digest string, out Received) (Receive
 		}
 	}
 	if err := a.void(t); err != nil {
+		return Received{}, err
+	}
+	if err := a.askFirstDay(t); err != nil {
 		return Received{}, err
 	}
 	if a.Installed {

@@ -20,6 +20,7 @@ const (
 	KindScope     = "scope"     // which repositories there are; key scope
 	KindBackfill  = "backfill"  // what reached branches before they were followed; key backfill
 	KindReconcile = "reconcile" // repositories, compared with GitHub; key reconcile
+	KindFirstDay  = "firstday"  // what would have been held of what was merged before; key firstday
 	KindException = "exception" // one exception's clocks and notices; key its id
 )
 
@@ -63,7 +64,7 @@ func (m Mark) job() Job {
 		j.Key = repo + "/" + m.HeadSHA
 	case KindBranch, KindQueue:
 		j.Key = repo + "/" + m.Ref
-	case KindScope, KindBackfill, KindReconcile:
+	case KindScope, KindBackfill, KindReconcile, KindFirstDay:
 		j.Key = m.Kind
 	case KindException:
 		j.Key = m.Ref
@@ -85,7 +86,7 @@ func (m Mark) usable() bool {
 		return m.RepoID > 0 && m.HeadSHA != "" && m.Ref != ""
 	case KindBranch, KindQueue:
 		return m.RepoID > 0 && m.Ref != ""
-	case KindScope, KindBackfill, KindReconcile:
+	case KindScope, KindBackfill, KindReconcile, KindFirstDay:
 		return owner(m.Repository) != ""
 	case KindException:
 		return m.RepoID >= 0 && m.Ref != ""

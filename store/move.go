@@ -62,6 +62,7 @@ var movedTables = []struct{ name, key string }{
 	{"bundles", "org_id, id"},
 	{"bundle_uploads", "org_id, bundle_id"},
 	{"first_days", "org_id"},
+	{"first_day_asks", "org_id"},
 }
 
 // Moved is what was moved and compared.

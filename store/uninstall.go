@@ -57,6 +57,7 @@ var deleteState = []string{
 	`DELETE FROM emergency_members WHERE org_id = $1`,
 	`DELETE FROM bundles WHERE org_id = $1`,
 	`DELETE FROM first_days WHERE org_id = $1`,
+	`DELETE FROM first_day_asks WHERE org_id = $1`,
 }
 
 // What stays in rows when a record goes. Rows that say what a kept record says go with it, so that

@@ -113,6 +113,7 @@ func (s *Site) Routes() []Route {
 		{"GET /static/", static()},
 
 		{"GET /orgs/{org}/overview", s.page("overview.html", s.overview)},
+		{"POST /orgs/{org}/first-day", s.act(s.askFirstDay)},
 		{"GET /orgs/{org}/merged", s.page("merged.html", s.merged)},
 		{"GET /orgs/{org}/protection", s.page("protection.html", s.protection)},
 		{"GET /orgs/{org}/protection/{repo}/{ref...}", s.page("branch.html", s.branch)},

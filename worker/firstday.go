@@ -1,14 +1,10 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,11 +17,13 @@ import (
 )
 
 const (
-	// maxFirstDayChanges is how many merged pull requests are read, some dozen requests each: what
-	// may wait has four fifths of an hour's 5,000 at least.
-	maxFirstDayChanges = 300
-	// firstDayAtOnce is how many are read at a time, each by some ten requests at once.
+	// firstDayAtOnce is how many pull requests are read at a time, each by some ten requests at once.
 	firstDayAtOnce = 3
+	// firstDayLook is how many repositories are looked through between two times that it is kept how
+	// far a report is.
+	firstDayLook = 20
+	// requestsOfAMerge is about how many requests a merged pull request takes.
+	requestsOfAMerge = 12
 	// maxFirstDayWaits bounds how often one reading waits for GitHub's limits.
 	maxFirstDayWaits = 5
 )
@@ -33,51 +31,24 @@ const (
 // FirstDayAsk says what to look at.
 type FirstDayAsk struct {
 	Since time.Time
-	// Draft is a policy file to try in place of each repository's own; nil: by the policies in force.
+	// Draft is a policy file to try in place of each repository's own; nil: by the policies in force,
+	// and by the one to begin with where there is none.
 	Draft []byte
 	// Looked is told how far it is, and Waits until when it waits for GitHub's limits.
 	Looked func(done, total int)
 	Waits  func(until time.Time)
 }
 
-// firstDay is one look at what was merged.
-type firstDay struct {
-	*Worker
-	ask          FirstDayAsk
-	tenant       store.Tenant
-	installation int64
-	report       *policy.FirstDay
-	done, total  int
-
-	mu   sync.Mutex // guards told: several wait at a time, and for the same
-	told time.Time
-}
-
-// merged is a pull request that was merged, in its repository.
-type merged struct {
-	repo gh.ListedRepository
-	gh.ListedMerge
-}
-
-// branchOf is what the policy enrols or does not.
-func (m merged) branchOf() string { return fmt.Sprint(m.repo.ID, " ", m.BaseRef) }
-
-// judged is what came of one.
-type judged struct {
-	merged
-	policy.Hindsight
-	collected *facts.Collected // nil: it could not be read
-	outside   bool             // its branch is not enrolled
-}
-
 // FirstDay reads from GitHub what was merged in an organisation since a time and was not decided on,
 // and says what the policy would have held of it. It writes nothing, neither on GitHub nor in the log,
 // and leaves GitHub's reserve to decisions: where that is reached it waits.
 func (w *Worker) FirstDay(ctx context.Context, org store.OrgRow, ask FirstDayAsk) (*policy.FirstDay, error) {
-	d := &firstDay{Worker: w, ask: ask, tenant: w.Store.Tenant(org.ID), report: policy.NewFirstDay(org.Login, w.Now(), ask.Since)}
+	d := &firstDayReader{Worker: w, tenant: w.Store.Tenant(org.ID), draft: ask.Draft, words: true, reading: newFirstDayReading(org.Login, w.Now(), ask.Since)}
+	waiting := &waiting{Worker: w, tell: ask.Waits}
+	d.read, d.passes = waiting.patiently, func(error) bool { return false }
 	if ask.Draft != nil {
 		sum := sha256.Sum256(ask.Draft)
-		d.report.PolicySHA256 = hex.EncodeToString(sum[:])
+		d.reading.Report.PolicySHA256, d.reading.Report.Beginning = hex.EncodeToString(sum[:]), ""
 	}
 	var err error
 	if d.installation, err = d.tenant.Installation(ctx); err == nil && d.installation == 0 {
@@ -86,163 +57,183 @@ func (w *Worker) FirstDay(ctx context.Context, org store.OrgRow, ask FirstDayAsk
 	if err != nil {
 		return nil, err
 	}
-	list, err := d.list(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.judgeAll(ctx, list); err != nil {
-		return nil, err
-	}
-	d.report.Finish()
-	return d.report, nil
-}
-
-// list are the pull requests that were merged and not decided on, the newest first.
-func (d *firstDay) list(ctx context.Context) (list []merged, err error) {
-	client, err := d.Installation(d.installation, gh.ToList())
-	if err != nil {
-		return nil, err
-	}
-	var repositories []gh.ListedRepository
-	if err := d.patiently(ctx, func() (err error) {
-		repositories, _, err = client.Background().InstalledRepositories(ctx)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	for _, repo := range repositories {
-		if repo.Archived {
-			continue
-		}
-		of, err := d.mergedIn(ctx, repo)
-		if err != nil {
+	for !d.reading.ended() {
+		if err := d.step(ctx); err != nil {
 			return nil, err
 		}
-		list = append(list, of...)
+		if d.reading.Stage == store.FirstDayStageJudge {
+			ask.Looked(d.reading.progress())
+		}
 	}
-	slices.SortFunc(list, func(a, b merged) int {
-		return cmp.Or(b.MergedAt.Compare(a.MergedAt), cmp.Compare(a.repo.ID, b.repo.ID), b.Number-a.Number)
-	})
-	return list, nil
+	return d.reading.Report, nil
 }
 
-// mergedIn are those of one repository. That they are not all is in the report.
-func (d *firstDay) mergedIn(ctx context.Context, repo gh.ListedRepository) (out []merged, err error) {
-	client, err := d.Installation(d.installation, gh.ToRead(repo.ID))
-	if err != nil {
-		return nil, err
-	}
-	var list []gh.ListedMerge
-	err = d.patiently(ctx, func() (err error) {
-		list, err = client.Background().MergedPulls(ctx, repoOf(repo.FullName), repo.ID, d.ask.Since)
-		return err
-	})
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		d.report.Unread = append(d.report.Unread, policy.FirstDayUnread{Repository: repo.FullName, Why: firstDayCause(err)})
-	}
-	for _, m := range list {
-		_, err := d.tenant.Current(ctx, repo.ID, m.Number)
-		switch {
-		case err == nil:
-			d.report.Decided++
-		case errors.Is(err, store.ErrNotFound):
-			out = append(out, merged{repo, m})
-		default:
-			return nil, err
-		}
-	}
-	return out, nil
+// firstDayReader reads on for a report.
+type firstDayReader struct {
+	*Worker
+	tenant       store.Tenant
+	installation int64
+	draft        []byte
+	words        bool // of people go into the report: it is printed, and kept nowhere
+	reading      *firstDayReading
+	// read makes what asks GitHub do so.
+	read func(ctx context.Context, ask func() error) error
+	// passes says whether what could not be read because of an error is tried again: it ends a step with
+	// that then. Else it is not known, with the reason.
+	passes func(err error) bool
+	gaveUp bool // something is not known that may be known another time
+	asked  int  // about how many requests were made by this reader
 }
 
-// judgeAll judges the newest of each branch first, since that tells whether the branch is enrolled, and
-// then of the rest as many as are read at all.
-func (d *firstDay) judgeAll(ctx context.Context, list []merged) error {
-	var first, rest []merged
-	seen := map[string]bool{}
-	for _, m := range list {
-		if seen[m.branchOf()] || len(first) == maxFirstDayChanges {
-			rest = append(rest, m)
-			continue
-		}
-		seen[m.branchOf()] = true
-		first = append(first, m)
-	}
-	d.total = len(first)
-	outside := map[string]bool{}
-	if err := d.judgeSome(ctx, first, outside); err != nil {
-		return err
-	}
-	left := maxFirstDayChanges - len(first)
-	var more []merged
-	for _, m := range rest {
-		switch {
-		case outside[m.branchOf()]:
-			d.report.NotEnrolled++
-		case len(more) == left:
-			d.report.Left++
-		default:
-			more = append(more, m)
-		}
-	}
-	d.total += len(more)
-	return d.judgeSome(ctx, more, outside)
-}
-
-// judgeSome judges a few at a time and adds them to the report, in order. Branches that are not
-// enrolled are noted.
-func (d *firstDay) judgeSome(ctx context.Context, list []merged, outside map[string]bool) error {
-	for len(list) > 0 {
-		var some []merged
-		n := min(len(list), firstDayAtOnce)
-		some, list = list[:n], list[n:]
-		of := make([]judged, len(some))
-		group, inGroup := errgroup.WithContext(ctx)
-		for i, m := range some {
-			group.Go(func() (err error) {
-				of[i], err = d.judge(inGroup, m)
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
-		for _, j := range of {
-			if j.outside {
-				d.report.NotEnrolled++
-				outside[j.branchOf()] = true
-				continue
-			}
-			d.add(j)
-		}
-		d.done += len(some)
-		d.ask.Looked(d.done, d.total)
+// step reads a little more. After an error it is as far as before, or a little further: the same step
+// goes on.
+func (d *firstDayReader) step(ctx context.Context) error {
+	r := d.reading
+	switch {
+	case r.Stage == "":
+		return d.begin(ctx)
+	case r.Stage == store.FirstDayStageLook && len(r.ToLook) > 0:
+		return d.look(ctx)
+	case r.Stage == store.FirstDayStageLook:
+		r.chooseNewest()
+	case len(r.ToJudge) > 0:
+		return d.judgeSome(ctx)
+	case !r.RestChosen:
+		r.chooseRest()
+	default:
+		r.end(d.Now())
 	}
 	return nil
 }
 
-// judge reads one and judges it. What cannot be read is not known; an error is the end of all.
-func (d *firstDay) judge(ctx context.Context, m merged) (judged, error) {
-	out := judged{merged: m, Hindsight: policy.Hindsight{Answer: policy.HindsightUnknown}}
-	client, err := d.Installation(d.installation, gh.ToRead(m.repo.ID))
+// count notes about how many requests were made.
+func (d *firstDayReader) count(requests int) {
+	d.asked += requests
+	d.reading.Asked += requests
+}
+
+// begin asks which repositories there are.
+func (d *firstDayReader) begin(ctx context.Context) error {
+	client, err := d.Installation(d.installation, gh.ToList())
+	if err != nil {
+		return err
+	}
+	at := d.Now()
+	var list []gh.ListedRepository
+	err = d.read(ctx, func() (err error) {
+		list, _, err = client.Background().InstalledRepositories(ctx)
+		return err
+	})
+	if errors.Is(err, gh.ErrTruncated) {
+		d.reading.tooMany(at)
+		return nil
+	}
+	if err == nil {
+		d.count(1 + len(list)/100)
+		d.reading.begin(at, list)
+	}
+	return err
+}
+
+// look looks through some repositories for what was merged.
+func (d *firstDayReader) look(ctx context.Context) error {
+	client, err := d.Installation(d.installation, gh.ToWatch())
+	if err != nil {
+		return err
+	}
+	for range min(firstDayLook, len(d.reading.ToLook)) {
+		repo := d.reading.ToLook[0]
+		var list []gh.ListedMerge
+		err := d.read(ctx, func() (err error) {
+			list, err = client.Background().MergedPulls(ctx, repoOf(repo.Name), repo.ID, d.reading.Report.Since)
+			return err
+		})
+		d.count(1 + len(list)/50)
+		why, err := d.unread(ctx, err)
+		if err != nil {
+			return err
+		}
+		open, decided, err := d.undecided(ctx, repo, list)
+		if err != nil {
+			return err
+		}
+		d.reading.looked(open, decided, why)
+		if d.gaveUp {
+			break
+		}
+	}
+	return nil
+}
+
+// undecided are the pull requests that nobody decided on when they were open, and how many others
+// there are.
+func (d *firstDayReader) undecided(ctx context.Context, repo firstDayRepository, list []gh.ListedMerge) (open []merged, decided int, err error) {
+	for _, l := range list {
+		_, err := d.tenant.Current(ctx, repo.ID, l.Number)
+		switch {
+		case err == nil:
+			decided++
+		case errors.Is(err, store.ErrNotFound):
+			m := merged{Repo: repo, Number: l.Number, HeadSHA: l.HeadSHA, BaseRef: l.BaseRef, MergedAt: l.MergedAt}
+			if d.words {
+				m.Title = l.Title
+			}
+			open = append(open, m)
+		default:
+			return nil, 0, err
+		}
+	}
+	return open, decided, nil
+}
+
+// judgeSome judges a few at a time and adds them to the report, in order.
+func (d *firstDayReader) judgeSome(ctx context.Context) error {
+	some := d.reading.ToJudge[:min(len(d.reading.ToJudge), firstDayAtOnce)]
+	of := make([]judged, len(some))
+	group, inGroup := errgroup.WithContext(ctx)
+	for i, m := range some {
+		group.Go(func() (err error) {
+			of[i], err = d.judge(inGroup, m)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, j := range of {
+		why, err := d.unread(ctx, j.err)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			j.Hindsight = policy.Hindsight{Answer: policy.HindsightUnknown, Cause: why}
+		}
+		d.count(requestsOfAMerge)
+		d.reading.judged(j, d.App)
+	}
+	return nil
+}
+
+// judge reads one and judges it. What cannot be read is for judgeSome.
+func (d *firstDayReader) judge(ctx context.Context, m merged) (judged, error) {
+	out := judged{merged: m}
+	client, err := d.Installation(d.installation, gh.ToRead(m.Repo.ID))
 	if err != nil {
 		return out, err
 	}
 	var c facts.Collected
-	err = d.patiently(ctx, func() (err error) {
+	err = d.read(ctx, func() (err error) {
 		c, err = facts.Collect(ctx, client.Background(), d.request(m))
 		return err
 	})
 	var outside *facts.NotEnrolledError
 	switch {
-	case ctx.Err() != nil:
-		return out, ctx.Err()
 	case errors.As(err, &outside):
 		out.outside = true
 	case err != nil:
-		out.Cause = firstDayCause(err)
+		out.err = err
+	case c.Beginning:
+		out.collected, out.Hindsight = &c, policy.InHindsightByBeginning(c.Policy, c.Catalogue, &c.Facts, m.MergedAt)
 	default:
 		out.collected, out.Hindsight = &c, policy.InHindsight(c.Policy, c.Catalogue, &c.Facts, m.MergedAt)
 	}
@@ -250,35 +241,76 @@ func (d *firstDay) judge(ctx context.Context, m merged) (judged, error) {
 }
 
 // request reads a pull request of which no delivery is known.
-func (d *firstDay) request(m merged) facts.Request {
+func (d *firstDayReader) request(m merged) facts.Request {
 	return facts.Request{
-		Repo: repoOf(m.repo.FullName), RepositoryID: m.repo.ID, InstallationID: d.installation, Number: m.Number, App: d.App,
-		Head: m.HeadSHA, Base: m.BaseRef, Now: d.Now(), Draft: d.ask.Draft, Attested: d.tenant.AttestedBypass,
+		Repo: repoOf(m.Repo.Name), RepositoryID: m.Repo.ID, InstallationID: d.installation, Number: m.Number, App: d.App,
+		Head: m.HeadSHA, Base: m.BaseRef, Now: d.Now(), Draft: d.draft, Beginning: policy.Beginning, Attested: d.tenant.AttestedBypass,
 		PushesOf:   func(context.Context, string) ([]policy.Push, error) { return nil, nil },
 		CommentsOn: func(context.Context, int) ([]facts.Comment, error) { return nil, nil },
 		RecordedAt: func(context.Context, string, time.Time) (*policy.Facts, string, error) { return nil, "", nil },
 	}
 }
 
-// add puts one into the report, with how its branch is protected today.
-func (d *firstDay) add(j judged) {
-	branch := d.report.Branch(j.repo.FullName, j.BaseRef)
-	if c := j.collected; c != nil && branch.Protected == policy.Unknown && branch.Unprotected == "" {
-		branch.Protected, branch.Unprotected = policy.Protected(c.Policy, d.App, c.Facts.Protection, c.Facts.CollectedAt)
+// unread says why something is not known that could not be read. An error ends the step: it may be
+// known yet.
+func (d *firstDayReader) unread(ctx context.Context, err error) (why string, _ error) {
+	if err == nil {
+		return "", nil
 	}
-	d.report.Add(policy.FirstDayChange{Repository: j.repo.FullName, Ref: j.BaseRef, Number: j.Number, Title: j.Title, MergedAt: j.MergedAt}, j.Hindsight)
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	why, passes := firstDayCause(err)
+	if !passes {
+		return why, nil
+	}
+	if d.passes(err) {
+		return "", err
+	}
+	d.gaveUp = true
+	return why + " Make the report again later.", nil
+}
+
+// firstDayCause says for a person why something could not be read, and whether that may be otherwise in
+// a while. It quotes nobody: it is kept.
+func firstDayCause(err error) (why string, passes bool) {
+	var broken *facts.PolicyError
+	switch {
+	case errors.As(err, &broken):
+		return "The policy cannot be used: countersign policy check says what is wrong with it. Repair it, or try a draft with --policy.", false
+	case errors.Is(err, gh.ErrTruncated):
+		return "GitHub holds more of it than can be read.", false
+	case errors.Is(err, gh.ErrRateLimited):
+		return "GitHub's limits did not allow it.", true
+	case errors.Is(err, facts.ErrBehind), errors.Is(err, gh.ErrNotFound):
+		return "GitHub does not show it any more, or not its last commit: it may be deleted.", false
+	case errors.Is(err, gh.ErrNoInstallation):
+		return "The App is suspended or uninstalled.", true
+	case errors.Is(err, gh.ErrForbidden):
+		return "GitHub refuses it to the App. Accept the permissions that the App asks for, and look at countersign doctor.", false
+	}
+	return "GitHub could not be read.", true
+}
+
+// waiting waits for GitHub's limits where somebody waits for what is read.
+type waiting struct {
+	*Worker
+	tell func(until time.Time)
+
+	mu   sync.Mutex // guards told: several wait at a time, and for the same
+	told time.Time
 }
 
 // patiently reads, and again when GitHub's limits allow more.
-func (d *firstDay) patiently(ctx context.Context, read func() error) error {
+func (w *waiting) patiently(ctx context.Context, read func() error) error {
 	for range maxFirstDayWaits {
 		err := read()
 		var limited *gh.RateLimitError
 		if !errors.As(err, &limited) {
 			return err
 		}
-		d.tellWait(limited.Until)
-		wait := time.NewTimer(max(limited.Until.Sub(d.Now()), time.Second))
+		w.tellOnce(limited.Until)
+		wait := time.NewTimer(max(limited.Until.Sub(w.Now()), time.Second))
 		select {
 		case <-ctx.Done():
 			wait.Stop()
@@ -289,30 +321,12 @@ func (d *firstDay) patiently(ctx context.Context, read func() error) error {
 	return read()
 }
 
-// tellWait tells once until when is waited.
-func (d *firstDay) tellWait(until time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if until.After(d.told) {
-		d.told = until
-		d.ask.Waits(until)
+// tellOnce tells once until when is waited.
+func (w *waiting) tellOnce(until time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if until.After(w.told) {
+		w.told = until
+		w.tell(until)
 	}
-}
-
-// firstDayCause says for a person why something could not be read.
-func firstDayCause(err error) string {
-	var broken *facts.PolicyError
-	switch {
-	case errors.As(err, &broken):
-		return "The policy cannot be used: " + strings.TrimSuffix(broken.Err.Error(), ".") + ". Repair it, or try a draft with --policy."
-	case errors.Is(err, gh.ErrTruncated):
-		return "GitHub holds more of it than can be read."
-	case errors.Is(err, gh.ErrRateLimited):
-		return "GitHub's limits did not allow it. Make the report again later."
-	case errors.Is(err, facts.ErrBehind), errors.Is(err, gh.ErrNotFound):
-		return "GitHub does not show it any more, or not its last commit: it may be deleted."
-	case errors.Is(err, gh.ErrForbidden):
-		return "GitHub refuses it to the App. Accept the permissions that the App asks for, and look at countersign doctor."
-	}
-	return "GitHub could not be read. Make the report again later."
 }

@@ -287,6 +287,8 @@ func (w *Worker) dispatch(ctx context.Context, log zerolog.Logger, job store.Job
 		return w.backfill(ctx, log, client, job)
 	case store.KindReconcile:
 		return w.reconcile(ctx, log, client, job)
+	case store.KindFirstDay:
+		return w.firstDay(ctx, log, client, job)
 	}
 	return fmt.Errorf("unknown kind of job %q", job.Kind)
 }
@@ -304,7 +306,7 @@ func (w *Worker) client(job store.Job, use gh.Use) (*gh.Client, error) {
 
 func canWait(job store.Job) bool {
 	switch job.Kind {
-	case store.KindRegister, store.KindScope, store.KindBackfill, store.KindReconcile, store.KindException:
+	case store.KindRegister, store.KindScope, store.KindBackfill, store.KindReconcile, store.KindFirstDay, store.KindException:
 		return true
 	case store.KindBranch:
 		return job.DeliveryID == ""
@@ -320,7 +322,7 @@ func useOf(job store.Job) gh.Use {
 		return gh.ToPublish(job.RepoID)
 	case store.KindQueue:
 		return gh.ToReadQueue(job.RepoID)
-	case store.KindScope:
+	case store.KindScope, store.KindFirstDay:
 		return gh.ToList()
 	case store.KindRegister:
 		return gh.ToFind()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,14 +19,16 @@ import (
 const firstDayHelp = `countersign firstday says what a policy would have held of what was merged before anything was
 decided, and why: docs/first-day.md. It is for the first day, before anything is enforced.
 
-It reads the pull requests that were merged to branches under a policy in the last days, as GitHub
-shows them today, and judges them by the policy in force, or with --policy by FILE in place of each
-repository's own, so that there need not be one yet. Roles, teams, reviews and protection are those of
-today. What GitHub does not show is "not known", and nothing is ever said to have passed.
+It reads the pull requests that were merged in the last days, as GitHub shows them today, and judges
+them by the policy in force; those to the default branch of a repository that has none by the policy to
+begin with (docs/getting-started.md); or with --policy all by FILE in place of each repository's own.
+Roles, teams, reviews and protection are those of today. What GitHub does not show is "not known", and
+nothing is ever said to have passed.
 
 It writes nothing on GitHub, and nothing into the log: nothing was decided. The report is kept for the
 page Overview in place of the one before, without titles and reasons. At most 300 pull requests are
 read, the newest; a fifth of GitHub's limits stays for decisions, and where they are reached it waits.
+After an installation the server makes one by itself, unless one is made so before.
 
 Settings are those of serve, from the environment or from a file.
 
@@ -41,7 +44,7 @@ func runFirstDay(ctx context.Context, args []string, env environment) error {
 	flags := newFlags("firstday", env.stderr, firstDayHelp)
 	file := flags.String("config", "", "YAML `file` with settings")
 	login := orgFlag(flags)
-	days := flags.Int("days", 90, "how many `days` back")
+	days := flags.Int("days", int(store.FirstDayReach/(24*time.Hour)), "how many `days` back")
 	draft := flags.String("policy", "", "the policy `FILE` to try in place of each repository's own")
 	asJSON := flags.Bool("json", false, "print the report as one JSON object")
 	if err := parseFlags(flags, args); err != nil {
@@ -106,7 +109,10 @@ func makeFirstDay(ctx context.Context, cfg *config.Config, st *store.Store, org 
 
 func printFirstDay(w io.Writer, r *policy.FirstDay, github string) {
 	by := "the policies in force"
-	if r.PolicySHA256 != "" {
+	switch {
+	case slices.ContainsFunc(r.Branches, func(b policy.FirstDayBranch) bool { return b.Beginning }):
+		by = "the policies in force, and by the policy to begin with where a repository has none"
+	case r.PolicySHA256 != "":
 		by = fmt.Sprintf("a draft (sha256 %.12s…) in place of each repository's own policy", r.PolicySHA256)
 	}
 	fmt.Fprintf(w, "%s: merged since %s, by %s, as of today (%s).\n", visible(r.Organisation), policy.WhenUTC(r.Since), by, policy.WhenUTC(r.At))
@@ -154,6 +160,12 @@ func printFirstDaySums(w io.Writer, r *policy.FirstDay) {
 	}
 	for _, b := range r.Branches {
 		fmt.Fprintf(w, "  %6d %6d %6d  %s, branch %s\n", b.Held, b.Unknown, b.Nothing, visible(b.Repository), visible(b.Ref))
+		if b.Beginning {
+			fmt.Fprintln(w, "                        by the policy to begin with: the repository has none")
+		}
+		if b.Untested {
+			fmt.Fprintln(w, "                        no test is required, which is held against no change")
+		}
 		if b.Unprotected != "" {
 			fmt.Fprintf(w, "                        protection today, held against no change: %s\n", visible(b.Unprotected))
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/handlers"
 	"github.com/countersign/countersign/policy"
 )
 
@@ -133,12 +135,22 @@ func TestTheFirstDay(t *testing.T) {
 		t.Errorf("%d decisions are on record, want %d", after, before)
 	}
 
-	if r := w.firstDayReport(t); r.All.Looked != 0 || r.NotEnrolled == 0 {
+	// Without one it is judged by the one to begin with, which does not know the tests.
+	toBegin := maps.Clone(want)
+	delete(toBegin, "not tested")
+	r = w.firstDayReport(t)
+	if got := answers(r); fmt.Sprint(got) != fmt.Sprint(toBegin) || r.All.Looked != 6 || r.NotEnrolled != 1 || r.PolicySHA256 != "" {
+		t.Errorf("without a policy: %+v\n got %v\nwant %v", r, got, toBegin)
+	}
+	if len(r.Branches) != 1 || !r.Branches[0].Beginning || !r.Branches[0].Untested || r.Beginning != "version: 1\nmode: audit\nbranches: [main]\n" {
 		t.Errorf("without a policy: %+v", r)
+	}
+	if said, code := w.firstDay(t); code != 0 || !strings.Contains(said, "by the policy to begin with: the repository has none") || !strings.Contains(said, "no test is required") {
+		t.Errorf("without a policy: exit code %d\n%s", code, said)
 	}
 	w.enrol(repo, "main")
 	w.mustSettle(t)
-	if r := w.firstDayReport(t, "--days", "60"); fmt.Sprint(answers(r)) != fmt.Sprint(want) || r.PolicySHA256 != "" {
+	if r := w.firstDayReport(t, "--days", "60"); fmt.Sprint(answers(r)) != fmt.Sprint(want) || r.PolicySHA256 != "" || r.Branches[0].Beginning || r.Branches[0].Untested {
 		t.Errorf("by the policy: %+v", r)
 	}
 	said, code := w.firstDay(t)
@@ -195,28 +207,130 @@ func TestTheFirstDayWithoutAnswers(t *testing.T) {
 	}
 }
 
-// The overview shows the newest report to those who manage the organisation, and how to make one.
+// madeFirstDay is the report that is kept.
+func (w *acme) madeFirstDay(t *testing.T) *policy.FirstDay {
+	t.Helper()
+	r, err := w.server.store.Tenant(w.org.ID()).FirstDay(t.Context())
+	mustDo(t, err)
+	return r
+}
+
+// The server makes the report when the App is installed, and once more when it sees more in which
+// something was merged, but never unasked where the installation is from before. Those who manage the
+// organisation see it, and administrators have it made anew.
 func TestTheFirstDayOnTheOverview(t *testing.T) {
 	t.Parallel()
 	w := startLookedBack(t)
 	repo := w.old100(t)
 	w.installed()
+	w.app.Hooks().Drop(func(event, _ string) bool { return event == "installation" })
+	elsewhere := w.sim.Org("elsewhere").Owner(w.carol)
+	w.app.Install(elsewhere)
+	elsewhere.Repo("theirs", ghsim.RepoSpec{By: w.carol}).Push("main", w.carol, file("told"))
+	w.mustSettle(t)
+	w.app.Hooks().Drop(nil)
+	const overview, ask = "/orgs/acme/overview", "/orgs/acme/first-day"
+	b, _ := w.signIn(t, w.carol)
+	b.wantPage("/orgs/elsewhere/overview", http.StatusOK, []string{"No report was made", "countersign firstday --org elsewhere", "Make the report"})
+
+	w.app.Install(w.org).Remove()
+	installed := w.app.Install(w.org, w.shop)
+	w.mustSettle(t)
+	b.wantPage(overview, http.StatusOK, []string{"Repositories that were looked through: 1. Nothing was merged there"}, "No report was made", "being made", "were added")
+	first := w.madeFirstDay(t)
+	installed.AddRepositories(w.robots)
+	installed.AddRepositories(repo)
+	w.mustSettle(t)
+	b.wantPage(overview, http.StatusOK, []string{"Repositories were added. The report is made anew"})
+	w.later(25 * time.Hour)
+	w.mustSettle(t)
+	b, _ = w.signIn(t, w.carol)
+	r := w.madeFirstDay(t)
+	if r.All != (policy.FirstDayCounts{Looked: 6, Held: 3, Unknown: 1, Nothing: 2}) || r.Repositories != 3 || !r.At.After(first.At) {
+		t.Errorf("after repositories were added: %+v", r)
+	}
+	b.wantPage(overview, http.StatusOK, []string{"As of " + r.At.Format("2006-01-02 15:04:05 UTC") + ", and no evidence", "on the default branches of repositories that have none,", "branches: [main]", "of 6 merged pull requests",
+		"no test is required, which is held against no change", "Would have been held: 3 of 3", fmt.Sprintf("%s/acme/old/pull/%d", w.sim.URL(), r.Held[0].Number), "written by an agent", "Make it again"}, "by an agent</a>", "were added", "being made")
+	installed.AddRepositories(w.sandbox) // in which nothing was merged
+	w.later(25 * time.Hour)
+	w.mustSettle(t)
+	if again := w.madeFirstDay(t); !again.At.Equal(r.At) {
+		t.Errorf("for a repository without anything that was merged it was made again: %+v", again)
+	}
+
 	w.enrol(repo, "main")
 	w.mustSettle(t)
-	b, page := w.signIn(t, w.carol)
-	if !strings.Contains(page, "countersign firstday --org acme") || !strings.Contains(page, "No report was made") {
-		t.Errorf("before there is one: %s", page)
+	b, _ = w.signIn(t, w.carol)
+	repair := w.sim.Faults.Add(ghsim.Fault{Route: "POST /graphql", Status: 502, Only: queries("MergedPulls")})
+	if status, page := b.post(ask, nil); status != http.StatusOK || !strings.Contains(page, "A report of the last 90 days is being made") {
+		t.Errorf("asking for it: %d %s", status, page)
 	}
-	r := w.firstDayReport(t)
-	b.wantPage("/orgs/acme/overview", http.StatusOK, []string{"As of " + r.At.Format("2006-01-02 15:04:05 UTC") + ", and no evidence", "the policies in force", "of 6 merged pull requests",
-		"Would have been held: 4 of 4", fmt.Sprintf("%s/acme/old/pull/%d", w.sim.URL(), r.Held[0].Number), "no agent indicator found", "written by an agent"}, "by an agent</a>", "No report was made")
+	w.waitUntil(t, func() bool { return w.atRest(t) })
+	b.wantPage(overview, http.StatusOK, []string{"0 of 4 repositories were looked through", "It did not go on: GitHub could not be read.", "Below is the one before"}, "Make it again")
+	w.waitUntil(t, func() bool {
+		_, page := b.get(overview)
+		return strings.Contains(page, "It goes on at")
+	})
+	repair()
+	w.mustSettle(t)
+	b.wantPage(overview, http.StatusOK, []string{"the policies in force that day, with", "Would have been held: 4 of 4"}, "to begin with", "being made")
+
 	erin := w.sim.User("erin")
 	repo.Collaborator(erin, "read")
-	if _, page := w.signIn(t, erin); strings.Contains(page, "firstday") || strings.Contains(page, "first-day") {
-		t.Errorf("a viewer sees %s", page)
+	viewer, page := w.signIn(t, erin)
+	if status, _ := viewer.post(ask, nil); status != http.StatusNotFound || strings.Contains(page, "first-day") {
+		t.Errorf("a viewer sees %s, and asking gives %d", page, status)
 	}
 	if file, _ := w.exported(t); !w.verified(t, file).OK || bytes.Contains(inBundle(t, file, "index.html"), []byte("would have been held")) {
 		t.Error("the bundle is not as it was")
+	}
+	// One that is made by hand takes the place of one that is being made.
+	mustDo(t, w.server.store.Tenant(w.org.ID()).AskFirstDay(t.Context()))
+	byHand := w.firstDayReport(t, "--days", "60")
+	w.mustSettle(t)
+	if r := w.madeFirstDay(t); !r.Since.Equal(byHand.Since) {
+		t.Errorf("after one by hand: %+v", r)
+	}
+}
+
+// A server that is killed while it reads goes on from where it was, and there is one report.
+func TestKilledWhileTheFirstDayIsRead(t *testing.T) {
+	t.Parallel()
+	const merges = 9
+	p := startProcess(t)
+	repo := p.old("old", "main")
+	for i := range merges {
+		p.mergedBefore(t, repo, fmt.Sprint("m", i), "squash")
+	}
+	p.app.Install(p.org).Remove()
+	orFatal(t, p.sim.Drain(t.Context()))
+	p.watch(t)
+	p.waitUntil(t, func() bool { return p.atRest(t) })
+	orFatal(t, p.server.store.Close())
+	reached := p.killAt(t, "GET /repos/{owner}/{repo}/pulls/{number}/commits", 6)
+	p.app.Install(p.org)
+	reached()
+	p.kill(t)
+	p.sim.ResetRequests()
+	p.later(time.Minute) // the leases of the dead have run out
+	orFatal(t, p.startServer(t.Context()))
+	p.app.Hook("http://"+p.server.listener.Addr().String()+handlers.HookPath, hookSecret)
+	p.mustSettle(t)
+	if r := p.madeFirstDay(t); r.All.Looked != merges || r.Left != 0 || len(r.Unread) != 0 {
+		t.Errorf("got %+v", r)
+	}
+	if n := p.asked("GET /repos/{owner}/{repo}/pulls/{number}/commits", ""); n == 0 || n >= merges {
+		for _, q := range p.sim.Requests() {
+			t.Log(q.Route, q.Path)
+		}
+		t.Errorf("%d of %d pull requests were read after the kill", n, merges)
+	}
+	at := p.madeFirstDay(t).At
+	p.sim.ResetRequests()
+	p.later(48 * time.Hour)
+	p.mustSettle(t)
+	if n := p.asked("GET /repos/{owner}/{repo}/pulls/{number}/commits", ""); n != 0 || !p.madeFirstDay(t).At.Equal(at) {
+		t.Errorf("it was made again, by %d reads", n)
 	}
 }
 

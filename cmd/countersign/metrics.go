@@ -209,7 +209,7 @@ func (m *metrics) queue(ctx context.Context, gauge setGauge) error {
 		byKind[l.Kind] = l
 	}
 	// Every kind is there, also at zero: a series that comes and goes cannot be alerted on.
-	for _, kind := range []string{store.KindEvaluate, store.KindPublish, store.KindGroup, store.KindQueue, store.KindBranch, store.KindRegister, store.KindScope, store.KindException, store.KindBackfill, store.KindReconcile} {
+	for _, kind := range []string{store.KindEvaluate, store.KindPublish, store.KindGroup, store.KindQueue, store.KindBranch, store.KindRegister, store.KindScope, store.KindException, store.KindBackfill, store.KindReconcile, store.KindFirstDay} {
 		l := byKind[kind]
 		for state, n := range map[string]int{"ready": l.Ready, "leased": l.Leased, "waiting": l.Waiting, "dead": l.Dead} {
 			gauge(jobsDesc, float64(n), kind, state)

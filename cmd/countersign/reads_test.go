@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
+	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
 
@@ -75,6 +77,7 @@ func readers() []reader {
 		{"lost deliveries", anyOf("GET /app/hook/deliveries"), []string{"502", "403", "401", "malformed", "cut"}, readsOfLostDeliveries},
 		{"what is open", named("of Open"), []string{"502", "404", "403", "401", "malformed", "cut"}, readsOfWhatIsOpen},
 		{"scope", ofScope, refused, readsOfTheScope},
+		{"first day", anyOf("POST /graphql of MergedPulls", "GET /installation/repositories"), []string{"502", "404", "403", "malformed"}, readsOfTheFirstDay},
 	}
 }
 
@@ -121,12 +124,12 @@ func notOfBranches(request string) bool {
 }
 
 // byHand are the requests of what a person does, who sees at once that it fails. doctor_test.go and
-// protect_test.go have the reads of these commands fail, firstday_test.go that of the first day's report, pages_test.go and gh's signin_test.go those
-// of the pages.
+// protect_test.go have the reads of these commands fail, pages_test.go and gh's signin_test.go those of
+// the pages.
 var byHand = anyOf("GET /app/hook/config", "GET /app/installations", "GET /repos/{owner}/{repo}/branches",
 	"GET /repos/{owner}/{repo}/rulesets", "GET /orgs/{org}/rulesets", "GET /orgs/{org}/rulesets/{ruleset_id}",
 	"POST /repos/{owner}/{repo}/rulesets", "POST /orgs/{org}/rulesets", "PUT /repos/{owner}/{repo}/rulesets/{ruleset_id}", "PUT /orgs/{org}/rulesets/{ruleset_id}",
-	"POST /graphql of MergedPulls", "GET /user/installations", "GET /user/installations/{installation_id}/repositories",
+	"GET /user/installations", "GET /user/installations/{installation_id}/repositories",
 	"POST /login/oauth/access_token", "DELETE /applications/{client_id}/token", "POST /app-manifests/{code}/conversions")
 
 // failures are the ways in which a request fails.
@@ -655,5 +658,39 @@ func readsOfWhatIsOpen(_ *testing.T, w *acme) beginning {
 		occasion.again = nil
 		occasion.right = func() bool { return w.check(pr, "countersign").Status == held }
 		return occasion
+	}
+}
+
+// readsOfTheFirstDay is a report of what was merged where nothing was decided.
+func readsOfTheFirstDay(_ *testing.T, w *acme) beginning {
+	return func(t *testing.T, name string) reading {
+		repo := w.old(slug(name), "main")
+		w.mergedBefore(t, repo, "one", "squash")
+		w.mustSettle(t)
+		w.later(time.Minute) // times of reports are whole seconds
+		began, tenant := w.now(), w.server.store.Tenant(w.org.ID())
+		ask := func() { mustDo(t, tenant.AskFirstDay(t.Context())) }
+		said := func() (of policy.FirstDayBranch, whole bool) {
+			r, err := tenant.FirstDay(t.Context())
+			if errors.Is(err, store.ErrNotFound) || err == nil && r.At.Before(began.Truncate(time.Second)) {
+				return of, false
+			}
+			mustDo(t, err)
+			return *r.Branch(repo.FullName(), "main"), len(r.Unread) == 0
+		}
+		return reading{
+			happens: ask,
+			wrong: func() string {
+				if of, whole := said(); whole && of.Looked == 0 {
+					return "it is called whole"
+				}
+				return ""
+			},
+			again: ask,
+			right: func() bool {
+				of, whole := said()
+				return whole && of.Looked == 1 && w.settled(t)
+			},
+		}
 	}
 }
