@@ -38,7 +38,7 @@ test: lint published postgres chromium
 KILLS = 200
 SEED  = 1
 crash: published postgres
-	GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=$(MEMORY) GOGC=400 go test -tags crash -v -timeout 0 -run '^(TestKilled|TestOnPostgresKilled)$$' ./cmd/countersign -kills $(KILLS) -seed $(SEED)
+	GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=$(MEMORY) GOGC=400 go test -tags crash -v -timeout 0 -run '^(TestKilled|TestOnPostgresKilled|TestOnPostgresThreeServers)$$' ./cmd/countersign -kills $(KILLS) -seed $(SEED)
 
 ## faults: have every request to GitHub fail in every way, on each database; some minutes
 faults: published postgres

@@ -10,3 +10,6 @@ func TestOnPostgresKilled(t *testing.T) {
 	t.Parallel()
 	testKilled(t)
 }
+
+// With three servers, each has its own trouble.
+func TestOnPostgresThreeServers(t *testing.T) { testServers(t, 3) }

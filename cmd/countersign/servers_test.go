@@ -15,14 +15,26 @@ import (
 
 // Two servers on one database, under load. One is killed again and again, the other is paused past
 // its leases and cut off from the database: nothing that was acknowledged is lost, every pull request
-// shows what its story comes to, no check run is there twice, and the log that both signed holds.
+// shows what its story comes to, no check run is there twice, and the log that all signed holds.
 // Like TestKilled it comes before the tests that run side by side.
-func TestOnPostgresTwoServers(t *testing.T) {
+func TestOnPostgresTwoServers(t *testing.T) { testServers(t, 2) }
+
+// testServers has some servers, of which the first is killed, the second paused, and the last, which
+// may be the second, cut off from the database.
+func testServers(t *testing.T, n int) {
 	s := newSiege(t, 7)
 	s.slow = 10 // it lasts longer than the others
 	link := newLink(t)
-	twin := s.twin(t, "COUNTERSIGN_DATABASE_URL="+link.to(t, s.at))
-	door := &balancer{servers: []string{s.url, twin.url}, client: &http.Client{Timeout: time.Second}}
+	door := &balancer{servers: []string{s.url}, client: &http.Client{Timeout: time.Second}, taken: make([]atomic.Int64, n), shunned: make([]atomic.Int64, n)}
+	var twins []*process
+	for len(twins) < n-1 {
+		var settings []string
+		if len(twins) == n-2 {
+			settings = []string{"COUNTERSIGN_DATABASE_URL=" + link.to(t, s.at)}
+		}
+		twins = append(twins, s.twin(t, settings...))
+		door.servers = append(door.servers, twins[len(twins)-1].url)
+	}
 	front := httptest.NewServer(door)
 	t.Cleanup(front.Close)
 	s.app.Hook(front.URL+handlers.HookPath, hookSecret)
@@ -31,7 +43,7 @@ func TestOnPostgresTwoServers(t *testing.T) {
 		writing := func() { s.killAt(t, "POST *check-runs", s.random.IntN(10))() }
 		for _, trouble := range []func(){
 			func() { <-time.After(time.Second) }, writing, writing,
-			func() { twin.pause(t, 11*time.Second) }, writing, writing,
+			func() { twins[0].pause(t, 11*time.Second) }, writing, writing,
 			func() { link.silence(6 * time.Second) }, writing, writing,
 		} {
 			trouble()
@@ -41,16 +53,18 @@ func TestOnPostgresTwoServers(t *testing.T) {
 		}
 	})
 	for i := range door.taken {
-		if door.taken[i].Load() < 20 {
-			t.Errorf("the servers took %d and %d deliveries: the test tests little", door.taken[0].Load(), door.taken[1].Load())
+		if got := door.taken[i].Load(); got < 20 {
+			t.Errorf("server %d of %d took %d deliveries: the test tests little", i+1, n, got)
 		}
 	}
 	orFatal(t, s.sim.Drain(t.Context()))
 	s.kill(t)
-	twin.kill(t)
+	for _, twin := range twins {
+		twin.kill(t)
+	}
 	s.takeOver(t)
 	s.verify(t)
-	t.Logf("%d deliveries acknowledged, %d redelivered, %d pull requests", s.kept, s.redelivered, len(s.told))
+	t.Logf("%d servers: %d deliveries acknowledged, %d redelivered, %d pull requests", n, s.kept, s.redelivered, len(s.told))
 }
 
 // twin starts another server in the same world and on the same database.
@@ -75,14 +89,14 @@ func (p *process) pause(t testing.TB, d time.Duration) {
 	orFatal(t, p.cmd.Process.Signal(syscall.SIGCONT))
 }
 
-// balancer hands each delivery to one server, and to the other one if that does not answer. So both
+// balancer hands each delivery to one server, and to the next one if that does not answer. So several
 // may get it.
 type balancer struct {
 	servers []string
 	client  *http.Client
 	next    atomic.Int64
-	taken   [2]atomic.Int64
-	shunned [2]atomic.Int64 // until when, in nanoseconds: it did not answer
+	taken   []atomic.Int64
+	shunned []atomic.Int64 // until when, in nanoseconds: it did not answer
 }
 
 func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
