@@ -9,6 +9,9 @@ import (
 // A branch has drifted when GitHub shows it otherwise than it was when it held. That an
 // attestation ran out, or that the policy asks for more, is not the branch's doing.
 func testWhatIsADrift(t *testing.T, open opener) {
+	at := newClock()
+	s := open(t, Options{Now: at.Now})
+	org := int64(acme)
 	for name, tt := range map[string]struct {
 		seen string // settings:holds, one after another
 		want string // the states of the drifts
@@ -26,25 +29,24 @@ func testWhatIsADrift(t *testing.T, open opener) {
 		"back to what held, but not any more": {"a:yes b:no a:no", "open"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			at := newClock()
-			s := open(t, Options{Now: at.Now})
+			org++ // each in one of its own
 			for _, seen := range strings.Fields(tt.seen) {
 				settings, holds, _ := strings.Cut(seen, ":")
 				at.advance(time.Minute)
-				decide(t, s, acme, 1, "h1", "pass", 0, func(r *Record) {
+				decide(t, s, org, 1, "h1", "pass", 0, func(r *Record) {
 					r.Protection = &ProtectionSeen{Ref: "main", Settings: []byte(`"` + settings + `"`), Holds: holds, At: at.Now(), Enforced: true, Drift: Exception{Severity: "high"}}
 				})
 			}
 			var states []string
-			for _, e := range must(s.Tenant(acme).Exceptions(t.Context(), ExceptionFilter{Kind: ProtectionDrift})) {
+			for _, e := range must(s.Tenant(org).Exceptions(t.Context(), ExceptionFilter{Kind: ProtectionDrift})) {
 				states = append(states, e.State)
 			}
 			if got := strings.Join(states, " "); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
-			verifyLog(t, s)
 		})
 	}
+	verifyLog(t, s)
 }
 
 // What is closed while the branch is as it was is not opened again by looking.

@@ -60,7 +60,7 @@ func readers() []reader {
 	refused := []string{"502", "404", "403"}
 	return []reader{
 		{"pull request", notOfBranches, []string{"502", "404", "403", "401"}, readsOfAPull},
-		{"pull request, broken off", notOfBranches, []string{"drop", "malformed", "cut", "secondary"}, readsOfAPull},
+		{"pull request, broken off", ofEachKind, []string{"drop", "malformed", "cut", "secondary"}, readsOfAPull},
 		{"pull request, no answer", anyOf("POST /graphql of Change"), []string{"timeout", "limited"}, readsOfAPull},
 		{"long lists", named("Page"), refused, readsOfLongLists},
 		{"carried approval", named("Modes"), refused, readsOfACarriedApproval},
@@ -115,6 +115,11 @@ func notOfScope(request string) bool {
 	reads := strings.HasPrefix(request, "GET ") || strings.HasPrefix(request, "POST /graphql")
 	return reads && !ofScope(request) && request != "POST /graphql of Open" && !named("of one name")(request)
 }
+
+// ofEachKind is a query, an object, lists with and without a count, and a file. With -every all
+// requests are broken off.
+var ofEachKind = anyOf("POST /graphql of Change", "GET /repos/{owner}/{repo}/pulls/{number}", "GET /repos/{owner}/{repo}/pulls/{number}/files",
+	"GET /repos/{owner}/{repo}/commits/{sha}/check-runs", "GET /repos/{owner}/{repo}/contents/{path...}")
 
 // notOfBranches are the reads but for those that are made only where a branch is looked at, which
 // goes on beside everything.

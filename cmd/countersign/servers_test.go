@@ -42,9 +42,9 @@ func testServers(t *testing.T, n int) {
 		// The write will be done, and the server, if it is its own, has died without knowing of it.
 		writing := func() { s.killAt(t, "POST *check-runs", s.random.IntN(10))() }
 		for _, trouble := range []func(){
-			func() { <-time.After(time.Second) }, writing, writing,
-			func() { twins[0].pause(t, 11*time.Second) }, writing, writing,
-			func() { link.silence(6 * time.Second) }, writing, writing,
+			func() { <-time.After(time.Second) }, writing,
+			func() { twins[0].pause(t, 11*time.Second) }, writing,
+			func() { link.silence(6 * time.Second) }, writing,
 		} {
 			trouble()
 			s.kill(t)

@@ -37,6 +37,8 @@ type Cluster struct {
 
 	start sync.Once
 	err   error
+	admin sync.Mutex // of the one connection that makes databases; a new one costs as much as a test
+	conn  *pgx.Conn
 	dir   string
 	alive io.Closer // what the cluster reads until this process ends
 	count atomic.Int64
@@ -61,8 +63,25 @@ func (c *Cluster) make(t testing.TB, template string) string {
 		t.Fatal(c.err)
 	}
 	name := "test" + strconv.FormatInt(c.count.Add(1), 10)
-	c.Exec(t, c.URL("postgres"), "CREATE DATABASE "+name+" TEMPLATE "+template)
+	if err := c.create(name, template); err != nil {
+		t.Fatal(err)
+	}
 	return c.URL(name)
+}
+
+// create makes a database of a template.
+func (c *Cluster) create(name, template string) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c.admin.Lock()
+	defer c.admin.Unlock()
+	if c.conn == nil {
+		if c.conn, err = pgx.Connect(ctx, c.URL("postgres")); err != nil {
+			return err
+		}
+	}
+	_, err = c.conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template)
+	return err
 }
 
 // Copy makes a database that has in it what another one has. Nobody may be connected to that one.
