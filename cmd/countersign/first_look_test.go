@@ -111,7 +111,7 @@ func TestMoreUpdatesThanCanBeRead(t *testing.T) {
 	hooks := w.app.Hooks()
 	hooks.Hold() // the first is told of, and is too old to be listed
 	mustDo(t, repo.PushTo("main", first, w.dave))
-	hooks.Drop(func(event, _ string) bool { return event == "push" })
+	hooks.Drop(func(string, string) bool { return true })
 	for range 1100 {
 		mustDo(t, repo.PushTo("main", other, w.dave))
 		mustDo(t, repo.PushTo("main", tip, w.dave))
