@@ -45,7 +45,7 @@ func BenchmarkEvents(b *testing.B) {
 		}
 		running.Wait()
 		acknowledged := slices.Max(ended)
-		p.mustSettle(b)
+		p.settlePatiently(b, 5*time.Minute)
 		events := float64(len(took))
 		requests := 0
 		for _, c := range p.sim.RequestCounts() {

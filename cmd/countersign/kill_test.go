@@ -328,7 +328,7 @@ func (s *siege) unacknowledged() []string {
 }
 
 // settlePatiently waits by the real clock until nothing is left to do.
-func (s *siege) settlePatiently(t testing.TB, most time.Duration) {
+func (s *process) settlePatiently(t testing.TB, most time.Duration) {
 	t.Helper()
 	late := time.After(most)
 	tick := time.NewTicker(10 * time.Millisecond)
