@@ -18,7 +18,6 @@ import (
 
 	"github.com/countersign/countersign/evidence/verify"
 	"github.com/countersign/countersign/gh/ghsim"
-	"github.com/countersign/countersign/handlers"
 	"github.com/countersign/countersign/policy"
 	"github.com/countersign/countersign/store"
 )
@@ -519,8 +518,7 @@ func TestKilledWhileAHistoryIsRead(t *testing.T) {
 	p.kill(t)
 	p.sim.ResetRequests()
 	p.later(time.Minute) // the leases of the dead have run out
-	orFatal(t, p.startServer(t.Context()))
-	p.app.Hook("http://"+p.server.listener.Addr().String()+handlers.HookPath, hookSecret)
+	p.startAgain(t)
 	p.mustSettle(t)
 	if n := p.sim.RequestCounts()["GET /repos/{owner}/{repo}/compare/{basehead...}"].Requests; n == 0 || n > 30 {
 		t.Errorf("%d updates were read in one run", n)

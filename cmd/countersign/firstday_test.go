@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
-	"github.com/countersign/countersign/handlers"
 	"github.com/countersign/countersign/policy"
 )
 
@@ -313,8 +312,7 @@ func TestKilledWhileTheFirstDayIsRead(t *testing.T) {
 	p.kill(t)
 	p.sim.ResetRequests()
 	p.later(time.Minute) // the leases of the dead have run out
-	orFatal(t, p.startServer(t.Context()))
-	p.app.Hook("http://"+p.server.listener.Addr().String()+handlers.HookPath, hookSecret)
+	p.startAgain(t)
 	p.mustSettle(t)
 	if r := p.madeFirstDay(t); r.All.Looked != merges || r.Left != 0 || len(r.Unread) != 0 {
 		t.Errorf("got %+v", r)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/countersign/countersign/gh"
 	"github.com/countersign/countersign/gh/ghsim"
-	"github.com/countersign/countersign/handlers"
 )
 
 // BenchmarkKill kills twenty times, and measures how long the last restart takes to catch
@@ -286,8 +285,7 @@ func (s *siege) killings(t testing.TB, n int) {
 // have run out, and waits until everything is done.
 func (s *siege) takeOver(t testing.TB) {
 	s.later(time.Minute)
-	orFatal(t, s.startServer(t.Context()))
-	s.app.Hook("http://"+s.server.listener.Addr().String()+handlers.HookPath, hookSecret)
+	s.startAgain(t)
 	s.redeliver(t)
 	// An older event that is delivered last looks, for a minute, as if the API were behind.
 	s.mustSettle(t)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
-	"github.com/countersign/countersign/handlers"
 )
 
 // moves are the updates of a branch, from what to what.
@@ -50,8 +49,7 @@ func TestKilledWhileABranchIsLookedAt(t *testing.T) {
 	// On a clock on which the leases of the dead have run out, and a branch of which nothing is
 	// heard is looked at.
 	p.later(2 * time.Hour)
-	orFatal(t, p.startServer(t.Context()))
-	p.app.Hook("http://"+p.server.listener.Addr().String()+handlers.HookPath, hookSecret)
+	p.startAgain(t)
 	p.mustSettle(t)
 	for _, m := range all {
 		p.wantFound(t, m.repo, "direct-push high")

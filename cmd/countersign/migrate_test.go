@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/countersign/countersign/handlers"
 )
 
 // An installation is moved to PostgreSQL, and the server goes on there: the log is the same one, and
@@ -41,8 +39,7 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("to one that is not empty: got %v", err)
 	}
 	w.at = to
-	orFatal(t, w.startServer(t.Context()))
-	w.app.Hook("http://"+w.server.listener.Addr().String()+handlers.HookPath, hookSecret)
+	w.startAgain(t)
 	before := w.decisions(t)
 	waiting.Approve(w.bob)
 	w.wantCheck(t, waiting, released)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gh/ghsim"
-	"github.com/countersign/countersign/handlers"
 	"github.com/countersign/countersign/store"
 )
 
@@ -66,8 +65,7 @@ func TestTimely(t *testing.T) {
 		w.stop()
 		mustDo(t, <-w.stopped)
 		w.later(5 * time.Hour)
-		mustDo(t, w.startServer(t.Context()))
-		w.app.Hook("http://"+w.server.listener.Addr().String()+handlers.HookPath, hookSecret)
+		w.startAgain(t)
 		w.waitUntil(t, func() bool { return len(w.late(t, repo)) == 1 })
 	})
 	t.Run("a draft has time", func(t *testing.T) {

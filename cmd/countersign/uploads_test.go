@@ -29,6 +29,22 @@ func bucketSettings(t *testing.T, s *s3sim.Storage) string {
 	return file
 }
 
+// bundleThatWaits is a bundle that was made on the page, while the storage that it is to go to is down: the
+// storage, the world, who asked for it, and its page.
+func bundleThatWaits(t *testing.T) (s *s3sim.Storage, w *acme, admin *browser, at string) {
+	t.Helper()
+	s = s3sim.New(t)
+	s.Be(s3sim.Behaviour{Status: http.StatusServiceUnavailable})
+	w = &acme{sim: ghsim.New(ghsim.Options{}), folder: t.TempDir(), at: databaseOf(t), noisy: fast, file: bucketSettings(t, s)}
+	w.mustBegin(t)
+	mustDo(t, w.greenPull(t, "a change").Merge(w.bob, "squash"))
+	w.mustSettle(t)
+	admin, _ = w.signIn(t, w.carol)
+	at = admin.asks(w, url.Values{"from": {day(-1)}, "to": {day(0)}})
+	admin.made(w, at)
+	return s, w, admin, at
+}
+
 // stored are the accesses that say that a bundle is in a bucket.
 func (w *acme) stored(t *testing.T) (out []store.Access) {
 	t.Helper()
@@ -46,15 +62,7 @@ func (w *acme) stored(t *testing.T) (out []store.Access) {
 // server dies: once, locked, and on record once.
 func TestBundleGoesIntoTheBucket(t *testing.T) {
 	t.Parallel()
-	s := s3sim.New(t)
-	s.Be(s3sim.Behaviour{Status: http.StatusServiceUnavailable})
-	w := &acme{sim: ghsim.New(ghsim.Options{}), folder: t.TempDir(), at: databaseOf(t), noisy: fast, file: bucketSettings(t, s)}
-	w.mustBegin(t)
-	mustDo(t, w.greenPull(t, "a change").Merge(w.bob, "squash"))
-	w.mustSettle(t)
-	admin, _ := w.signIn(t, w.carol)
-	at := admin.asks(w, url.Values{"from": {day(-1)}, "to": {day(0)}})
-	admin.made(w, at)
+	s, w, admin, at := bundleThatWaits(t)
 	n, id := w.server.store.Tenant(w.org.ID()), filepath.Base(at)
 	upload := func() *store.Upload {
 		b, err := n.Bundle(t.Context(), id)
@@ -132,15 +140,7 @@ func TestBundleGoesIntoTheBucket(t *testing.T) {
 // What waits for the bucket stays for longer than a day, and not for ever.
 func TestWhatWaitsForTheBucketStays(t *testing.T) {
 	t.Parallel()
-	s := s3sim.New(t)
-	s.Be(s3sim.Behaviour{Status: http.StatusServiceUnavailable})
-	w := &acme{sim: ghsim.New(ghsim.Options{}), folder: t.TempDir(), at: databaseOf(t), noisy: fast, file: bucketSettings(t, s)}
-	w.mustBegin(t)
-	mustDo(t, w.greenPull(t, "a change").Merge(w.bob, "squash"))
-	w.mustSettle(t)
-	admin, _ := w.signIn(t, w.carol)
-	at := admin.asks(w, url.Values{"from": {day(-1)}, "to": {day(0)}})
-	admin.made(w, at)
+	_, w, _, at := bundleThatWaits(t)
 	file := filepath.Join(w.folder, "bundles", filepath.Base(at)+".zip")
 	for _, c := range []struct {
 		after time.Duration
