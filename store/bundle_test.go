@@ -110,6 +110,12 @@ func testUploads(t *testing.T, open opener) {
 	if due := must(n.DueUploads(t.Context())); len(due) != 0 {
 		t.Errorf("somebody is at it, and it is due: %+v", due)
 	}
+	if waiting := must(n.WaitingUploads(t.Context())); !slices.Equal(waiting, []string{b.ID}) {
+		t.Errorf("somebody is at it: %v wait", waiting)
+	}
+	if waiting := must(s.Tenant(other).WaitingUploads(t.Context())); len(waiting) != 0 {
+		t.Errorf("another organisation: %v wait", waiting)
+	}
 	c.advance(uploadSilence)
 	second := must(n.TakeUpload(t.Context(), b.ID))
 	where := Stored{Endpoint: "https://s3.example", Bucket: "evidence", Object: "7/fe.zip", VersionID: "v1", SHA256: "fe", Bytes: 9, Mode: "COMPLIANCE", LockedUntil: until}
@@ -130,6 +136,9 @@ func testUploads(t *testing.T, open opener) {
 	ok(t, n.ForgetBundles(t.Context(), soon, b.AskedAt))
 	third := must(n.TakeUpload(t.Context(), b.ID))
 	ok(t, n.EndUpload(t.Context(), third, where))
+	if waiting := must(n.WaitingUploads(t.Context())); len(waiting) != 0 {
+		t.Errorf("it is there, and %v wait", waiting)
+	}
 	if err := n.EndUpload(t.Context(), third, where); !errors.Is(err, ErrNotFound) {
 		t.Errorf("it ends twice: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -74,6 +75,23 @@ const selectDueUploads = bundleColumns + `WHERE b.org_id = $1 AND b.state = 'mad
 // DueUploads returns the bundles whose files are to be put into the bucket now, and nobody is at it.
 func (n Tenant) DueUploads(ctx context.Context) ([]Bundle, error) {
 	return n.bundles(ctx, selectDueUploads, micros(n.s.moment()))
+}
+
+const selectWaitingUploads = `SELECT bundle_id FROM bundle_uploads WHERE org_id = $1 AND LENGTH(stored) = 0`
+
+// WaitingUploads returns the ids of all bundles whose files are still to be put into the bucket, also of
+// those that somebody is at.
+func (n Tenant) WaitingUploads(ctx context.Context) (ids []string, err error) {
+	err = n.s.query(ctx, selectWaitingUploads, []any{n.org}, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: list the bundles of organisation %d that wait for the bucket: %w", n.org, err)
+	}
+	return ids, nil
 }
 
 const takeUpload = `UPDATE bundle_uploads SET run = $3, attempts = attempts + 1, next_at = $4 WHERE org_id = $1 AND bundle_id = $2 AND LENGTH(stored) = 0 AND next_at <= $5`

@@ -98,10 +98,10 @@ func (b *bundles) sweep(ctx context.Context) error {
 	for _, org := range orgs {
 		n := b.store.Tenant(org.ID)
 		err = errors.Join(err, n.ForgetBundles(ctx, before, b.now().Add(-waitingLast)))
-		list, listErr := n.Bundles(ctx, 1000)
+		ids, listErr := n.WaitingUploads(ctx)
 		err = errors.Join(err, listErr)
-		for _, of := range list {
-			waiting[b.file(of.ID)] = of.Upload.Waits()
+		for _, id := range ids {
+			waiting[b.file(id)] = true
 		}
 	}
 	if err != nil {
@@ -141,15 +141,8 @@ func (b *bundles) open(of store.Bundle) (io.ReadCloser, int64, error) {
 // start does, in the background, what a bundle that this server took is to have done.
 func (b *bundles) start(n store.Tenant, login string, taken store.Bundle) {
 	b.running.Go(func() {
-		ctx, cancel := context.WithCancel(b.ctx)
-		defer cancel()
-		r := &bundleRun{bundles: b, tenant: n, login: login, is: taken, lost: cancel}
-		beating := make(chan struct{})
-		go r.beat(ctx, beating)
-		err := r.do(ctx)
-		cancel()
-		<-beating
-		r.end(err)
+		r := &bundleRun{bundles: b, tenant: n, login: login, is: taken}
+		r.end(b.beating(b.ctx, bundleBeat, func(ctx context.Context) error { return r.keep(ctx, func(*store.Bundle) {}) }, r.do))
 	})
 }
 
@@ -158,29 +151,38 @@ type bundleRun struct {
 	*bundles
 	tenant store.Tenant
 	login  string
-	lost   context.CancelFunc // somebody else has taken it
 
 	mu sync.Mutex // guards is
 	is store.Bundle
 }
 
-// beat keeps how far it is, and thereby that somebody is at it.
-func (r *bundleRun) beat(ctx context.Context, ended chan<- struct{}) {
-	defer close(ended)
-	tick := time.NewTicker(bundleBeat)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+// beating runs do while it is kept, every so often, that somebody is at it; ctx ends when that is somebody
+// else by now. What could not be kept is for the log.
+func (b *bundles) beating(ctx context.Context, every time.Duration, keep func(context.Context) error, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := keep(ctx); errors.Is(err, store.ErrNotFound) {
+				cancel()
+			} else if err != nil && ctx.Err() == nil {
+				b.log.Warn().Err(err).Msg("that somebody is at a bundle of evidence could not be kept")
+			}
 		}
-		if err := r.keep(ctx, func(*store.Bundle) {}); errors.Is(err, store.ErrNotFound) {
-			r.lost()
-		} else if err != nil && ctx.Err() == nil {
-			r.log.Warn().Err(err).Msg("how far a bundle of evidence is could not be kept")
-		}
-	}
+	}()
+	err := do(ctx)
+	cancel()
+	<-ended
+	return err
 }
 
 // keep changes what is known of the bundle, and keeps it.

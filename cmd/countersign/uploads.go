@@ -106,34 +106,12 @@ func (b *bundles) putTaken(ctx context.Context, n store.Tenant, org store.OrgRow
 		return store.Stored{}, err
 	}
 	f.query = q
-	ctx, cancel := context.WithCancel(ctx)
-	beating := make(chan struct{})
-	go func() {
-		defer close(beating)
-		b.beatUpload(ctx, n, taken, cancel)
-	}()
-	stored, err := b.bucket.put(ctx, f, file)
-	cancel()
-	<-beating
+	var stored store.Stored
+	err := b.beating(ctx, uploadBeat, func(ctx context.Context) error { return n.BeatUpload(ctx, taken) }, func(ctx context.Context) (err error) {
+		stored, err = b.bucket.put(ctx, f, file)
+		return err
+	})
 	return stored, err
-}
-
-// beatUpload keeps that somebody is at an upload, until ctx ends; lost is called if somebody else is.
-func (b *bundles) beatUpload(ctx context.Context, n store.Tenant, taken store.Bundle, lost func()) {
-	tick := time.NewTicker(uploadBeat)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := n.BeatUpload(ctx, taken); errors.Is(err, store.ErrNotFound) {
-			lost()
-		} else if err != nil && ctx.Err() == nil {
-			b.log.Warn().Err(err).Msg("that a bundle is being put into the bucket could not be kept")
-		}
-	}
 }
 
 // uploadFailed keeps why a file is not in the bucket, also when the server stops.
