@@ -125,11 +125,5 @@ func (r *policyReader) whereToConfirm(n *yaml.Node) []string {
 	if n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
 		r.say(n, path, "is empty", hint)
 	}
-	words := r.texts(n, path)
-	for i, word := range words {
-		if word != "" && word != ConfirmAgent && word != ConfirmSensitive {
-			r.say(n.Content[i], path, fmt.Sprintf("knows no %q", shorten(word, 40)), hint)
-		}
-	}
-	return words
+	return r.someOf(n, path, hint, ConfirmAgent, ConfirmSensitive)
 }

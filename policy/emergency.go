@@ -305,13 +305,7 @@ func (r *policyReader) waysOfDeclaring(emergency, via *yaml.Node) []string {
 	case via.Kind == yaml.SequenceNode && len(via.Content) == 0:
 		r.say(via, path, "is empty: nobody could declare an emergency", hint)
 	}
-	ways := r.texts(via, path)
-	for i, way := range ways {
-		if way != "" && way != ViaComment && way != ViaSession {
-			r.say(via.Content[i], path, fmt.Sprintf("knows no %q", shorten(way, 40)), hint)
-		}
-	}
-	return ways
+	return r.someOf(via, path, hint, ViaComment, ViaSession)
 }
 
 // span reads a span of time.

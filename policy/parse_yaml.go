@@ -235,6 +235,17 @@ func (r *policyReader) texts(n *yaml.Node, path string) []string {
 	return out
 }
 
+// someOf returns a list of words of which each is one of known; hint says what to write.
+func (r *policyReader) someOf(n *yaml.Node, path, hint string, known ...string) []string {
+	words := r.texts(n, path)
+	for i, word := range words {
+		if word != "" && !slices.Contains(known, word) {
+			r.say(n.Content[i], path, fmt.Sprintf("knows no %q", shorten(word, 40)), hint)
+		}
+	}
+	return words
+}
+
 // globs returns a list of globs.
 func (r *policyReader) globs(n *yaml.Node, path string, filled bool) []string {
 	out := r.texts(n, path)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/countersign/countersign/policy"
+	"github.com/countersign/countersign/store"
 )
 
 // confirmForm is where somebody who approves a change confirms which commit that is about.
@@ -39,14 +40,7 @@ func (s *Site) confirmForm(v *visit, p *changePage) *confirmForm {
 
 // confirm keeps that the visitor confirmed the commit, and has the pull request decided again.
 func (s *Site) confirm(v *visit) (string, error) {
-	const nothing = "Nothing was confirmed"
-	said, tenant, err := s.statement(v, nothing)
-	if err != nil {
-		return "", err
-	}
-	refused, err := s.Confirm(v.Context(), tenant, said)
-	if err == nil && refused != "" {
-		err = refusal(nothing + ". " + refused)
-	}
-	return changePath(v.base(), said.RepoID, said.Number) + "?said=confirmed", err
+	return s.state(v, "Nothing was confirmed", "confirmed", func(said Statement, tenant store.Tenant) (string, error) {
+		return s.Confirm(v.Context(), tenant, said)
+	})
 }

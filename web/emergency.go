@@ -35,17 +35,11 @@ func (s *Site) emergencyForm(v *visit, d store.Decided, p *changePage) (*emergen
 // declare keeps what was declared, and has the pull request decided again.
 func (s *Site) declare(v *visit) (string, error) {
 	const nothing = "Nothing was declared"
-	said, tenant, err := s.statement(v, nothing)
-	if err != nil {
-		return "", err
-	}
-	ticket, reason := strings.TrimSpace(v.FormValue("ticket")), strings.TrimSpace(v.FormValue("reason"))
-	if problem := policy.DeclaredInSession(said.HeadSHA, ticket, reason).Problem; problem != "" {
-		return "", refusal(nothing + ": " + problem + ".")
-	}
-	refused, err := s.Declare(v.Context(), tenant, said, ticket, reason)
-	if err == nil && refused != "" {
-		err = refusal(nothing + ". " + refused)
-	}
-	return changePath(v.base(), said.RepoID, said.Number) + "?said=emergency", err
+	return s.state(v, nothing, "emergency", func(said Statement, tenant store.Tenant) (string, error) {
+		ticket, reason := strings.TrimSpace(v.FormValue("ticket")), strings.TrimSpace(v.FormValue("reason"))
+		if problem := policy.DeclaredInSession(said.HeadSHA, ticket, reason).Problem; problem != "" {
+			return "", refusal(nothing + ": " + problem + ".")
+		}
+		return s.Declare(v.Context(), tenant, said, ticket, reason)
+	})
 }

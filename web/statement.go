@@ -23,24 +23,29 @@ func statedOf(p *changePage) stated {
 	return stated{HeadSHA: p.Decision.HeadSHA, BaseRef: p.Decision.BaseRef, Once: rand.Text()}
 }
 
-// statement reads who says something on the page of a pull request, and about what. What is what
-// they did, for somebody who may not: "Nothing was declared".
-func (s *Site) statement(v *visit, what string) (Statement, store.Tenant, error) {
+// state keeps what somebody says on the page of a pull request, has it decided again, and leads back to the
+// page, which tells of what was said. keep says in a sentence why it was refused; nothing is how that begins,
+// "Nothing was declared".
+func (s *Site) state(v *visit, nothing, said string, keep func(Statement, store.Tenant) (refused string, err error)) (string, error) {
 	listed, err := v.view.Change(v.Context(), v.id("repo"), int(v.id("number")))
 	if err != nil {
-		return Statement{}, store.Tenant{}, err
+		return "", err
 	}
 	tenant, err := v.view.Of(v.Context(), listed.RepoID)
 	if err != nil {
-		return Statement{}, store.Tenant{}, err
+		return "", err
 	}
-	said := Statement{RepoID: listed.RepoID, Number: listed.Number, HeadSHA: v.FormValue("head"), BaseRef: v.FormValue("base"),
+	by := Statement{RepoID: listed.RepoID, Number: listed.Number, HeadSHA: v.FormValue("head"), BaseRef: v.FormValue("base"),
 		Once: v.FormValue("once"), ByID: v.session.PersonID, By: v.session.Login}
 	switch {
-	case said.ByID == 0:
-		err = refusal(what + ": only a person who signed in with GitHub does this.")
-	case len(said.Once) != len(rand.Text()):
-		err = refusal(what + ": the form was not whole. Open the page of the pull request again.")
+	case by.ByID == 0:
+		return "", refusal(nothing + ": only a person who signed in with GitHub does this.")
+	case len(by.Once) != len(rand.Text()):
+		return "", refusal(nothing + ": the form was not whole. Open the page of the pull request again.")
 	}
-	return said, tenant, err
+	refused, err := keep(by, tenant)
+	if err == nil && refused != "" {
+		err = refusal(nothing + ". " + refused)
+	}
+	return changePath(v.base(), listed.RepoID, listed.Number) + "?said=" + said, err
 }
