@@ -238,7 +238,7 @@ func TestReadmeLeadsToEveryDocument(t *testing.T) {
 // docs/auditors.md says what every file of a bundle is for, and neither it nor docs/questions.md names
 // one that is not there.
 func TestFilesOfABundleInDocuments(t *testing.T) {
-	there := map[string]bool{}
+	there := map[string]bool{"packs/": true} // the bundle of testdata has none: it has a sample
 	for name := range bundled(t) {
 		folder, _, in := strings.Cut(name, "/")
 		if in {

@@ -98,7 +98,7 @@ func isMachine(name string) bool {
 	if digest, ok := strings.CutPrefix(name, blobs); ok {
 		return len(digest) == 64 && strings.Trim(digest, "0123456789abcdef") == ""
 	}
-	return slices.Contains([]string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions, fileCosigned}, name)
+	return isPack(name) || slices.Contains([]string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions, fileCosigned}, name)
 }
 
 func (a archive) open(name string) (io.ReadCloser, error) {
@@ -156,6 +156,11 @@ func (a archive) lines(name string, each func(line []byte) error) error {
 	return nil
 }
 
+// otherThanListed: a file is another one than the manifest says.
+func otherThanListed(name string) error {
+	return broken(name, "it is not the file that the manifest lists")
+}
+
 // compare compares a file with what the manifest says of it.
 func (a archive) compare(f FileInfo) error {
 	r, err := a.open(f.Name)
@@ -168,7 +173,7 @@ func (a archive) compare(f FileInfo) error {
 		return broken(f.Name, "it cannot be read: %v", err)
 	}
 	if h.n != f.Bytes || h.sum() != f.SHA256 {
-		return broken(f.Name, "it is not the file that the manifest lists")
+		return otherThanListed(f.Name)
 	}
 	return nil
 }

@@ -29,8 +29,9 @@ const (
 // CheckpointFile is the file of a bundle that holds the log's signed checkpoint.
 const CheckpointFile = "log/checkpoint"
 
-// BundleVersion is the version of the format of bundles: of the manifest, the log and the blobs.
-const BundleVersion = 1
+// BundleVersion is the version of the format of bundles: of the manifest, the log, the blobs and the
+// packs. Version 1 had no packs, and is still read.
+const BundleVersion = 2
 
 // DocumentsVersion is the version of the documents that are made of the records. A bundle whose
 // documents have another version is verified without comparing them, and the report says so.

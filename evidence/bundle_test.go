@@ -269,7 +269,7 @@ func TestForgedBundles(t *testing.T) {
 		}, true, fileManifest, "its counts are"},
 		{"a file that nobody lists", func(t *testing.T, b *bundle) { b.files["more.csv"] = nil }, false, "more.csv", "the manifest does not list it"},
 		{"a file missing", func(t *testing.T, b *bundle) { delete(b.files, "sample.csv") }, false, "sample.csv", "missing"},
-		{"another version, by the holder of the key", func(t *testing.T, b *bundle) { b.manifest(t, func(m *Manifest) { m.V = 2 }) }, true, fileManifest, "it is of version 2"},
+		{"another version, by the holder of the key", func(t *testing.T, b *bundle) { b.manifest(t, func(m *Manifest) { m.V = BundleVersion + 1 }) }, true, fileManifest, "it is of version 3"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			b := testBundle(t)
@@ -301,7 +301,7 @@ func TestForgedBundles(t *testing.T) {
 func TestBlobsWithoutUse(t *testing.T) {
 	digest := digestOf([]byte("a catalogue"))
 	a := archive{blobs + digest: &bundled{opener: memory("another one"), listed: &FileInfo{Bytes: 11}}}
-	v := &verifier{archive: a, again: newReperformer()}
+	v := &verifier{archive: a, again: newReperformer(), packed: newUnpacker()}
 	_, _, err := v.judgedBy(&decisionBody{CatalogueSHA256: digest})
 	wantBroken(t, err, blobs+digest, "another digest than its name")
 	a[blobs+digest].opener = memory("a catalogue")

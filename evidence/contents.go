@@ -262,6 +262,19 @@ func (c *contents) derive(organisation, github string, recorded recordedDecision
 // about it.
 func (f *findings) shown(c change) bool { return f.picked[c.id()] || c.deviates() }
 
+// shownDecisions are the leaves of the decisions to whose blobs a page leads.
+func (f *findings) shownDecisions() map[int64]bool {
+	out := map[int64]bool{}
+	for _, c := range f.changes {
+		if f.shown(c) {
+			for _, leaf := range c.decisions() {
+				out[leaf] = true
+			}
+		}
+	}
+	return out
+}
+
 // wantedDecisions are the decisions that the changes of the sample rest on, and those about which
 // something was found; without a sample, those of all changes.
 func (f *findings) wantedDecisions() (out []int64) {

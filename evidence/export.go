@@ -303,10 +303,10 @@ func (x *exporter) addRecords(ctx context.Context) error {
 }
 
 // addDecisions writes the records of the decisions that belong to the bundle, and what each was
-// made from, every blob once.
+// made from.
 func (x *exporter) addDecisions(ctx context.Context) error {
 	var records []byte
-	written := map[string]bool{}
+	shown, made := x.findings.shownDecisions(), newBlobWriter(x.file)
 	for i, leaf := range x.findings.decisions {
 		x.tell(doingDecisions, int64(i+1), int64(len(x.findings.decisions)))
 		d, err := x.log.Decision(ctx, leaf)
@@ -314,14 +314,12 @@ func (x *exporter) addDecisions(ctx context.Context) error {
 			return fmt.Errorf("decision of leaf %d: %w", leaf, err)
 		}
 		records = append(records, recordLine{leaf, d.Salt, d.Body}.encode()...)
-		for _, blob := range [][]byte{d.Decision, d.Facts, d.Policy, d.Catalogue} {
-			if digest := digestOf(blob); blob != nil && !written[digest] {
-				written[digest] = true
-				if err := x.file(blobs+digest, blob); err != nil {
-					return err
-				}
-			}
+		if err := made.write(d, shown[leaf]); err != nil {
+			return err
 		}
+	}
+	if err := made.pack.flush(); err != nil {
+		return err
 	}
 	return x.file(fileDecisions, records)
 }

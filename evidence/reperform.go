@@ -43,7 +43,7 @@ type decidedAgain struct {
 	group *policy.GroupFacts
 }
 
-// blob reads what a decision was made from, and compares it with its name and with the manifest.
+// blob reads what a decision was made from, and compares it with its digest and with the manifest.
 func (v *verifier) blob(digest string) ([]byte, error) {
 	return v.blobInto(new(bytes.Buffer), digest)
 }
@@ -54,16 +54,30 @@ func (v *verifier) blobInto(b *bytes.Buffer, digest string) ([]byte, error) {
 		return nil, nil
 	}
 	name := blobs + digest
+	at, in := v.packed.find(digest), v.archive[name]
+	if at != nil {
+		at.used = true
+		if in == nil {
+			return v.packedBlob(b, digest, at)
+		}
+	}
 	content, err := v.archive.readInto(b, name, maxBlob)
 	if err != nil {
 		return nil, err
 	}
-	in := v.archive[name]
 	if digestOf(content) != digest || int64(len(content)) != in.listed.Bytes {
 		return nil, broken(name, "its content has another digest than its name")
 	}
 	in.used = true
 	return content, nil
+}
+
+func (v *verifier) packedBlob(b *bytes.Buffer, digest string, at *place) ([]byte, error) {
+	content, err := v.packed.read(v.archive, b, at)
+	if err == nil && digestOf(content) != digest {
+		err = broken(v.packed.names[at.pack], "what stands behind %s has another digest", digest)
+	}
+	return content, err
 }
 
 // recordedDecision reads the body of a decision's leaf.
@@ -256,6 +270,9 @@ func (v *verifier) reperform() error {
 		if strings.HasPrefix(name, blobs) && !in.used {
 			return broken(name, "no decision of the bundle was made from it")
 		}
+	}
+	if name, there := v.packed.unused(); there {
+		return broken(name, "no decision of the bundle was made from a line of it")
 	}
 	v.held("decisions", "%d decisions came out again from their facts, byte for byte; %d could not be made again.", v.report.Reperformed, len(v.report.NotReperformed))
 	v.held("updates", "%d updates of branches were compared with the decisions about them again, with the same findings.", v.report.Updates)

@@ -92,7 +92,7 @@ func Verify(bundle io.ReaderAt, size int64, t Trust) (Report, error) {
 
 func (a archive) verify(t Trust) (Report, error) {
 	v := &verifier{archive: a, trust: t, alike: counting{},
-		report: Report{NotReperformed: []Unable{}, Cosigned: []Cosigned{}}, again: newReperformer()}
+		report: Report{NotReperformed: []Unable{}, Cosigned: []Cosigned{}}, again: newReperformer(), packed: newUnpacker()}
 	for _, step := range []func() error{v.manifest, v.hashes, v.log, v.terms, v.beginsWith, v.anchors, v.cosigned, v.records, v.counts, v.decisions, v.reperform, v.documents} {
 		if err := step(); err != nil {
 			return v.report, err
@@ -119,6 +119,7 @@ type verifier struct {
 	made     int       // how many of them were made again, or could not be
 	alike    counting
 	again    *reperformer
+	packed   *unpacker
 }
 
 func (v *verifier) held(name, format string, args ...any) {
@@ -135,8 +136,8 @@ func (v *verifier) manifest() error {
 	if *m, err = decodeManifest(raw); err != nil {
 		return broken(fileManifest, "it is not a manifest: %v", err)
 	}
-	if m.V != BundleVersion {
-		return broken(fileManifest, "it is of version %d, and this program reads version %d", m.V, BundleVersion)
+	if m.V < 1 || m.V > BundleVersion {
+		return broken(fileManifest, "it is of version %d, and this program reads versions up to %d", m.V, BundleVersion)
 	}
 	if again, err := m.encode(); err != nil || !bytes.Equal(again, raw) {
 		return broken(fileManifest, "it is not in the form that is written")
@@ -208,6 +209,12 @@ func (v *verifier) hashes() error {
 			return broken(f.Name, "it is missing")
 		case blob && digest != f.SHA256:
 			return broken(f.Name, "its content has another digest than its name")
+		case isPack(f.Name) && v.report.Manifest.V < 2:
+			return broken(f.Name, "a bundle of version %d has no packs", v.report.Manifest.V)
+		case isPack(f.Name):
+			if err := v.packed.index(v.archive, *f); err != nil {
+				return err
+			}
 		case !blob: // blobs are compared when they are read, and every one is
 			if err := v.archive.compare(*f); err != nil {
 				return err

@@ -132,6 +132,10 @@ func TestExportAndVerify(t *testing.T) {
 	if c := got.Report.Manifest.Counts; !got.OK || got.Report.SelfAsserted || got.Report.Reperformed != 4 || got.Report.Updates != 5 || c.Population != 5 || c.Gaps != 0 || c.Undecided != 0 {
 		t.Errorf("verified: %+v", got)
 	}
+	// Of the three changes without a page, facts and decision are in a pack; of the one with a page, in files.
+	if packed := bytes.Count(inBundle(t, file, "packs/00001.txt"), []byte("\n")); packed != 6 {
+		t.Errorf("%d lines are packed", packed)
+	}
 	population := map[string]map[string]string{}
 	for _, row := range rows(t, file, "population.csv") {
 		population[row["repository"]+" "+row["type"]+" "+row["pull_request"]] = row
