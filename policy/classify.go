@@ -131,8 +131,10 @@ type classifier struct {
 	unopened bool
 	// byAutomation: the author of the commit at hand is an automation.
 	byAutomation bool
-	// place is "commit <sha>" of the commit at hand, made when it is needed.
-	place string
+	// place is "commit <sha>" of the commit at hand, made when it is needed; places are those of
+	// all commits so far, one behind the other.
+	place  string
+	places strings.Builder
 	// shown is the account that was shown last, shownText how: most often it comes again.
 	shown     Actor
 	shownText string
@@ -242,7 +244,10 @@ func (k *classifier) commit(m *Commit) {
 // at returns "commit <sha>".
 func (k *classifier) at(m *Commit) string {
 	if k.place == "" {
-		k.place = "commit " + m.SHA
+		from := k.places.Len()
+		k.places.WriteString("commit ")
+		k.places.WriteString(m.SHA)
+		k.place = k.places.String()[from:]
 	}
 	return k.place
 }

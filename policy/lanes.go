@@ -89,8 +89,16 @@ func auditName(lane string) string {
 // matter: people do not see them, and to GitHub a commit status is the same in any case.
 // https://docs.github.com/rest/commits/statuses#create-a-commit-status
 func IsOwnCheck(name string) bool {
-	name = strings.ToLower(strings.Join(strings.Fields(name), " "))
-	return name == checkBase || strings.HasPrefix(name, checkBase+" (")
+	words := 0
+	for word := range strings.FieldsSeq(name) {
+		if words++; words == 2 {
+			return strings.HasPrefix(word, "(")
+		}
+		if strings.ToLower(word) != checkBase {
+			return false
+		}
+	}
+	return words == 1
 }
 
 // NamedTeams are the teams (org/slug) that the policy names, each once, in the order
