@@ -52,10 +52,11 @@ lint:
 	@if curl -sf -m 10 -o /dev/null $(VULNDB)/index/db.json; then go run $(GOVULNCHECK) ./...; \
 	else echo "govulncheck: not run, $(VULNDB) is not reachable from here"; fi
 
-## bench: the figures of docs/benchmarks.md, measured on this machine
+## bench: the figures of docs/benchmarks.md, here and at BASE, with ratios and budgets; an hour, or BENCH='Year$$'
+BASE  = HEAD~1
+BENCH = .
 bench: published
-	go test -run '^$$' -bench . -benchmem ./policy ./store ./ledger
-	go test -v -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/countersign
+	bench/run.sh $(BASE) '$(BENCH)'
 
 ## build: the server and the small program for auditors, without paths of this machine in it
 build:

@@ -459,3 +459,34 @@ func TestTitlesInDocuments(t *testing.T) {
 		t.Errorf("only %d titles are explained", found)
 	}
 }
+
+// Every budget is one of a benchmark that there is.
+func TestBudgetsAreOfBenchmarks(t *testing.T) {
+	src, err := os.ReadFile("bench/budgets.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests []byte
+	for _, folder := range []string{"policy", "store", "ledger", "cmd/countersign"} {
+		files, err := filepath.Glob(folder + "/*_test.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tests = append(tests, content...)
+		}
+	}
+	budgets := matches(regexp.MustCompile(`(?m)^(Benchmark\w+)(?:/\S+)? +\S+ +at-(?:most|least) +\d+$`), string(src))
+	if lines := regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(string(src), -1); len(budgets) == 0 || len(budgets) != len(lines) {
+		t.Errorf("of %d lines %d are budgets", len(lines), len(budgets))
+	}
+	for _, name := range budgets {
+		if !strings.Contains(string(tests), "func "+name+"(") {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}

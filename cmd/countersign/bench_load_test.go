@@ -12,8 +12,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/countersign/countersign/gh/ghsim"
 )
 
 // BenchmarkEvents delivers 600 events a second for ten seconds, of two hundred pull requests and
@@ -25,7 +23,7 @@ func BenchmarkEvents(b *testing.B) {
 		p := startProcess(b, "COUNTERSIGN_WORKERS=128")
 		p.watch(b)
 		p.pulls(b, 200)
-		deliveries := slices.DeleteFunc(p.app.Deliveries(), func(d ghsim.Delivery) bool { return d.StatusCode != http.StatusAccepted })
+		deliveries := p.currentEvents(b)
 		p.sim.Faults.SetLatency(80 * time.Millisecond)
 		p.sim.ResetRequests()
 		before, decided := p.cpu(b), p.decisions(b)

@@ -292,17 +292,28 @@ func (p *process) sustain(b *testing.B, latency time.Duration, twins ...*process
 
 // newestEvents is the newest pull_request event of each pull request.
 func (p *process) newestEvents(b *testing.B) []ghsim.Delivery {
+	return slices.DeleteFunc(p.currentEvents(b), func(d ghsim.Delivery) bool { return d.Event != "pull_request" })
+}
+
+// currentEvents is the newest event of each thing of which there was one: what it says still holds.
+// An older one that comes again contradicts what GitHub shows, and is waited for.
+func (p *process) currentEvents(b *testing.B) []ghsim.Delivery {
 	newest := map[string]ghsim.Delivery{}
 	for _, d := range p.app.Deliveries() {
-		if d.Event != "pull_request" {
+		if d.StatusCode != http.StatusAccepted {
 			continue
 		}
 		var e struct {
-			Number     int
-			Repository struct{ Name string }
+			Number      int
+			Ref         string
+			PullRequest struct{ Number int } `json:"pull_request"`
+			CheckRun    struct{ ID int64 }   `json:"check_run"`
+			CheckSuite  struct{ ID int64 }   `json:"check_suite"`
+			Review      struct{ ID int64 }
+			Repository  struct{ Name string }
 		}
 		orFatal(b, json.Unmarshal(d.Payload, &e))
-		newest[fmt.Sprintf("%s#%d", e.Repository.Name, e.Number)] = d
+		newest[fmt.Sprint(d.Event, " ", e)] = d
 	}
 	var list []ghsim.Delivery
 	for _, key := range slices.Sorted(maps.Keys(newest)) {
