@@ -57,6 +57,21 @@ type branchLine struct {
 	seen int   // updates, those from before it was enrolled among them
 }
 
+// HeldBy are the modes in which updates reached the branch; where none did, those in which it was
+// enrolled.
+func (l branchLine) HeldBy() []string {
+	if len(l.Modes) > 0 {
+		return l.Modes
+	}
+	var out []string
+	for _, e := range l.Enrolled {
+		if !slices.Contains(out, e.Mode) {
+			out = append(out, e.Mode)
+		}
+	}
+	return out
+}
+
 // gap is a place at which an update does not begin where the one before it ended.
 type gap struct {
 	Update   int64  `json:"update"` // that comes after it

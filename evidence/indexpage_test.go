@@ -135,3 +135,12 @@ func TestOutcomeOfAChange(t *testing.T) {
 		}
 	}
 }
+
+func TestHeldBy(t *testing.T) {
+	audited := []enrolled{{Mode: "audit"}, {Mode: "enforce"}, {Mode: "audit"}}
+	for want, l := range map[string]branchLine{"": {}, "audit, enforce": {Enrolled: audited}, "enforce": {Modes: []string{"enforce"}, Enrolled: audited}} {
+		if got := strings.Join(l.HeldBy(), ", "); got != want {
+			t.Errorf("held by %q, want %q", got, want)
+		}
+	}
+}
