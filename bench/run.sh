@@ -9,18 +9,19 @@ out=bin/bench
 before=$out/before
 
 measure() {
-	go test -vet=off -run '^$' -bench "$which" -benchmem -timeout 0 ./policy ./store ./ledger
+	go test -vet=off -run '^$' -bench "$which" -benchmem -timeout 0 ./policy ./store ./ledger &&
 	go test -vet=off -v -run '^$' -bench "$which" -benchtime 1x -timeout 0 ./cmd/countersign
 }
 
 mkdir -p "$out"
-git worktree remove --force "$before" 2>/dev/null || true
+rm -rf "$before" # of a run that was stopped
+git worktree prune
 git worktree add --quiet --detach "$before" "$commit"
 trap 'git worktree remove --force "$before"' EXIT
 cp -R .cache "$before/" # GitHub's published schema
 
 echo "at $(git describe --tags --always --dirty), then at $(git -C "$before" describe --tags --always):"
-measure | tee "$out/now.txt"
+{ measure || echo FAIL; } | tee "$out/now.txt"
 ! grep -q '^FAIL' "$out/now.txt" || exit 1
 (cd "$before" && measure) >"$out/before.txt" || echo "not all of it could be measured at $commit: see $out/before.txt"
 awk -f bench/ratios.awk bench/budgets.txt "$out/before.txt" "$out/now.txt"

@@ -13,7 +13,7 @@ import (
 )
 
 // The files of a bundle that are not written for people to read. Beside them there are documents,
-// and blobs: what decisions were made from, each named by its digest.
+// blobs, which are what decisions were made from, each named by its digest, and packs of these.
 const (
 	fileManifest   = "manifest.json"
 	fileSignature  = "manifest.sig"
@@ -35,7 +35,7 @@ const BundleVersion = 2
 
 // DocumentsVersion is the version of the documents that are made of the records. A bundle whose
 // documents have another version is verified without comparing them, and the report says so.
-const DocumentsVersion = 1
+const DocumentsVersion = 2
 
 // Query is what a bundle answers.
 //

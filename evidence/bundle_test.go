@@ -18,14 +18,20 @@ import (
 	"github.com/countersign/countersign/ledger"
 )
 
-// bundle is the bundle of testdata, taken apart, with the key that signs its log.
+// bundle is a bundle of testdata, taken apart, with the key that signs its log.
 type bundle struct {
 	files map[string][]byte
 	key   *ledger.Key
 	early []byte // a checkpoint from before
 }
 
+// testBundle has a sample.
 func testBundle(t testing.TB) *bundle {
+	t.Helper()
+	return bundleIn(t, "acme.zip")
+}
+
+func bundleIn(t testing.TB, file string) *bundle {
 	t.Helper()
 	folder := filepath.Join("..", "testdata", "bundle")
 	read := func(name string) []byte {
@@ -39,7 +45,7 @@ func testBundle(t testing.TB) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bundle{files: unzipped(t, read("acme.zip")), key: key, early: read("early.checkpoint")}
+	return &bundle{files: unzipped(t, read(file)), key: key, early: read("early.checkpoint")}
 }
 
 func unzipped(t testing.TB, content []byte) map[string][]byte {

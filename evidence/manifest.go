@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A manifest is JSON as json.MarshalIndent writes it. Almost all of it is its list of files, two for
-// each decision, so that is written and read by hand.
+// A manifest is JSON as json.MarshalIndent writes it. Almost all of it is its list of files, which can
+// be long, so that is written and read by hand.
 
 // What stands around the files of a manifest, each of which has a line for each of its fields.
 const (

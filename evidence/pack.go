@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// Without a sample, a bundle holds what every decision of the period was made from: two blobs for
-// each, most of them like the one before, and no page leads there. As a file each they were most of
-// the bundle, and finding and inflating them most of verifying it. These are packed: a pack is a
-// file of many blobs, each on a line of its own behind its digest.
+// Without a sample, a bundle holds what every decision of the period was made from and what it said:
+// two blobs for each that are much like those of the one before, and to most no page leads. As a file
+// each they were most of the bundle, and finding and inflating them most of verifying it. So facts and
+// decisions to which no page leads are packed: a pack is a file of many blobs, each on a line of its
+// own behind its digest.
 
 const (
 	// packs is the folder of the packs: packs/00001.txt and so on.
@@ -128,8 +129,9 @@ type unpacker struct {
 	names  []string
 	places []place
 	at     map[[sha256.Size]byte]int // of places, by the digest that stands before the blob
-	opened map[int]*bytes.Buffer     // packs that were read last
+	opened map[int]*bytes.Buffer     // packs that were opened last
 	order  []int                     // the same, the oldest first
+	spare  *bytes.Buffer             // for the next one
 }
 
 // place is where a blob stands.
@@ -142,7 +144,7 @@ type place struct {
 const maxOpened = 64
 
 func newUnpacker() *unpacker {
-	return &unpacker{at: map[[sha256.Size]byte]int{}, opened: map[int]*bytes.Buffer{}}
+	return &unpacker{at: map[[sha256.Size]byte]int{}, opened: map[int]*bytes.Buffer{}, spare: new(bytes.Buffer)}
 }
 
 // index compares a pack with what the manifest says of it, and notes what is in it. Whether a blob
@@ -151,7 +153,10 @@ func (u *unpacker) index(a archive, f FileInfo) error {
 	if f.Bytes > maxPack {
 		return broken(f.Name, "it is larger than %d bytes", maxPack)
 	}
-	content, err := a.readInto(new(bytes.Buffer), f.Name, maxPack)
+	if want := packName(len(u.names) + 1); f.Name != want || f.Bytes == 0 {
+		return broken(f.Name, "it is empty, or not the next pack: that is %s", want)
+	}
+	content, err := a.readInto(u.spare, f.Name, maxPack)
 	if err != nil {
 		return err
 	}
@@ -215,25 +220,28 @@ func (u *unpacker) open(a archive, n int) ([]byte, error) {
 	if b := u.opened[n]; b != nil {
 		return b.Bytes(), nil
 	}
-	b := new(bytes.Buffer)
-	if len(u.order) == maxOpened {
-		oldest := u.order[0]
-		b, u.order = u.opened[oldest], u.order[1:]
-		delete(u.opened, oldest)
-	}
+	b := u.spare
 	content, err := a.readInto(b, u.names[n], maxPack)
 	if err != nil {
 		return nil, err
 	}
-	u.opened[n], u.order = b, append(u.order, n)
+	u.opened[n], u.order, u.spare = b, append(u.order, n), new(bytes.Buffer)
+	if len(u.order) > maxOpened {
+		oldest := u.order[0]
+		u.spare, u.order = u.opened[oldest], u.order[1:]
+		delete(u.opened, oldest)
+	}
 	return content, nil
 }
+
+// nameOf is the pack of a place.
+func (u *unpacker) nameOf(at *place) string { return u.names[at.pack] }
 
 // unused is the pack with a blob that nobody read; false: there is none.
 func (u *unpacker) unused() (name string, ok bool) {
 	for _, p := range u.places {
 		if !p.used {
-			return u.names[p.pack], true
+			return u.nameOf(&p), true
 		}
 	}
 	return "", false

@@ -10,46 +10,21 @@ import (
 	"testing"
 )
 
-// packed is the bundle with what can be packed in a pack, as that of another period would have it.
-func (b *bundle) packed(t testing.TB) *bundle {
+// wholeBundle has no sample: what no page leads to is packed.
+func wholeBundle(t testing.TB) *bundle {
 	t.Helper()
-	w := newBlobWriter(func(name string, content []byte) error {
-		b.files[name] = bytes.Clone(content)
-		return nil
-	})
-	for _, name := range slices.Sorted(maps.Keys(b.files)) {
-		if content := b.files[name]; strings.HasPrefix(name, blobs) && packable(content) {
-			delete(b.files, name)
-			if err := w.blob(content, blobPacked); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := w.pack.flush(); err != nil {
-		t.Fatal(err)
-	}
-	if len(b.files[packName(1)]) == 0 {
-		t.Fatal("nothing was packed")
-	}
-	b.manifest(t, func(m *Manifest) { m.V = 2 })
-	b.resign(t, b.key)
-	return b
+	return bundleIn(t, "whole.zip")
 }
 
-func TestPackedBundleHolds(t *testing.T) {
-	filed, err := testBundle(t).verify(t, testBundle(t).trust())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := testBundle(t).packed(t)
+func TestWholeBundleHolds(t *testing.T) {
+	b := wholeBundle(t)
 	got, err := b.verify(t, b.trust())
-	if err != nil || got.Reperformed != filed.Reperformed || got.Updates != filed.Updates {
-		t.Errorf("%d decisions and %d updates of %d and %d: %v", got.Reperformed, got.Updates, filed.Reperformed, filed.Updates, err)
+	if err != nil || !got.DocumentsCompared || got.Reperformed < 3 {
+		t.Errorf("got %+v, %v\nIf documents of bundles changed: go test ./cmd/countersign -run TestBundleOfTestdata -update", got, err)
 	}
-	t.Run("and a blob of it as a file too", func(t *testing.T) {
-		b := testBundle(t).packed(t)
-		digest, blob, _ := bytes.Cut(b.lines(packName(1))[0], []byte(" "))
-		b.files[blobs+string(digest)] = bytes.TrimSuffix(blob, []byte("\n"))
+	t.Run("with a blob of a pack as a file too", func(t *testing.T) {
+		b := wholeBundle(t)
+		b.fileToo(t)
 		b.resign(t, b.key)
 		if _, err := b.verify(t, b.trust()); err != nil {
 			t.Error(err)
@@ -62,13 +37,23 @@ func TestPackedBundleHolds(t *testing.T) {
 	})
 }
 
-// A bundle of the first version of the format has no packs, and is read as it was.
+// fileToo makes a file of the first blob of the pack, as if a page led to it, and leaves it there.
+func (b *bundle) fileToo(t *testing.T) {
+	t.Helper()
+	digest, blob, ok := bytes.Cut(b.lines(packName(1))[0], []byte(" "))
+	if !ok {
+		t.Fatal("nothing is packed")
+	}
+	b.files[blobs+string(digest)] = bytes.TrimSuffix(blob, []byte("\n"))
+}
+
+// A bundle of the first version of the format has no packs, and its documents are not those of now.
 func TestBundleOfVersion1(t *testing.T) {
 	b := testBundle(t)
-	b.manifest(t, func(m *Manifest) { m.V = 1 })
+	b.manifest(t, func(m *Manifest) { m.V, m.Documents = 1, 1 })
 	b.resign(t, b.key)
-	if _, err := b.verify(t, b.trust()); err != nil {
-		t.Error(err)
+	if got, err := b.verify(t, b.trust()); err != nil || got.DocumentsCompared || got.Reperformed < 2 {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -90,42 +75,73 @@ func TestForgedPacks(t *testing.T) {
 			return append(l[1:], append(bytes.ToUpper(l[0][:digestBytes]), l[0][digestBytes:]...))
 		}, "is no digest"},
 		{"no space", func(l [][]byte) [][]byte { l[0][digestBytes] = '\t'; return l }, "a line is no digest"},
-		{"nothing", func(l [][]byte) [][]byte { return append(l, []byte(digestOf(nil)+" ")) }, "a line is no digest"},
+		{"nothing behind a digest", func(l [][]byte) [][]byte { return append(l, []byte(digestOf(nil)+" ")) }, "a line is no digest"},
 		{"an empty line", func(l [][]byte) [][]byte { return append(l, []byte("\n")) }, "a line is no digest"},
 		{"more than is read", func(l [][]byte) [][]byte {
 			return append(l, []byte(digestOf(nil)+" "+strings.Repeat("x", maxPack)))
 		}, "larger than"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
-			b := testBundle(t).packed(t)
+			b := wholeBundle(t)
 			b.setLines(packName(1), tt.forge(b.lines(packName(1))))
 			b.resign(t, b.key)
 			_, err := b.verify(t, b.trust())
 			wantBroken(t, err, packName(1), tt.want)
 		})
 	}
-	t.Run("the end of the last line", func(t *testing.T) {
-		b := testBundle(t).packed(t)
-		b.files[packName(1)] = bytes.TrimSuffix(b.files[packName(1)], []byte("\n"))
-		b.resign(t, b.key)
-		_, err := b.verify(t, b.trust())
-		wantBroken(t, err, packName(1), "a line is no digest")
-	})
-	t.Run("in a bundle from before there were packs", func(t *testing.T) {
-		b := testBundle(t).packed(t)
-		b.manifest(t, func(m *Manifest) { m.V = 1 })
-		b.resign(t, b.key)
-		_, err := b.verify(t, b.trust())
-		wantBroken(t, err, packName(1), "version 1 has no packs")
-	})
-	t.Run("facts missing", func(t *testing.T) {
-		b := testBundle(t).packed(t)
-		lines := b.lines(packName(1))
-		b.setLines(packName(1), lines[1:])
-		b.resign(t, b.key)
-		_, err := b.verify(t, b.trust())
-		wantBroken(t, err, blobs+string(lines[0][:digestBytes]), "it is missing")
-	})
+	for _, tt := range []struct {
+		what  string
+		forge func(t *testing.T, b *bundle)
+		file  string
+		want  string
+	}{
+		{"the end of the last line", func(_ *testing.T, b *bundle) {
+			b.files[packName(1)] = bytes.TrimSuffix(b.files[packName(1)], []byte("\n"))
+		}, packName(1), "a line is no digest"},
+		{"another one in place of what is a file too", func(t *testing.T, b *bundle) {
+			b.fileToo(t)
+			lines := b.lines(packName(1))
+			lines[0] = append(lines[0][:digestBytes:digestBytes], " something else"...)
+			b.setLines(packName(1), lines)
+		}, packName(1), "has another digest"},
+		{"in a bundle from before there were packs", func(t *testing.T, b *bundle) {
+			b.manifest(t, func(m *Manifest) { m.V = 1 })
+		}, packName(1), "version 1 has no packs"},
+		{"the first one missing", func(_ *testing.T, b *bundle) {
+			b.files[packName(2)] = b.files[packName(1)]
+			delete(b.files, packName(1))
+		}, packName(2), "not the next pack"},
+		{"an empty one", func(_ *testing.T, b *bundle) { b.files[packName(2)] = nil }, packName(2), "it is empty"},
+		{"facts missing", func(_ *testing.T, b *bundle) { b.setLines(packName(1), b.lines(packName(1))[1:]) }, blobs, "it is missing"},
+		{"what a page leads to", func(t *testing.T, b *bundle) { b.packAll(t, `"title"`) }, blobs, "it is missing"},
+		{"a policy", func(t *testing.T, b *bundle) { b.packAll(t, `"source"`) }, blobs, "it is missing"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			b := wholeBundle(t)
+			tt.forge(t, b)
+			b.resign(t, b.key)
+			_, err := b.verify(t, b.trust())
+			wantBroken(t, err, tt.file, tt.want)
+		})
+	}
+}
+
+// packAll moves the files that hold a text into the pack.
+func (b *bundle) packAll(t *testing.T, text string) {
+	t.Helper()
+	moved := 0
+	for name, blob := range maps.Clone(b.files) {
+		digest, is := strings.CutPrefix(name, blobs)
+		if !is || !packable(blob) || !bytes.Contains(blob, []byte(text)) {
+			continue
+		}
+		moved++
+		delete(b.files, name)
+		b.files[packName(1)] = append(b.files[packName(1)], digest+" "+string(blob)+"\n"...)
+	}
+	if moved == 0 {
+		t.Fatalf("no file that could be packed holds %s", text)
+	}
 }
 
 // Every blob is there once, as a file where a page leads to it or a line cannot hold it, and no pack
@@ -140,7 +156,7 @@ func TestPacks(t *testing.T) {
 		return nil
 	})
 	var all [][]byte
-	for i := range 3000 {
+	for i := range 5000 {
 		blob := []byte(fmt.Sprintf("%d %s", i, strings.Repeat("x", i*7%9000)))
 		all = append(all, blob)
 		if err := errors.Join(w.blob(blob, blobPacked), w.blob(blob, blobPacked)); err != nil {
@@ -169,7 +185,7 @@ func TestPacks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(u.names) < maxOpened/2 || len(u.places) != len(all) || len(files) != len(u.names)+4 {
+	if len(u.names) <= maxOpened || len(u.places) != len(all) || len(files) != len(u.names)+4 {
 		t.Fatalf("%d packs of %d blobs, %d files", len(u.names), len(u.places), len(files))
 	}
 	var b bytes.Buffer
@@ -183,14 +199,14 @@ func TestPacks(t *testing.T) {
 			t.Fatalf("%.20q came out as %.20q, %v", blob, got, err)
 		}
 	}
-	if len(u.opened) > maxOpened || len(u.order) != len(u.opened) {
+	if len(u.opened) != maxOpened || len(u.order) != maxOpened {
 		t.Errorf("%d packs are kept, in an order of %d", len(u.opened), len(u.order))
 	}
 }
 
 // Whatever somebody hands over as a pack, it is one in its one form, or there is a reason.
 func FuzzPack(f *testing.F) {
-	f.Add(testBundle(f).packed(f).files[packName(1)])
+	f.Add(wholeBundle(f).files[packName(1)])
 	f.Add([]byte(digestOf([]byte("{}")) + " {}\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		name, u := packName(1), newUnpacker()

@@ -50,21 +50,27 @@ func (v *verifier) blob(digest string) ([]byte, error) {
 
 // blobInto is blob into a buffer, which is emptied first and holds what is returned.
 func (v *verifier) blobInto(b *bytes.Buffer, digest string) ([]byte, error) {
+	filed := v.archive[blobs+digest] != nil
+	if at := v.packed.find(digest); at != nil && !(filed && at.used) { // of one that is there twice, both are compared
+		content, err := v.packedBlob(b, digest, at)
+		if err != nil || !filed {
+			return content, err
+		}
+	}
+	return v.filedInto(b, digest)
+}
+
+// filedInto reads a blob that must be a file of its own: a page leads to it.
+func (v *verifier) filedInto(b *bytes.Buffer, digest string) ([]byte, error) {
 	if digest == "" {
 		return nil, nil
 	}
 	name := blobs + digest
-	at, in := v.packed.find(digest), v.archive[name]
-	if at != nil {
-		at.used = true
-		if in == nil {
-			return v.packedBlob(b, digest, at)
-		}
-	}
 	content, err := v.archive.readInto(b, name, maxBlob)
 	if err != nil {
 		return nil, err
 	}
+	in := v.archive[name]
 	if digestOf(content) != digest || int64(len(content)) != in.listed.Bytes {
 		return nil, broken(name, "its content has another digest than its name")
 	}
@@ -74,10 +80,27 @@ func (v *verifier) blobInto(b *bytes.Buffer, digest string) ([]byte, error) {
 
 func (v *verifier) packedBlob(b *bytes.Buffer, digest string, at *place) ([]byte, error) {
 	content, err := v.packed.read(v.archive, b, at)
-	if err == nil && digestOf(content) != digest {
-		err = broken(v.packed.names[at.pack], "what stands behind %s has another digest", digest)
+	if err != nil {
+		return nil, err
 	}
-	return content, err
+	if digestOf(content) != digest {
+		return nil, broken(v.packed.nameOf(at), "what stands behind %s has another digest", digest)
+	}
+	at.used = true
+	return content, nil
+}
+
+// whereIs is the file that holds a blob.
+func (v *verifier) whereIs(digest string) string {
+	if at := v.packed.find(digest); at != nil && v.archive[blobs+digest] == nil {
+		return v.packed.nameOf(at)
+	}
+	return blobs + digest
+}
+
+// filed is filedInto for what is read once.
+func (v *verifier) filed(digest string) ([]byte, error) {
+	return v.filedInto(new(bytes.Buffer), digest)
 }
 
 // recordedDecision reads the body of a decision's leaf.
@@ -140,11 +163,15 @@ func (v *verifier) decision(leaf int64) (out decidedAgain, err error) {
 	if err != nil {
 		return out, err
 	}
-	was, err := v.blobInto(&v.again.was, d.DecisionSHA256)
+	read := v.blobInto
+	if v.shown[leaf] {
+		read = v.filedInto
+	}
+	was, err := read(&v.again.was, d.DecisionSHA256)
 	if err != nil {
 		return out, err
 	}
-	facts, err := v.blobInto(&v.again.from, d.FactsSHA256)
+	facts, err := read(&v.again.from, d.FactsSHA256)
 	if err != nil {
 		return out, err
 	}
@@ -158,12 +185,12 @@ func (v *verifier) decision(leaf int64) (out decidedAgain, err error) {
 	}
 	again, err := v.again.judge(&out, p, c, d.Number, facts)
 	if err != nil {
-		return out, broken(blobs+d.FactsSHA256, "the decision of leaf %d cannot be made again: %v", leaf, err)
+		return out, broken(v.whereIs(d.FactsSHA256), "the decision of leaf %d cannot be made again: %v", leaf, err)
 	}
 	encoded, err := v.again.encode(again)
 	switch {
 	case err != nil:
-		return out, broken(blobs+d.FactsSHA256, "the decision of leaf %d cannot be made again: %v", leaf, err)
+		return out, broken(v.whereIs(d.FactsSHA256), "the decision of leaf %d cannot be made again: %v", leaf, err)
 	case bytes.Equal(encoded, was):
 		v.report.Reperformed++
 		r.counted = v.alike.of(d.PolicySHA256, &again) // JSON changes no text: facts and policies are UTF-8
@@ -193,10 +220,10 @@ func (v *verifier) differs(leaf int64, d *decisionBody, was []byte) error {
 		Engine string `json:"engine"`
 	}
 	if err := json.Unmarshal(was, &old); err != nil {
-		return broken(blobs+d.DecisionSHA256, "it is no decision: %v", err)
+		return broken(v.whereIs(d.DecisionSHA256), "it is no decision: %v", err)
 	}
 	if old.Engine == policy.Engine {
-		return broken(blobs+d.DecisionSHA256, "made again from its facts, the decision of leaf %d is another one", leaf)
+		return broken(v.whereIs(d.DecisionSHA256), "made again from its facts, the decision of leaf %d is another one", leaf)
 	}
 	v.unable(leaf, fmt.Sprintf("it was made by %s, and this program has %s", old.Engine, policy.Engine))
 	return nil
@@ -205,16 +232,16 @@ func (v *verifier) differs(leaf int64, d *decisionBody, was []byte) error {
 // judgedBy reads the policy and the catalogue of a decision; nil: it was made without.
 func (v *verifier) judgedBy(d *decisionBody) (*policy.Policy, *policy.Catalogue, error) {
 	if d.PolicySHA256 == "" || d.CatalogueSHA256 == "" {
-		_, err := v.blob(d.PolicySHA256) // what there is belongs to the decision all the same
+		_, err := v.filed(d.PolicySHA256) // what there is belongs to the decision all the same
 		if err == nil {
-			_, err = v.blob(d.CatalogueSHA256)
+			_, err = v.filed(d.CatalogueSHA256)
 		}
 		return nil, nil, err
 	}
 	key := d.PolicySHA256 + " " + d.Repository
 	p, c := v.again.policies[key], v.again.catalogues[d.CatalogueSHA256]
 	if p == nil {
-		kept, err := v.blob(d.PolicySHA256)
+		kept, err := v.filed(d.PolicySHA256)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -224,7 +251,7 @@ func (v *verifier) judgedBy(d *decisionBody) (*policy.Policy, *policy.Catalogue,
 		v.again.policies[key] = p
 	}
 	if c == nil {
-		src, err := v.blob(d.CatalogueSHA256)
+		src, err := v.filed(d.CatalogueSHA256)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -115,8 +115,9 @@ type verifier struct {
 	contents contents
 	lineage  lineage
 	findings *findings
-	decided  []decided // those that the findings need, in their order
-	made     int       // how many of them were made again, or could not be
+	decided  []decided      // those that the findings need, in their order
+	shown    map[int64]bool // leaves of those to whose blobs a page leads
+	made     int            // how many of them were made again, or could not be
 	alike    counting
 	again    *reperformer
 	packed   *unpacker
@@ -430,6 +431,7 @@ type decided struct {
 // decisions reads the records of decisions.
 func (v *verifier) decisions() error {
 	wanted, last := v.findings.decisions, int64(-1)
+	v.shown = v.findings.shownDecisions()
 	v.decided = make([]decided, 0, len(wanted))
 	err := v.archive.lines(fileDecisions, func(line []byte) error {
 		r, l, err := v.record(fileDecisions, line)

@@ -280,8 +280,9 @@ func TestBundleOfTestdata(t *testing.T) {
 	file, _ := w.exported(t, "--sample", "3", "--seed", auditorsSeed)
 	w.server.worker.AskWitnesses(t.Context())
 	file, _ = w.exported(t, "--sample", "3", "--seed", auditorsSeed, "--log-size", number(w.verified(t, file).Report.Manifest.LogSize))
+	whole, _ := w.exported(t)
 	for name, content := range map[string][]byte{
-		"acme.zip": mustRead(t, file), "log.key": mustRead(t, filepath.Join(w.folder, "countersign.key")), "early.checkpoint": early,
+		"acme.zip": mustRead(t, file), "whole.zip": mustRead(t, whole), "log.key": mustRead(t, filepath.Join(w.folder, "countersign.key")), "early.checkpoint": early,
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
 			t.Fatal(err)
