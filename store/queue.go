@@ -33,8 +33,14 @@ func (s *Store) QueueStats(ctx context.Context) (Stats, error) {
 	return all, nil
 }
 
-const selectNextRun = `SELECT MIN(CASE WHEN lease_until > run_at THEN lease_until ELSE run_at END)
-FROM jobs WHERE wanted_gen > done_gen AND dead = 0 AND (run_at > $1 OR lease_until > $1)`
+// Jobs that wait for their time can be very many: of these the next one is read, by its index, and
+// all only of those that are leased.
+const selectNextRun = `SELECT MIN(next) FROM (
+  SELECT MIN(run_at) AS next FROM jobs WHERE wanted_gen > done_gen AND dead = 0 AND run_at > $1 AND lease = ''
+  UNION ALL
+  SELECT MIN(CASE WHEN lease_until > run_at THEN lease_until ELSE run_at END) FROM jobs
+  WHERE wanted_gen > done_gen AND dead = 0 AND lease <> '' AND (run_at > $1 OR lease_until > $1)
+) AS ends`
 
 // NextRun returns when the next job becomes due after the last Claim: its time to run, or the
 // end of a lease that might not be renewed. Zero: no job will by itself. A job that became due
