@@ -307,7 +307,7 @@ func TestForgedBundles(t *testing.T) {
 func TestBlobsWithoutUse(t *testing.T) {
 	digest := digestOf([]byte("a catalogue"))
 	a := archive{blobs + digest: &bundled{opener: memory("another one"), listed: &FileInfo{Bytes: 11}}}
-	v := &verifier{archive: a, again: newReperformer(), packed: newUnpacker()}
+	v := &verifier{archive: a, again: newReperformer(), packed: newUnpacker(a)}
 	_, _, err := v.judgedBy(&decisionBody{CatalogueSHA256: digest})
 	wantBroken(t, err, blobs+digest, "another digest than its name")
 	a[blobs+digest].opener = memory("a catalogue")

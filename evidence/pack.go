@@ -124,47 +124,56 @@ func (p *packer) flush() error {
 	return err
 }
 
-// unpacker finds blobs in packs.
+// unpacker finds blobs in packs. It reads one pack after the other, each when something is asked for
+// that is in none of those before: what is verified comes mostly in the order in which it is packed.
 type unpacker struct {
-	names  []string
-	places []place
-	at     map[[sha256.Size]byte]int // of places, by the digest that stands before the blob
-	opened map[int]*bytes.Buffer     // packs that were opened last
-	order  []int                     // the same, the oldest first
-	spare  *bytes.Buffer             // for the next one
+	archive archive
+	packs   []FileInfo
+	indexed int // of packs
+	places  []place
+	at      map[[sha256.Size]byte]int // index of places, by the digest that stands before the blob
+	opened  map[int]*bytes.Buffer     // packs that were opened last, by their index
+	order   []int                     // the same, the oldest first
+	spare   *bytes.Buffer             // for the next one
 }
 
 // place is where a blob stands.
 type place struct {
-	pack, from, to int32 // index of names, and bytes in it
+	pack, from, to int32 // index of packs, and bytes in it
 	used           bool
 }
 
 // maxOpened is how many packs are kept. What follows from another is mostly not far behind it.
 const maxOpened = 64
 
-func newUnpacker() *unpacker {
-	return &unpacker{at: map[[sha256.Size]byte]int{}, opened: map[int]*bytes.Buffer{}, spare: new(bytes.Buffer)}
+func newUnpacker(a archive) *unpacker {
+	return &unpacker{archive: a, at: map[[sha256.Size]byte]int{}, opened: map[int]*bytes.Buffer{}, spare: new(bytes.Buffer)}
 }
 
-// index compares a pack with what the manifest says of it, and notes what is in it. Whether a blob
-// has the digest that stands before it is compared when it is read, and every one is.
-func (u *unpacker) index(a archive, f FileInfo) error {
+// add takes a pack as the manifest lists it. It is compared with that when it is read, and every one is.
+func (u *unpacker) add(f FileInfo) error {
 	if f.Bytes > maxPack {
 		return broken(f.Name, "it is larger than %d bytes", maxPack)
 	}
-	if want := packName(len(u.names) + 1); f.Name != want || f.Bytes == 0 {
+	if want := packName(len(u.packs) + 1); f.Name != want || f.Bytes == 0 {
 		return broken(f.Name, "it is empty, or not the next pack: that is %s", want)
 	}
-	content, err := a.readInto(u.spare, f.Name, maxPack)
+	u.packs = append(u.packs, f)
+	return nil
+}
+
+// indexNext compares the next pack with what the manifest says of it, and notes what is in it. Whether
+// a blob has the digest that stands before it is compared when it is read, and every one is.
+func (u *unpacker) indexNext() error {
+	f, pack := u.packs[u.indexed], u.indexed
+	content, err := u.open(pack)
 	if err != nil {
 		return err
 	}
 	if int64(len(content)) != f.Bytes || digestOf(content) != f.SHA256 {
 		return otherThanListed(f.Name)
 	}
-	pack := int32(len(u.names))
-	u.names = append(u.names, f.Name)
+	u.indexed++
 	for from := 0; from < len(content); {
 		end := bytes.IndexByte(content[from:], '\n')
 		if end <= digestBytes+1 || content[from+digestBytes] != ' ' {
@@ -179,7 +188,7 @@ func (u *unpacker) index(a archive, f FileInfo) error {
 			return broken(f.Name, "there is more in the packs than %d blobs", maxFiles)
 		}
 		u.at[digest] = len(u.places)
-		u.places = append(u.places, place{pack: pack, from: int32(from + digestBytes + 1), to: int32(end)})
+		u.places = append(u.places, place{pack: int32(pack), from: int32(from + digestBytes + 1), to: int32(end)})
 		from = end + 1
 	}
 	return nil
@@ -194,34 +203,48 @@ func digestIn(text []byte) (digest [sha256.Size]byte, ok bool) {
 	return digest, err == nil
 }
 
-// find is the place of a blob; nil: it is in no pack.
-func (u *unpacker) find(digest string) *place {
+// read copies a blob into a buffer, which is emptied first and holds what is returned; nil: it is in
+// no pack.
+func (u *unpacker) read(b *bytes.Buffer, digest string) ([]byte, error) {
 	key, ok := digestIn([]byte(digest))
-	i, there := u.at[key]
-	if !ok || !there {
-		return nil
+	if !ok {
+		return nil, nil
 	}
-	return &u.places[i]
+	for {
+		if i, there := u.at[key]; there {
+			return u.readAt(b, i, digest)
+		}
+		if u.indexed == len(u.packs) {
+			return nil, nil
+		}
+		if err := u.indexNext(); err != nil {
+			return nil, err
+		}
+	}
 }
 
-// read copies what stands at a place into a buffer, which is emptied first and holds what is returned.
-func (u *unpacker) read(a archive, b *bytes.Buffer, at *place) ([]byte, error) {
-	pack, err := u.open(a, int(at.pack))
+func (u *unpacker) readAt(b *bytes.Buffer, i int, digest string) ([]byte, error) {
+	at := &u.places[i]
+	pack, err := u.open(int(at.pack))
 	if err != nil {
 		return nil, err
 	}
 	b.Reset()
 	b.Write(pack[at.from:at.to])
+	if digestOf(b.Bytes()) != digest {
+		return nil, broken(u.packs[at.pack].Name, "what stands behind %s has another digest", digest)
+	}
+	at.used = true
 	return b.Bytes(), nil
 }
 
 // open is the content of a pack, until others were opened.
-func (u *unpacker) open(a archive, n int) ([]byte, error) {
+func (u *unpacker) open(n int) ([]byte, error) {
 	if b := u.opened[n]; b != nil {
 		return b.Bytes(), nil
 	}
 	b := u.spare
-	content, err := a.readInto(b, u.names[n], maxPack)
+	content, err := u.archive.readInto(b, u.packs[n].Name, maxPack)
 	if err != nil {
 		return nil, err
 	}
@@ -234,15 +257,39 @@ func (u *unpacker) open(a archive, n int) ([]byte, error) {
 	return content, nil
 }
 
-// nameOf is the pack of a place.
-func (u *unpacker) nameOf(at *place) string { return u.names[at.pack] }
+// holding is the pack that holds a blob, as far as they were read; empty: none.
+func (u *unpacker) holding(digest string) string {
+	key, ok := digestIn([]byte(digest))
+	if i, there := u.at[key]; ok && there {
+		return u.packs[u.places[i].pack].Name
+	}
+	return ""
+}
 
-// unused is the pack with a blob that nobody read; false: there is none.
-func (u *unpacker) unused() (name string, ok bool) {
-	for _, p := range u.places {
-		if !p.used {
-			return u.nameOf(&p), true
+// settle reads what was not read: packs that nothing was asked for in, and lines. A line may be
+// there only if its blob was read elsewhere, and then it is compared too.
+func (u *unpacker) settle(readElsewhere func(digest string) bool) error {
+	for u.indexed < len(u.packs) {
+		if err := u.indexNext(); err != nil {
+			return err
 		}
 	}
-	return "", false
+	var b bytes.Buffer
+	for i, at := range u.places {
+		if at.used {
+			continue
+		}
+		pack, err := u.open(int(at.pack))
+		if err != nil {
+			return err
+		}
+		digest := string(pack[at.from-digestBytes-1 : at.from-1])
+		if !readElsewhere(digest) {
+			return broken(u.packs[at.pack].Name, "no decision of the bundle was made from a line of it")
+		}
+		if _, err := u.readAt(&b, i, digest); err != nil {
+			return err
+		}
+	}
+	return nil
 }

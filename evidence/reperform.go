@@ -50,10 +50,8 @@ func (v *verifier) blob(digest string) ([]byte, error) {
 
 // blobInto is blob into a buffer, which is emptied first and holds what is returned.
 func (v *verifier) blobInto(b *bytes.Buffer, digest string) ([]byte, error) {
-	filed := v.archive[blobs+digest] != nil
-	if at := v.packed.find(digest); at != nil && !(filed && at.used) { // of one that is there twice, both are compared
-		content, err := v.packedBlob(b, digest, at)
-		if err != nil || !filed {
+	if v.archive[blobs+digest] == nil {
+		if content, err := v.packed.read(b, digest); content != nil || err != nil {
 			return content, err
 		}
 	}
@@ -78,22 +76,10 @@ func (v *verifier) filedInto(b *bytes.Buffer, digest string) ([]byte, error) {
 	return content, nil
 }
 
-func (v *verifier) packedBlob(b *bytes.Buffer, digest string, at *place) ([]byte, error) {
-	content, err := v.packed.read(v.archive, b, at)
-	if err != nil {
-		return nil, err
-	}
-	if digestOf(content) != digest {
-		return nil, broken(v.packed.nameOf(at), "what stands behind %s has another digest", digest)
-	}
-	at.used = true
-	return content, nil
-}
-
 // whereIs is the file that holds a blob.
 func (v *verifier) whereIs(digest string) string {
-	if at := v.packed.find(digest); at != nil && v.archive[blobs+digest] == nil {
-		return v.packed.nameOf(at)
+	if pack := v.packed.holding(digest); pack != "" && v.archive[blobs+digest] == nil {
+		return pack
 	}
 	return blobs + digest
 }
@@ -298,8 +284,12 @@ func (v *verifier) reperform() error {
 			return broken(name, "no decision of the bundle was made from it")
 		}
 	}
-	if name, there := v.packed.unused(); there {
-		return broken(name, "no decision of the bundle was made from a line of it")
+	err = v.packed.settle(func(digest string) bool {
+		in := v.archive[blobs+digest]
+		return in != nil && in.used
+	})
+	if err != nil {
+		return err
 	}
 	v.held("decisions", "%d decisions came out again from their facts, byte for byte; %d could not be made again.", v.report.Reperformed, len(v.report.NotReperformed))
 	v.held("updates", "%d updates of branches were compared with the decisions about them again, with the same findings.", v.report.Updates)

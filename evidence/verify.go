@@ -92,7 +92,7 @@ func Verify(bundle io.ReaderAt, size int64, t Trust) (Report, error) {
 
 func (a archive) verify(t Trust) (Report, error) {
 	v := &verifier{archive: a, trust: t, alike: counting{},
-		report: Report{NotReperformed: []Unable{}, Cosigned: []Cosigned{}}, again: newReperformer(), packed: newUnpacker()}
+		report: Report{NotReperformed: []Unable{}, Cosigned: []Cosigned{}}, again: newReperformer(), packed: newUnpacker(a)}
 	for _, step := range []func() error{v.manifest, v.hashes, v.log, v.terms, v.beginsWith, v.anchors, v.cosigned, v.records, v.counts, v.decisions, v.reperform, v.documents} {
 		if err := step(); err != nil {
 			return v.report, err
@@ -213,10 +213,10 @@ func (v *verifier) hashes() error {
 		case isPack(f.Name) && v.report.Manifest.V < 2:
 			return broken(f.Name, "a bundle of version %d has no packs", v.report.Manifest.V)
 		case isPack(f.Name):
-			if err := v.packed.index(v.archive, *f); err != nil {
+			if err := v.packed.add(*f); err != nil {
 				return err
 			}
-		case !blob: // blobs are compared when they are read, and every one is
+		case !blob: // blobs and packs are compared when they are read, and every one is
 			if err := v.archive.compare(*f); err != nil {
 				return err
 			}
