@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // table is a list of a bundle, as CSV and as a sheet of the workbook.
@@ -85,7 +86,8 @@ func inert(s string) string {
 		}
 		return r
 	}, s)
-	if begin := strings.TrimLeft(s, " "); begin != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(begin)[0]) && !isNumber(s) {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " "))
+	if first != utf8.RuneError && strings.ContainsRune("=+-@＝＋－＠", first) && !isNumber(s) {
 		return "'" + s
 	}
 	return s

@@ -141,17 +141,22 @@ func (s sheet) write(b *bufio.Writer, first bool) {
 // whoever looks. Formulas are never written.
 func writeRow(b *bufio.Writer, n int, row []string, style string) {
 	at := strconv.Itoa(n)
-	b.WriteString(`<row r="` + at + `">`)
-	for i, text := range row {
-		switch cell := `<c r="` + columnName(i+1) + at + `"`; {
-		case text == "":
-		case style == "" && isCount(text):
-			b.WriteString(cell + "><v>" + text + "</v></c>")
-		default:
-			b.WriteString(cell + ` t="inlineStr"` + style + `><is><t xml:space="preserve">` + cellText(text) + `</t></is></c>`)
+	write := func(parts ...string) { // there are many cells: no text is made of the parts
+		for _, part := range parts {
+			b.WriteString(part)
 		}
 	}
-	b.WriteString("</row>")
+	write(`<row r="`, at, `">`)
+	for i, text := range row {
+		switch {
+		case text == "":
+		case style == "" && isCount(text):
+			write(`<c r="`, columnName(i+1), at, `"><v>`, text, "</v></c>")
+		default:
+			write(`<c r="`, columnName(i+1), at, `" t="inlineStr"`, style, `><is><t xml:space="preserve">`, cellText(text), "</t></is></c>")
+		}
+	}
+	write("</row>")
 }
 
 // isCount says whether a text is a number that every program holds exactly and writes again as it is.
@@ -223,8 +228,9 @@ func (s sheet) widths() []int {
 
 // columnName is the name of the n-th column, from 1: A, …, Z, AA, …
 func columnName(n int) string {
-	if n <= 26 {
-		return string(rune('A' + n - 1))
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	if n <= len(letters) {
+		return letters[n-1 : n]
 	}
 	return columnName((n-1)/26) + columnName((n-1)%26+1)
 }
