@@ -93,6 +93,23 @@ func TestExpiresIsNotBelieved(t *testing.T) {
 	}
 }
 
+// The cache takes how old an answer is from GitHub's clock and ours: where ours is slow, an answer is
+// from the future, and younger than any age.
+func TestSlowClockMakesNothingFresh(t *testing.T) {
+	s := newServer(t)
+	s.mux.HandleFunc("GET /api/v3/repos/acme/shop/collaborators/ann/permission",
+		reply(200, `{"permission":"write"}`, "Cache-Control", "private, max-age=60, s-maxage=60", "Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "ETag", `"1"`))
+	c := s.client(t)
+	for range 2 {
+		if _, err := c.Permission(t.Context(), repo, "ann"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(s.requests()); n != 2 {
+		t.Errorf("got %d requests, want 2", n)
+	}
+}
+
 func TestReadsOfManyAtOnce(t *testing.T) {
 	s := newServer(t)
 	s.rest("GET /repos/acme/shop/collaborators/ann/permission", 200, `{"permission":"read"}`)

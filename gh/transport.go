@@ -75,11 +75,13 @@ func keepBrokenOut(resp *http.Response) (*http.Response, error) {
 	return resp, nil
 }
 
-// alwaysRevalidate leaves of Cache-Control only whether the answer may be stored.
-// go-githubapp's own option rewrites max-age where there is one; without it the cache
-// obeys Expires, and stale-if-error would serve old facts while GitHub is down.
+// alwaysRevalidate leaves of Cache-Control only whether the answer may be stored: no-cache
+// lets nobody use it without asking GitHub. A max-age of zero does, where our clock is behind
+// GitHub's: to the cache an answer from the future is younger than that. go-githubapp's own
+// option rewrites max-age where there is one; without it the cache obeys Expires, and
+// stale-if-error would serve old facts while GitHub is down.
 func alwaysRevalidate(h http.Header) {
-	stored := "private, max-age=0"
+	stored := "private, no-cache"
 	for _, directive := range cacheDirectives(h) {
 		if directive == "no-store" {
 			stored = "no-store"

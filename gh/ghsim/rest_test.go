@@ -262,8 +262,8 @@ func TestWritesInAMinute(t *testing.T) {
 	if r := post(); r.status != 403 || r.header.Get("Retry-After") != "60" || !strings.Contains(string(r.body), "secondary rate limit") {
 		t.Errorf("got %d %s %v", r.status, r.body, r.header)
 	}
-	if got := w.get("/repos/acme/shop").status; got != 200 {
-		t.Errorf("what reads pays for it: %d", got)
+	if got := w.get("/repos/acme/shop"); got.status != 200 || got.header.Get("Date") != now.UTC().Format(http.TimeFormat) {
+		t.Errorf("what reads pays for it, or it has another date than %s: %d %s", now, got.status, got.header.Get("Date"))
 	}
 	now = now.Add(2 * time.Second)
 	if got := post().status; got != 201 {

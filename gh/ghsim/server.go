@@ -75,6 +75,7 @@ const (
 
 // ServeHTTP answers REST, GraphQL, the App side of the sign-in and the pages for people.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.date())
 	path := r.URL.EscapedPath()
 	switch {
 	case path == graphqlPath:
@@ -86,6 +87,13 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.servePages(w, r)
 	}
+}
+
+// date is the header of that name. It is of the clock by which limits end, which a client counts on.
+func (s *Sim) date() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now().Format(http.TimeFormat)
 }
 
 // recorder remembers what was answered, for the log.
