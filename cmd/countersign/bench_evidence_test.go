@@ -32,6 +32,7 @@ const (
 // store as the worker does, from the facts of a real decision.
 type year struct {
 	st      *store.Store
+	file    string // of the database
 	key     *ledger.Key
 	now     atomic.Int64 // microseconds
 	facts   []byte
@@ -55,7 +56,8 @@ func newYear(b *testing.B, w *acme) *year {
 	y.key, err = ledger.ParseKey(secret)
 	must(b, err)
 	y.now.Store(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro())
-	y.st, err = store.Open(b.Context(), store.Options{URL: "sqlite:" + filepath.Join(b.TempDir(), "year.db"), Signer: y.key, Now: y.clock})
+	y.file = filepath.Join(b.TempDir(), "year.db")
+	y.st, err = store.Open(b.Context(), store.Options{URL: "sqlite:" + y.file, Signer: y.key, Now: y.clock})
 	must(b, err)
 	b.Cleanup(func() { must(b, y.st.Close()) })
 	return y
@@ -266,6 +268,7 @@ func BenchmarkYear(b *testing.B) {
 		began := time.Now()
 		y.fill(b)
 		b.ReportMetric(time.Since(began).Seconds(), "s-filling")
+		b.ReportMetric(float64(sizeOf(b, y.file))/(1<<20), "MiB-database")
 		var seed evidence.Seed
 		must(b, seed.UnmarshalText([]byte(auditorsSeed)))
 		file, took, peak := y.export(b, &evidence.SampleQuery{Size: 60, Seed: seed})
