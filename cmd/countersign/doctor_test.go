@@ -206,7 +206,7 @@ func TestDoctorOfAnUnwellMachine(t *testing.T) {
 		"COUNTERSIGN_PUBLIC_URL": strings.Replace(stranger.URL, "127.0.0.1", "localhost", 1),
 	}), "", "")
 	mustDo(t, err)
-	settings.Now = func() time.Time { return time.Now().Add(25 * 24 * time.Hour) }
+	settings.Now = func() time.Time { return w.now().Add(25 * 24 * time.Hour) }
 	settings.Free = func(string) (int64, error) { return 10 << 20, nil }
 	wantFound(t, doctor.Examine(t.Context(), settings),
 		planted{"clock", "this machine", doctor.High, "600h"},
@@ -230,7 +230,7 @@ func TestDoctorOfAnUnwellMachine(t *testing.T) {
 		t.Error("it does not say which command renews the attestation")
 	}
 	settings.Organisation = "nobody"
-	settings.Now = func() time.Time { return time.Now().Add(10 * time.Second) }
+	settings.Now = func() time.Time { return w.now().Add(10 * time.Second) }
 	settings.Free = func(string) (int64, error) { return 1 << 30, nil }
 	wantFound(t, doctor.Examine(t.Context(), settings),
 		planted{"clock", "this machine", doctor.Medium, "10s"},
