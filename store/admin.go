@@ -27,6 +27,15 @@ type JobLine struct {
 	FailedAt   time.Time
 }
 
+// OfOrganisation says whether the job is about no single repository.
+func (j JobLine) OfOrganisation() bool {
+	switch j.Kind {
+	case KindRegister, KindScope, KindBackfill, KindReconcile, KindFirstDay:
+		return true
+	}
+	return false
+}
+
 const selectJobLines = `SELECT id, kind, repository, number, head_sha, check_name, ref, attempts, dead,
   CASE WHEN lease_until > $2 THEN 1 ELSE 0 END, run_at, enqueued_at, last_error, last_error_at
 FROM jobs WHERE org_id = $1 AND (wanted_gen > done_gen OR dead = 1) ORDER BY dead DESC, run_at, id LIMIT $3`

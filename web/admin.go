@@ -47,8 +47,9 @@ func (s *Site) admin(v *visit) (shown, error) {
 		if j.Dead {
 			p.Dead++
 		}
-		// A job of the organisation is about no repository: "acme/".
-		p.Jobs[i].Repository = strings.TrimSuffix(j.Repository, "/")
+		if j.OfOrganisation() { // its repository is the one that made it due last
+			p.Jobs[i].Repository, _, _ = strings.Cut(j.Repository, "/")
+		}
 	}
 	if err := p.list(v, tenant); err != nil {
 		return shown{}, err

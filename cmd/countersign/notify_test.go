@@ -207,7 +207,7 @@ func TestNotificationsAreTested(t *testing.T) {
 		t.Errorf("a member sent a test: %d: %s", status, page)
 	}
 	admin, _ := w.signIn(t, w.carol)
-	admin.wantPage("/orgs/acme/admin", http.StatusOK, []string{"Signed webhook", "<td>nothing</td><td>severity high, low</td>", "Send a test"}, slack.URL, noticeSecret)
+	admin.wantPage("/orgs/acme/admin", http.StatusOK, []string{"Signed webhook", "<td>nothing</td><td>severity high, low</td>", "Send a test", `<th scope="row">scope</th><td>acme</td>`}, slack.URL, noticeSecret)
 	if status, page := admin.from("cross-site", button); status != http.StatusForbidden || len(slack.got()) != 0 {
 		t.Errorf("the form of another site sent a test: %d: %s", status, page)
 	}
