@@ -110,6 +110,26 @@ func TestSlowClockMakesNothingFresh(t *testing.T) {
 	}
 }
 
+// Where something on the way takes the ETag out, a time to the second would vouch for the answer.
+func TestNoTimeVouchesForAnAnswer(t *testing.T) {
+	s := newServer(t)
+	role := "write"
+	s.mux.HandleFunc("GET /api/v3/repos/acme/shop/collaborators/ann/permission", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+		if r.Header.Get("If-Modified-Since") != "" {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		io.WriteString(w, `{"permission":"`+role+`"}`)
+	})
+	c := s.client(t)
+	for _, role = range []string{"write", "read"} {
+		if p, err := c.Permission(t.Context(), repo, "ann"); err != nil || p.Base != role {
+			t.Errorf("got %+v, %v, want %s", p, err, role)
+		}
+	}
+}
+
 func TestReadsOfManyAtOnce(t *testing.T) {
 	s := newServer(t)
 	s.rest("GET /repos/acme/shop/collaborators/ann/permission", 200, `{"permission":"read"}`)

@@ -306,7 +306,10 @@ func TestRulesetBypass(t *testing.T) {
 			want := gh.Ruleset{}
 			if tt.err == nil {
 				want = base
-				want.BypassReadable, want.BypassActors = tt.readable, tt.actors
+				want.BypassReadable, want.BypassActors, want.ReadAt = tt.readable, tt.actors, got.ReadAt
+			}
+			if since := time.Since(got.ReadAt); tt.err == nil && (since < 0 || since > time.Minute) { // the server's Date is of now
+				t.Errorf("read at %s", got.ReadAt)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

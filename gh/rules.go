@@ -94,8 +94,11 @@ func (w wireRule) requiredChecks(rule *Rule) error {
 // Source: GET /repos/{owner}/{repo}/rulesets/{ruleset_id}?includes_parents=true.
 func (c *Client) Ruleset(ctx context.Context, r Repo, id int64) (Ruleset, error) {
 	var w wireRuleset
-	err := c.read(ctx, "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}",
-		[]string{r.Owner, r.Name, strconv.FormatInt(id, 10)}, url.Values{"includes_parents": {"true"}}, &w)
+	a, err := c.get(ctx, "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}",
+		[]string{r.Owner, r.Name, strconv.FormatInt(id, 10)}, url.Values{"includes_parents": {"true"}})
+	if err == nil {
+		err = a.decode(&w)
+	}
 	var ruleset Ruleset
 	if err == nil {
 		ruleset, err = w.ruleset(id)
@@ -103,6 +106,7 @@ func (c *Client) Ruleset(ctx context.Context, r Repo, id int64) (Ruleset, error)
 	if err != nil {
 		return Ruleset{}, fmt.Errorf("read ruleset %d of %s: %w", id, r, err)
 	}
+	ruleset.ReadAt = serverTime(a.header, c.now()).UTC()
 	return ruleset, nil
 }
 

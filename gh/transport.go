@@ -88,6 +88,9 @@ func alwaysRevalidate(h http.Header) {
 		}
 	}
 	h.Set("Cache-Control", stored)
+	// GitHub's ETag alone says whether an answer still holds: by its time, one of the same second
+	// would, where something on the way took the ETag out.
+	h.Del("Last-Modified")
 	// The cache sets this one on what it returns; nobody else may.
 	h.Del("X-From-Cache")
 }

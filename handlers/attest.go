@@ -31,8 +31,8 @@ type AttestAnswer struct {
 	Until time.Time `json:"until"`
 }
 
-// settled is how long ago a ruleset must have been changed. GitHub's times have whole seconds:
-// a change in the second in which it was read could not be told from none.
+// settled is how long before it was read a ruleset must have been changed, both by GitHub's clock.
+// Its times have whole seconds: a change in the second in which it was read could not be told from none.
 const settled = 10 * time.Second
 
 // attestationLasts is how long the policy takes an attestation for.
@@ -56,7 +56,7 @@ func (h *Handlers) attest(w http.ResponseWriter, r *http.Request) {
 		h.refuseAttest(w, ask, err)
 		return
 	}
-	list, notShown, problem := attestations(view, h.Now())
+	list, notShown, problem := attestations(view)
 	if problem != "" {
 		http.Error(w, problem, http.StatusUnprocessableEntity)
 		return
@@ -85,7 +85,7 @@ func readAttest(w http.ResponseWriter, r *http.Request) (ask AttestRequest, toke
 // attestations are what is recorded of an owner's view, with the rulesets of which nothing can
 // be, or why nothing is recorded at all. One ruleset without a hole is enough for the policy, so
 // one that only the owners of the enterprise may see does not keep the others from being attested.
-func attestations(view gh.OwnerView, now time.Time) (list []store.Attestation, notShown []string, problem string) {
+func attestations(view gh.OwnerView) (list []store.Attestation, notShown []string, problem string) {
 	if len(view.Rulesets) == 0 {
 		return nil, nil, "no ruleset applies to this branch: classic branch protection can be read by the App and needs no attestation"
 	}
@@ -94,7 +94,7 @@ func attestations(view gh.OwnerView, now time.Time) (list []store.Attestation, n
 			notShown = append(notShown, r.Name)
 			continue
 		}
-		if now.Sub(r.UpdatedAt) < settled {
+		if r.ReadAt.Sub(r.UpdatedAt) < settled {
 			return nil, nil, "the ruleset " + r.Name + " was changed a moment ago: try again in a minute"
 		}
 		a := store.Attestation{

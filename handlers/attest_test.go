@@ -11,7 +11,7 @@ import (
 // What GitHub does not show is named and not recorded; it is never an empty list.
 func TestWhatIsNotShownIsNotAttested(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	shown := gh.Ruleset{ID: 1, Name: "ours", SourceType: "Repository", Source: "acme/shop", BypassReadable: true, UpdatedAt: now.Add(-time.Hour)}
+	shown := gh.Ruleset{ID: 1, Name: "ours", SourceType: "Repository", Source: "acme/shop", BypassReadable: true, UpdatedAt: now.Add(-time.Hour), ReadAt: now}
 	hidden, undated, fresh := shown, shown, shown
 	hidden.ID, hidden.Name, hidden.BypassReadable = 2, "the enterprise's", false
 	undated.ID, undated.Name, undated.UpdatedAt = 3, "undated", time.Time{}
@@ -29,7 +29,7 @@ func TestWhatIsNotShownIsNotAttested(t *testing.T) {
 		"one was changed just now": {[]gh.Ruleset{shown, fresh}, 0, "", "fresh was changed a moment ago"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			list, notShown, problem := attestations(gh.OwnerView{Rulesets: c.rulesets}, now)
+			list, notShown, problem := attestations(gh.OwnerView{Rulesets: c.rulesets})
 			if len(list) != c.recorded || strings.Join(notShown, ", ") != c.notShown || !strings.Contains(problem, c.problem) || (problem == "") != (c.problem == "") {
 				t.Errorf("got %d recorded, not shown %q, problem %q", len(list), notShown, problem)
 			}

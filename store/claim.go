@@ -70,10 +70,13 @@ type claiming struct {
 
 // Claim leases at most limit jobs that are due: each organisation gets its share, and of each those
 // come first that have been due longest. A job whose lease has run out is due again. Owner is kept
-// for people to read.
+// for people to read. ErrUnfit while the clocks here and of the database are apart.
 func (s *Store) Claim(ctx context.Context, owner string, limit int, lease time.Duration) ([]Job, error) {
 	if limit <= 0 || lease <= 0 {
 		return nil, fmt.Errorf("%w: claim %d jobs for %s", ErrInvalid, limit, lease)
+	}
+	if err := s.stillFit(ctx); err != nil {
+		return nil, err
 	}
 	var c claiming
 	err := s.write(ctx, "claim jobs", func(t *txn) error {

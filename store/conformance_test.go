@@ -32,6 +32,7 @@ func conformance(t *testing.T, open opener) {
 		{"rate limits hold", testPostpone},
 		{"writes to GitHub are bounded", testWritesAreBounded},
 		{"awaiting writes to GitHub", testAwaitingWrites},
+		{"writes of the future", testWritesOfTheFuture},
 		{"processes count their writes together", testWritersShare},
 		{"timer", testNextRun},
 		{"concurrent workers", testConcurrentWorkers},

@@ -90,6 +90,18 @@ func testWritesAreBounded(t *testing.T, open opener) {
 	}
 }
 
+// testWritesOfTheFuture: writes that were counted by a clock that was set back since hold nothing up,
+// and what is written from then on is counted.
+func testWritesOfTheFuture(t *testing.T, open opener) {
+	c := newClock()
+	s := open(t, Options{Now: c.Now, WritesPerMinute: 6})
+	jobs := writers(t, s, 12)
+	wantRoom(t, s, jobs[:5], WriteFlip)
+	c.advance(-10 * time.Minute)
+	wantRoom(t, s, jobs[5:10], WriteFlip)
+	wantNoRoom(t, s, jobs[10], WriteFlip, time.Minute)
+}
+
 // testAwaitingWrites: those who find no room wait in the order in which they were asked for, each
 // class for itself, without an attempt; a mark has them look again at once.
 func testAwaitingWrites(t *testing.T, open opener) {

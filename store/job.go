@@ -137,7 +137,7 @@ type schedule struct {
 func (j *schedule) mark(now, noisy int64) {
 	due := now
 	if noisy > 0 && j.startedAt > 0 {
-		due = max(now, j.startedAt+noisy)
+		due = min(max(now, j.startedAt+noisy), now+noisy) // the clock may have been set back since it started
 	}
 	switch running := j.leased && j.leaseUntil > now; {
 	case running && j.nextEnqueuedAt == 0:
@@ -237,10 +237,14 @@ func (s *Store) schedule(t *txn, job Job, at time.Time) error {
 const renewJob = `UPDATE jobs SET lease_until = $4 WHERE org_id = $1 AND id = $2 AND lease = $3 AND lease <> ''`
 
 // Renew makes the lease last from now. ErrLeaseLost if the job has another holder or none;
-// a lease that ran out and that nobody took is renewed.
+// a lease that ran out and that nobody took is renewed. ErrUnfit while the clocks here and of the
+// database are apart.
 func (s *Store) Renew(ctx context.Context, job Job, lease time.Duration) error {
 	if lease <= 0 {
 		return fmt.Errorf("%w: lease of %s", ErrInvalid, lease)
+	}
+	if err := s.stillFit(ctx); err != nil {
+		return err
 	}
 	return s.write(ctx, "renew "+job.Kind+" "+job.Key, func(t *txn) error {
 		n, err := t.exec(renewJob, job.OrgID, job.ID, job.Lease, micros(s.now().Add(lease)))

@@ -69,6 +69,7 @@ type Store struct {
 
 	wake      chan struct{}
 	lastClaim atomic.Int64 // microseconds; see NextRun
+	fitness   fitness
 	zip       zipper
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -132,15 +133,42 @@ func TestStartedAtOnce(t *testing.T) {
 	}
 }
 
+// clockApart connects to a server of which everything but the clock is as it is.
+func clockApart(t *testing.T, s *Store, apart string) *sql.DB {
+	t.Helper()
+	db, err := connectPostgres(urlOf(t, s), map[string]string{"search_path": "faked,pg_catalog"})
+	ok(t, err)
+	cluster.Exec(t, urlOf(t, s), `CREATE SCHEMA IF NOT EXISTS faked; CREATE OR REPLACE FUNCTION faked.clock_timestamp() RETURNS timestamptz
+LANGUAGE SQL AS $$ SELECT pg_catalog.clock_timestamp() `+apart+` $$`)
+	return db
+}
+
+// A process whose clock goes wrong while it runs takes no work, and keeps none, until it is right again.
+func TestNoWorkWhileTheClocksAreApart(t *testing.T) {
+	s := openOnPostgres(t, Options{})
+	ok(t, s.Mark(t.Context(), []Mark{{OrgID: acme, RepoID: repo, Number: 1}, {OrgID: acme, RepoID: repo, Number: 2}}))
+	job := must(s.Claim(t.Context(), "test", 1, time.Hour))[0]
+	right, wrong := s.read, clockApart(t, s, "+ INTERVAL '3 seconds'")
+	s.read, s.fitness = wrong, fitness{}
+	if jobs, err := s.Claim(t.Context(), "test", 1, time.Hour); !errors.Is(err, ErrUnfit) || len(jobs) != 0 {
+		t.Errorf("got %d jobs, %v, want ErrUnfit", len(jobs), err)
+	}
+	if err := s.Renew(t.Context(), job, time.Hour); !errors.Is(err, ErrUnfit) {
+		t.Errorf("got %v, want ErrUnfit", err)
+	}
+	s.read, s.fitness = right, fitness{}
+	ok(t, wrong.Close())
+	ok(t, s.Renew(t.Context(), job, time.Hour))
+	if jobs := must(s.Claim(t.Context(), "test", 1, time.Hour)); len(jobs) != 1 {
+		t.Errorf("got %d jobs, want the other", len(jobs))
+	}
+}
+
 func TestTheClocksAreCompared(t *testing.T) {
 	s := openOnPostgres(t, Options{})
 	ok(t, s.Ready(t.Context()))
-	// Everything but the server's clock is as it is.
 	for _, apart := range []string{"- INTERVAL '3 seconds'", "+ INTERVAL '3 seconds'"} {
-		db, err := connectPostgres(urlOf(t, s), map[string]string{"search_path": "faked,pg_catalog"})
-		ok(t, err)
-		cluster.Exec(t, urlOf(t, s), `CREATE SCHEMA IF NOT EXISTS faked; CREATE OR REPLACE FUNCTION faked.clock_timestamp() RETURNS timestamptz
-LANGUAGE SQL AS $$ SELECT pg_catalog.clock_timestamp() `+apart+` $$`)
+		db := clockApart(t, s, apart)
 		if err := fitPostgres(t.Context(), db); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "NTP") {
 			t.Errorf("%s: got %v, want ErrUnfit", apart, err)
 		}

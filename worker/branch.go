@@ -63,7 +63,7 @@ func (w *Worker) branch(ctx context.Context, log zerolog.Logger, client *gh.Clie
 	case err == nil || errors.Is(err, gh.ErrRateLimited) || errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil:
 		return err
 	case errors.Is(err, facts.ErrBehind):
-		age := w.Now().Sub(job.EnqueuedAt)
+		age := waited(w.Now(), job)
 		return w.Store.Postpone(ctx, job, w.Now().Add(min(max(age/2, 200*time.Millisecond), time.Minute)), err.Error())
 	case job.Attempt >= branchAttempts:
 		return j.lookLater(ctx, err)

@@ -263,7 +263,7 @@ func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Te
 		}
 		return cause
 	case errors.Is(cause, facts.ErrBehind):
-		age := now.Sub(job.EnqueuedAt)
+		age := waited(now, job)
 		if age > quietBehind {
 			if err := w.recordUndecided(ctx, log, tenant, job, base, cause, false); err != nil {
 				return err
@@ -278,6 +278,15 @@ func (w *Worker) failed(ctx context.Context, log zerolog.Logger, tenant store.Te
 		}
 	}
 	return cause
+}
+
+// waited is how long a job has waited. One that was asked for in the future, by a clock that was set
+// back since, has waited for long: nobody knows for how long, and nothing may look as if it were new.
+func waited(now time.Time, job store.Job) time.Duration {
+	if age := now.Sub(job.EnqueuedAt); age >= 0 {
+		return age
+	}
+	return time.Minute
 }
 
 // recordUndecided records that nothing could be decided, once per head and cause. Of a pull

@@ -27,6 +27,15 @@ var (
 	bob     = gh.Account{ID: 2, Login: "bob", Type: "User"}
 )
 
+// A job that was asked for by a clock that was set back since does not look as if it were new.
+func TestWaitedByAClockThatWasSetBack(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{-2 * time.Second: 2 * time.Second, 0: 0, time.Hour: time.Minute} {
+		if got := waited(noon, store.Job{EnqueuedAt: noon.Add(asked)}); got != want {
+			t.Errorf("asked for %s from now: waited %s, want %s", asked, got, want)
+		}
+	}
+}
+
 // inbox is a real store that events are received into.
 type inbox struct {
 	*store.Store

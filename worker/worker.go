@@ -346,7 +346,11 @@ func (w *Worker) keepLease(ctx context.Context, job store.Job, lost context.Canc
 		for {
 			select {
 			case <-ticker.C:
-				if err := w.Store.Renew(ctx, job, lease); errors.Is(err, store.ErrLeaseLost) {
+				err := w.Store.Renew(ctx, job, lease)
+				if errors.Is(err, store.ErrUnfit) { // to another server it may have run out already
+					err = fmt.Errorf("%w: %w", store.ErrLeaseLost, err)
+				}
+				if errors.Is(err, store.ErrLeaseLost) {
 					lost(err)
 					return
 				}
