@@ -291,6 +291,7 @@ func (v *verifier) reperform() error {
 	if err != nil {
 		return err
 	}
+	v.held("files", "All %d files (%d bytes) have the digests of the manifest, and there are no others.", len(v.report.Manifest.Files), v.bytes)
 	v.held("decisions", "%d decisions came out again from their facts, byte for byte; %d could not be made again.", v.report.Reperformed, len(v.report.NotReperformed))
 	v.held("updates", "%d updates of branches were compared with the decisions about them again, with the same findings.", v.report.Updates)
 	return nil
