@@ -115,7 +115,7 @@ func TestAttestation(t *testing.T) {
 // of each are looked at again.
 func TestAttestationOfTheOrganisationsRuleset(t *testing.T) {
 	t.Parallel()
-	w := startAcme(t, fast)
+	w := startInStep(t)
 	one, other := w.repository("one", shopPolicy), w.repository("other", shopPolicy)
 	w.org.Ruleset(w.carol, ghsim.RulesetSpec{Name: "all", Repos: []string{"one", "other"}, Rules: []ghsim.Rule{
 		ghsim.RulePullRequest(1), ghsim.RuleChecks(false, ghsim.Required{Name: "countersign", App: w.app}, ghsim.Required{Name: "test", App: w.sim.Actions()}),
@@ -148,7 +148,7 @@ func (w *acme) nowhere(t *testing.T, secret string) {
 // Only an owner's own token counts, and only for what it can read.
 func TestWhoCannotAttest(t *testing.T) {
 	t.Parallel()
-	w := startAcme(t, fast)
+	w := startInStep(t)
 	repo, _ := w.rulesetRepo("not attested")
 	pr := w.approved(w.davesPull(repo, code))
 	w.wantCheck(t, pr, "failure")
@@ -221,7 +221,7 @@ func TestAttestationEndpointIsStrict(t *testing.T) {
 // not have GitHub asked without end.
 func TestAttestationsAreBounded(t *testing.T) {
 	t.Parallel()
-	w := startAcme(t, fast)
+	w := startInStep(t)
 	w.rulesetRepo("bounded")
 	w.later(time.Minute)
 	address := w.server.listener.Addr().String()

@@ -73,7 +73,7 @@ func TestReperformanceOfEveryKind(t *testing.T) {
 	w.twiceApproved(w.guardedRepo("again by layers", enrolsMain), code)
 	counts := w.rejudged(t)
 
-	w = startAcme(t, fast)
+	w = startInStep(t)
 	rules := shopPolicy + "rules:\n  - {id: small, require: 'size.lines < 500', message: Smaller, when: '!change.draft'}\n"
 	w.approved(w.davesPull(w.guardedRepo("again by rules", rules), code))
 	attested, _ := w.rulesetRepo("again attested")
