@@ -421,6 +421,26 @@ func documents(t *testing.T) []string {
 	return docs
 }
 
+// textOf is what stands in all files of some patterns.
+func textOf(t *testing.T, patterns ...string) string {
+	t.Helper()
+	var text []byte
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = append(text, content...)
+		}
+	}
+	return string(text)
+}
+
 // The titles that docs/developers.md explains are titles that decisions have: of the corpus, or of
 // what was tried (docs/security.md). "…" stands for what differs.
 func TestTitlesInDocuments(t *testing.T) {
@@ -430,26 +450,11 @@ func TestTitlesInDocuments(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(src), "\n## Common titles, and what to do\n")
 	table, _, _ = strings.Cut(table, "\n## ")
-	known, err := os.ReadFile("docs/security.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	corpus, err := filepath.Glob("testdata/policy/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range corpus {
-		decision, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		known = append(known, decision...)
-	}
-	found := 0
+	known, found := textOf(t, "docs/security.md", "testdata/policy/*.txtar"), 0
 	for _, row := range matches(regexp.MustCompile(`(?m)^\| (\*.*?) \|`), table) {
 		for _, title := range matches(regexp.MustCompile(`\*([^*]+)\*`), row) {
 			for part := range strings.SplitSeq(title, "…") {
-				if found++; !strings.Contains(string(known), strings.TrimSpace(part)) {
+				if found++; !strings.Contains(known, strings.TrimSpace(part)) {
 					t.Errorf("no decision has a title with %q", part)
 				}
 			}
@@ -462,30 +467,14 @@ func TestTitlesInDocuments(t *testing.T) {
 
 // Every budget is one of a benchmark that there is.
 func TestBudgetsAreOfBenchmarks(t *testing.T) {
-	src, err := os.ReadFile("bench/budgets.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tests []byte
-	for _, folder := range []string{"policy", "store", "ledger", "cmd/countersign"} {
-		files, err := filepath.Glob(folder + "/*_test.go")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			content, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			tests = append(tests, content...)
-		}
-	}
-	budgets := matches(regexp.MustCompile(`(?m)^(Benchmark\w+)(?:/\S+)? +\S+ +at-(?:most|least) +\d+$`), string(src))
-	if lines := regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(string(src), -1); len(budgets) == 0 || len(budgets) != len(lines) {
+	src := textOf(t, "bench/budgets.txt")
+	tests := textOf(t, "policy/*_test.go", "store/*_test.go", "ledger/*_test.go", "cmd/countersign/*_test.go")
+	budgets := matches(regexp.MustCompile(`(?m)^(Benchmark\w+)(?:/\S+)? +\S+ +at-(?:most|least) +\d+$`), src)
+	if lines := regexp.MustCompile(`(?m)^[^#\n]`).FindAllString(src, -1); len(budgets) == 0 || len(budgets) != len(lines) {
 		t.Errorf("of %d lines %d are budgets", len(lines), len(budgets))
 	}
 	for _, name := range budgets {
-		if !strings.Contains(string(tests), "func "+name+"(") {
+		if !strings.Contains(tests, "func "+name+"(") {
 			t.Errorf("there is no %s", name)
 		}
 	}

@@ -96,7 +96,8 @@ func validName(name string) bool { return isMachine(name) || isDocument(name) }
 // isMachine says whether a file is one that no document is made of.
 func isMachine(name string) bool {
 	if digest, ok := strings.CutPrefix(name, blobs); ok {
-		return len(digest) == 64 && strings.Trim(digest, "0123456789abcdef") == ""
+		_, is := digestIn([]byte(digest))
+		return is
 	}
 	return isPack(name) || slices.Contains([]string{fileManifest, fileSignature, fileCheckpoint, fileKey, fileLeaves, fileRecords, fileDecisions, fileCosigned}, name)
 }

@@ -263,23 +263,18 @@ func (c *contents) derive(organisation, github string, recorded recordedDecision
 func (f *findings) shown(c change) bool { return f.picked[c.id()] || c.deviates() }
 
 // shownDecisions are the leaves of the decisions to whose blobs a page leads.
-func (f *findings) shownDecisions() map[int64]bool {
-	out := map[int64]bool{}
-	for _, c := range f.changes {
-		if f.shown(c) {
-			for _, leaf := range c.decisions() {
-				out[leaf] = true
-			}
-		}
-	}
-	return out
-}
+func (f *findings) shownDecisions() []int64 { return f.decisionsOf(f.shown) }
 
 // wantedDecisions are the decisions that the changes of the sample rest on, and those about which
 // something was found; without a sample, those of all changes.
-func (f *findings) wantedDecisions() (out []int64) {
+func (f *findings) wantedDecisions() []int64 {
+	return f.decisionsOf(func(c change) bool { return f.draw == nil || f.shown(c) })
+}
+
+// decisionsOf are the leaves of the decisions that some changes rest on, in order.
+func (f *findings) decisionsOf(wanted func(change) bool) (out []int64) {
 	for _, c := range f.changes {
-		if f.draw == nil || f.shown(c) {
+		if wanted(c) {
 			out = append(out, c.decisions()...)
 		}
 	}

@@ -314,11 +314,12 @@ func (x *exporter) addDecisions(ctx context.Context) error {
 			return fmt.Errorf("decision of leaf %d: %w", leaf, err)
 		}
 		records = append(records, recordLine{leaf, d.Salt, d.Body}.encode()...)
-		if err := made.write(d, shown[leaf]); err != nil {
+		_, led := slices.BinarySearch(shown, leaf)
+		if err := made.write(d, led); err != nil {
 			return err
 		}
 	}
-	if err := made.pack.flush(); err != nil {
+	if err := made.flush(); err != nil {
 		return err
 	}
 	return x.file(fileDecisions, records)

@@ -40,11 +40,13 @@ func packable(blob []byte) bool {
 }
 
 // blobWriter writes blobs, each once: as a file where a page leads to it, else packed where that can
-// be. One that was packed before a page led to it is there as both.
+// be. One that was packed before a page led to it is there as both. A pack is written when it is full
+// and the next blob comes, the last one by flush.
 type blobWriter struct {
 	file    func(name string, content []byte) error
-	pack    packer
 	written map[[sha256.Size]byte]blobForm
+	packs   int
+	lines   []byte // of the pack that is not written yet
 }
 
 // blobForm is how a blob is in the bundle.
@@ -56,7 +58,7 @@ const (
 )
 
 func newBlobWriter(file func(name string, content []byte) error) *blobWriter {
-	return &blobWriter{file: file, pack: packer{file: file}, written: map[[sha256.Size]byte]blobForm{}}
+	return &blobWriter{file: file, written: map[[sha256.Size]byte]blobForm{}}
 }
 
 // write writes what a decision was made from, and what it said. Pages of all bundles lead to policies
@@ -90,37 +92,30 @@ func (w *blobWriter) blob(blob []byte, as blobForm) error {
 	}
 	w.written[digest] = as
 	if as == blobPacked {
-		return w.pack.add(hex.EncodeToString(digest[:]), blob)
+		return w.pack(hex.EncodeToString(digest[:]), blob)
 	}
 	return w.file(blobs+hex.EncodeToString(digest[:]), blob)
 }
 
-// packer writes packs: a full one when the next blob comes, the last one by flush.
-type packer struct {
-	file    func(name string, content []byte) error
-	written int
-	lines   []byte
-}
-
-// add packs a blob that is packable.
-func (p *packer) add(digest string, blob []byte) error {
-	if len(p.lines)+len(digest)+len(blob)+2 > maxPack {
-		if err := p.flush(); err != nil {
+// pack packs a blob that is packable.
+func (w *blobWriter) pack(digest string, blob []byte) error {
+	if len(w.lines)+len(digest)+len(blob)+2 > maxPack {
+		if err := w.flush(); err != nil {
 			return err
 		}
 	}
-	p.lines = append(append(append(p.lines, digest...), ' '), blob...)
-	p.lines = append(p.lines, '\n')
+	w.lines = append(append(append(w.lines, digest...), ' '), blob...)
+	w.lines = append(w.lines, '\n')
 	return nil
 }
 
-func (p *packer) flush() error {
-	if len(p.lines) == 0 {
+func (w *blobWriter) flush() error {
+	if len(w.lines) == 0 {
 		return nil
 	}
-	p.written++
-	err := p.file(packName(p.written), p.lines)
-	p.lines = p.lines[:0]
+	w.packs++
+	err := w.file(packName(w.packs), w.lines)
+	w.lines = w.lines[:0]
 	return err
 }
 

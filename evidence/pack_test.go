@@ -164,7 +164,7 @@ func TestPacks(t *testing.T) {
 		}
 	}
 	large, long, policy := bytes.Repeat([]byte("y"), maxPacked+1), []byte("two\nlines"), []byte("a policy")
-	err := errors.Join(w.write(RecordedDecision{Decision: large, Facts: long, Policy: policy}, false), w.write(RecordedDecision{Decision: all[0], Policy: policy}, true), w.pack.flush())
+	err := errors.Join(w.write(RecordedDecision{Decision: large, Facts: long, Policy: policy}, false), w.write(RecordedDecision{Decision: all[0], Policy: policy}, true), w.flush())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,7 @@ func (v *verifier) decision(leaf int64) (out decidedAgain, err error) {
 		return out, err
 	}
 	read := v.blobInto
-	if v.shown[leaf] {
+	if _, shown := slices.BinarySearch(v.shown, leaf); shown {
 		read = v.filedInto
 	}
 	was, err := read(&v.again.was, d.DecisionSHA256)

@@ -116,9 +116,9 @@ type verifier struct {
 	contents contents
 	lineage  lineage
 	findings *findings
-	decided  []decided      // those that the findings need, in their order
-	shown    map[int64]bool // leaves of those to whose blobs a page leads
-	made     int            // how many of them were made again, or could not be
+	decided  []decided // those that the findings need, in their order
+	shown    []int64   // leaves of those to whose blobs a page leads
+	made     int       // how many of them were made again, or could not be
 	alike    counting
 	again    *reperformer
 	packed   *unpacker

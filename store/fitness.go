@@ -16,20 +16,25 @@ type fitness struct {
 	err error
 }
 
-// stillFit returns ErrUnfit while the database would lose what was committed, or its clock is not
-// ours. Leases are told by clocks: a process whose clock is wrong takes no work and keeps none, since
-// to another one its leases have run out, and both would do it.
-func (s *Store) stillFit(ctx context.Context) error {
+// fit returns ErrUnfit while the database would lose what was committed, or its clock is not ours.
+func (s *Store) fit(ctx context.Context) error {
 	if s.engine.fit == nil {
 		return nil
 	}
+	return s.engine.fit(ctx, s.read)
+}
+
+// stillFit is fit, asked a moment ago at most. Leases are told by clocks: a process whose clock is
+// wrong takes no work and keeps none, since to another one its leases have run out, and both would
+// do it.
+func (s *Store) stillFit(ctx context.Context) error {
 	f := &s.fitness
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.at.IsZero() && time.Since(f.at) < fitEvery { // by the clock that nobody sets
 		return f.err
 	}
-	err := s.engine.fit(ctx, s.read)
+	err := s.fit(ctx)
 	if ctx.Err() == nil { // else this says nothing to the others
 		f.err, f.at = err, time.Now()
 	}

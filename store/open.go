@@ -168,10 +168,8 @@ const selectReady = `SELECT COUNT(*) FROM orgs WHERE org_id = $1`
 // Ready says whether the database can be read and written now, and whether what it says is durable
 // will be.
 func (s *Store) Ready(ctx context.Context) error {
-	if s.engine.fit != nil {
-		if err := s.engine.fit(ctx, s.read); err != nil {
-			return err
-		}
+	if err := s.fit(ctx); err != nil {
+		return err
 	}
 	var n int
 	if err := s.read.QueryRowContext(ctx, selectReady, 0).Scan(&n); err != nil {

@@ -45,11 +45,7 @@ func BenchmarkEvents(b *testing.B) {
 		}
 		running.Wait()
 		acknowledged := slices.Max(ended)
-		for late := time.Now().Add(5 * time.Minute); p.undecided(b) > 0; <-time.After(10 * time.Millisecond) {
-			if time.Now().After(late) {
-				b.Fatal("not decided after five minutes")
-			}
-		}
+		p.waitFor(b, 5*time.Minute, func() bool { return p.undecided(b) == 0 })
 		events := float64(len(took))
 		requests := 0
 		for _, c := range p.sim.RequestCounts() {

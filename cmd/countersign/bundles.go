@@ -73,18 +73,13 @@ func (b *bundles) stop() {
 
 // run deletes what is old, until ctx ends.
 func (b *bundles) run(ctx context.Context) {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
+	sweep := func() {
 		if err := b.sweep(ctx); err != nil && ctx.Err() == nil {
 			b.log.Error().Err(err).Msg("delete old bundles of evidence")
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
 	}
+	sweep()
+	regularly(ctx, time.Hour, sweep)
 }
 
 // sweep deletes the files, and the rows, of bundles that are a day old, but for those that wait for the bucket.
@@ -158,26 +153,19 @@ type bundleRun struct {
 
 // beating runs do while it is kept, every so often, that somebody is at it; ctx ends when that is somebody
 // else by now. What could not be kept is for the log.
-func (b *bundles) beating(ctx context.Context, every time.Duration, keep func(context.Context) error, do func(context.Context) error) error {
+func (b *bundles) beating(ctx context.Context, beat time.Duration, keep func(context.Context) error, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
+		regularly(ctx, beat, func() {
 			if err := keep(ctx); errors.Is(err, store.ErrNotFound) {
 				cancel()
 			} else if err != nil && ctx.Err() == nil {
 				b.log.Warn().Err(err).Msg("that somebody is at a bundle of evidence could not be kept")
 			}
-		}
+		})
 	}()
 	err := do(ctx)
 	cancel()

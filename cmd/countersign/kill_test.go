@@ -22,7 +22,7 @@ func BenchmarkKill(b *testing.B) {
 		began := time.Now()
 		s.start(b)
 		s.watch(b)
-		s.settlePatiently(b, 2*time.Minute)
+		s.waitFor(b, 2*time.Minute, func() bool { return s.settled(b) })
 		caughtUp := time.Since(began)
 		orFatal(b, s.server.store.Close())
 		s.terminate(b)
@@ -323,21 +323,6 @@ func (s *siege) unacknowledged() []string {
 		}
 	}
 	return missing
-}
-
-// settlePatiently waits by the real clock until nothing is left to do.
-func (s *process) settlePatiently(t testing.TB, most time.Duration) {
-	t.Helper()
-	late := time.After(most)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !s.settled(t) {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("not caught up after %s", most)
-		}
-	}
 }
 
 // verify looks at everything that must hold once it is quiet again.

@@ -52,18 +52,7 @@ func startRotation(cfg *config.Config, log zerolog.Logger, intake *gh.Intake, co
 }
 
 // run looks until ctx ends.
-func (r *rotation) run(ctx context.Context) {
-	tick := time.NewTicker(rotateEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			r.look()
-		}
-	}
-}
+func (r *rotation) run(ctx context.Context) { regularly(ctx, rotateEvery, r.look) }
 
 // look takes up what is new. What cannot be used changes nothing, and is told once. Each secret is
 // looked at by itself: a bad certificate keeps no leaked webhook secret in use.

@@ -252,7 +252,13 @@ func (w *acme) waitForAttempts(t testing.TB, route string, n int) {
 
 func (w *acme) waitUntil(t testing.TB, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	w.waitFor(t, 30*time.Second, holds)
+}
+
+// waitFor is waitUntil with another patience.
+func (w *acme) waitFor(t testing.TB, most time.Duration, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), most)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -260,7 +266,7 @@ func (w *acme) waitUntil(t testing.TB, holds func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatal("waited 30 seconds in vain")
+			t.Fatalf("waited %s in vain", most)
 		}
 	}
 }
