@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -106,7 +107,9 @@ func (c *Client) Ruleset(ctx context.Context, r Repo, id int64) (Ruleset, error)
 	if err != nil {
 		return Ruleset{}, fmt.Errorf("read ruleset %d of %s: %w", id, r, err)
 	}
-	ruleset.ReadAt = serverTime(a.header, c.now()).UTC()
+	if at, err := http.ParseTime(a.header.Get("Date")); err == nil {
+		ruleset.ReadAt = at.UTC()
+	}
 	return ruleset, nil
 }
 

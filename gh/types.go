@@ -131,7 +131,8 @@ type Ruleset struct {
 	// for callers who may not see the list. It never means that nobody may bypass.
 	BypassReadable bool
 	BypassActors   []BypassActor
-	// UpdatedAt is to the second, and ReadAt when it was read, both by GitHub's clock.
+	// UpdatedAt is to the second, and ReadAt when it was read, both by GitHub's clock; zero where an
+	// answer does not say.
 	UpdatedAt, ReadAt time.Time
 }
 

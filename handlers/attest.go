@@ -94,6 +94,9 @@ func attestations(view gh.OwnerView) (list []store.Attestation, notShown []strin
 			notShown = append(notShown, r.Name)
 			continue
 		}
+		if r.ReadAt.IsZero() {
+			return nil, nil, "GitHub's answer about the ruleset " + r.Name + " does not tell the time, so it is not known whether it was changed a moment ago: have what stands between the server and GitHub leave the header Date in it"
+		}
 		if r.ReadAt.Sub(r.UpdatedAt) < settled {
 			return nil, nil, "the ruleset " + r.Name + " was changed a moment ago: try again in a minute"
 		}

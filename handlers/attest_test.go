@@ -12,7 +12,8 @@ import (
 func TestWhatIsNotShownIsNotAttested(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	shown := gh.Ruleset{ID: 1, Name: "ours", SourceType: "Repository", Source: "acme/shop", BypassReadable: true, UpdatedAt: now.Add(-time.Hour), ReadAt: now}
-	hidden, undated, fresh := shown, shown, shown
+	hidden, undated, fresh, timeless := shown, shown, shown, shown
+	timeless.ID, timeless.Name, timeless.ReadAt = 5, "timeless", time.Time{}
 	hidden.ID, hidden.Name, hidden.BypassReadable = 2, "the enterprise's", false
 	undated.ID, undated.Name, undated.UpdatedAt = 3, "undated", time.Time{}
 	fresh.ID, fresh.Name, fresh.UpdatedAt = 4, "fresh", now.Add(-time.Second)
@@ -26,6 +27,7 @@ func TestWhatIsNotShownIsNotAttested(t *testing.T) {
 		"one is not":               {[]gh.Ruleset{hidden, shown, undated}, 1, "the enterprise's, undated", ""},
 		"none is":                  {[]gh.Ruleset{hidden}, 0, "", "does not show who may bypass the ruleset the enterprise's"},
 		"there is none":            {nil, 0, "", "no ruleset applies"},
+		"one without the time":     {[]gh.Ruleset{shown, timeless}, 0, "", "timeless does not tell the time"},
 		"one was changed just now": {[]gh.Ruleset{shown, fresh}, 0, "", "fresh was changed a moment ago"},
 	} {
 		t.Run(name, func(t *testing.T) {
